@@ -1,0 +1,42 @@
+namespace Conclave.Kernels;
+
+/// <summary>The operators on one instruction set. Chosen once and handed down; all sets compute the same functions, each with its own rounding.</summary>
+public sealed class KernelSet
+{
+    private static readonly KernelSet[] SupportedSets = FindSupported();
+
+    /// <summary>Name of the instruction set, as <c>CONCLAVE_ISA</c> and <c>--isa</c> spell it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Linear projection.</summary>
+    public required MatMul MatMul { get; init; }
+
+    /// <summary>Root mean square normalization.</summary>
+    public required RmsNorm RmsNorm { get; init; }
+
+    /// <summary>Rotary position embedding.</summary>
+    public required Rotary Rotary { get; init; }
+
+    /// <summary>Attention as generated positions compute it.</summary>
+    public required LatentAttention AbsorbedAttention { get; init; }
+
+    /// <summary>Attention as prompt positions compute it.</summary>
+    public required LatentAttention ExpandedAttention { get; init; }
+
+    /// <summary>Dense, shared and routed MLPs.</summary>
+    public required ExpertMlp ExpertMlp { get; init; }
+
+    /// <summary>Weighted accumulation.</summary>
+    public required ScaledAdd ScaledAdd { get; init; }
+
+    /// <summary>Between stored formats and binary32.</summary>
+    public required Codec Codec { get; init; }
+
+    /// <summary>The sets that this machine can run: the scalar reference first, the best last.</summary>
+    public static ReadOnlySpan<KernelSet> Supported => SupportedSets;
+
+    /// <summary>The fastest set that this machine can run.</summary>
+    public static KernelSet Best => SupportedSets[^1];
+
+    private static KernelSet[] FindSupported() => [];
+}

@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Conclave.Primitives;
+
+/// <summary>
+/// A place in a JSON file that a person gave: it knows the file and the path to itself, so that every complaint names both. Values are
+/// checked as they are read. Duplicate keys are refused.
+/// </summary>
+public readonly struct JsonCursor
+{
+    private readonly string _file;
+    private readonly string _path;
+
+    private JsonCursor(string file, string path, JsonElement element)
+    {
+        _file = file;
+        _path = path;
+        Element = element;
+    }
+
+    /// <summary>The value itself.</summary>
+    public JsonElement Element { get; }
+
+    /// <summary>True where the value is JSON's null.</summary>
+    public bool IsNull => Element.ValueKind == JsonValueKind.Null;
+
+    /// <summary>The kind of the value.</summary>
+    public JsonValueKind Kind => Element.ValueKind;
+
+    /// <summary>Reads a file of at most <paramref name="maxBytes"/> bytes.</summary>
+    /// <exception cref="UserErrorException">The file is missing, too large, not UTF-8 or not JSON.</exception>
+    public static JsonCursor ReadFile(string file, long maxBytes = 256L << 20)
+    {
+        byte[] bytes;
+        try
+        {
+            FileInfo info = new(file);
+            if (!info.Exists)
+            {
+                throw new UserErrorException($"{file}: there is no such file");
+            }
+
+            if (info.Length > maxBytes)
+            {
+                throw new UserErrorException($"{file}: {info.Length} bytes; a JSON file of at most {maxBytes} bytes is expected here");
+            }
+
+            bytes = File.ReadAllBytes(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
+        }
+
+        return Parse(file, bytes);
+    }
+
+    /// <summary>Parses JSON text that came from <paramref name="file"/>.</summary>
+    /// <exception cref="UserErrorException">The text is not UTF-8 or not JSON.</exception>
+    public static JsonCursor Parse(string file, ReadOnlyMemory<byte> utf8)
+    {
+        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
+        if (utf8.Span.StartsWith(mark))
+        {
+            utf8 = utf8[3..];
+        }
+
+        try
+        {
+            _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(utf8.Span);
+            JsonDocument document = JsonDocument.Parse(
+                utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 256 });
+            return new JsonCursor(file, "$", document.RootElement);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
+        }
+        catch (JsonException e)
+        {
+            throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A complaint about this place; <paramref name="problem"/> continues the sentence after file and path.</summary>
+    public UserErrorException Error(string problem) => new($"{_file}: {_path}: {problem}");
+
+    /// <summary>The member of that name, or null where it is absent or JSON's null.</summary>
+    public JsonCursor? Optional(string name)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return Element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? new JsonCursor(_file, $"{_path}.{name}", value)
+            : null;
+    }
+
+    /// <summary>The member of that name.</summary>
+    /// <exception cref="UserErrorException">It is absent or null.</exception>
+    public JsonCursor Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing");
+
+    /// <summary>Members in the order of the file.</summary>
+    public IEnumerable<(string Name, JsonCursor Value)> Members()
+    {
+        Expect(JsonValueKind.Object, "an object");
+        foreach (JsonProperty property in Element.EnumerateObject())
+        {
+            yield return (property.Name, new JsonCursor(_file, $"{_path}.{property.Name}", property.Value));
+        }
+    }
+
+    /// <summary>Items in the order of the file.</summary>
+    public IEnumerable<JsonCursor> Items()
+    {
+        Expect(JsonValueKind.Array, "an array");
+        int index = 0;
+        foreach (JsonElement item in Element.EnumerateArray())
+        {
+            yield return new JsonCursor(_file, string.Create(CultureInfo.InvariantCulture, $"{_path}[{index++}]"), item);
+        }
+    }
+
+    /// <summary>The value as a string.</summary>
+    public string String()
+    {
+        Expect(JsonValueKind.String, "a string");
+        try
+        {
+            return Element.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Error("a string with an unpaired surrogate; only valid Unicode can be used");
+        }
+    }
+
+    /// <summary>The value as true or false.</summary>
+    public bool Boolean() => Element.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Error($"{Describe()}; true or false is expected"),
+    };
+
+    /// <summary>The value as a whole number between the bounds, both included.</summary>
+    public int Int32(int minimum, int maximum)
+    {
+        // 1.0 and 1e3 are whole numbers too; some writers produce them.
+        if (Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out double value)
+            && value == Math.Truncate(value) && value >= minimum && value <= maximum)
+        {
+            return (int)value;
+        }
+
+        throw Error($"{Describe()}; a whole number from {minimum} to {maximum} is expected");
+    }
+
+    /// <summary>The value as a number between the bounds, both included.</summary>
+    public double Double(double minimum, double maximum)
+    {
+        if (Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out double value) && value >= minimum && value <= maximum)
+        {
+            return value;
+        }
+
+        throw Error($"{Describe()}; a number from {minimum} to {maximum} is expected");
+    }
+
+    private void Expect(JsonValueKind kind, string name)
+    {
+        if (Element.ValueKind != kind)
+        {
+            throw Error($"{Describe()}; {name} is expected");
+        }
+    }
+
+    private string Describe()
+    {
+        string text = Element.GetRawText();
+        return text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
+    }
+}
