@@ -1,4 +1,3 @@
-using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
 

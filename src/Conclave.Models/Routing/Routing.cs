@@ -1,5 +1,3 @@
-using Conclave.Primitives;
-
 namespace Conclave.Models;
 
 /// <summary>The experts and routing weights that were chosen for the tokens of a step: k of each for a token, in native memory.</summary>
