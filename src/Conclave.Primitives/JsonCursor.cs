@@ -100,13 +100,21 @@ public readonly struct JsonCursor
     /// <exception cref="UserErrorException">It is absent or null.</exception>
     public JsonCursor Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing");
 
+    /// <summary>True where the object has a member of that name, be it null.</summary>
+    public bool Has(string name)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return Element.TryGetProperty(name, out _);
+    }
+
     /// <summary>Members in the order of the file.</summary>
     public IEnumerable<(string Name, JsonCursor Value)> Members()
     {
         Expect(JsonValueKind.Object, "an object");
         foreach (JsonProperty property in Element.EnumerateObject())
         {
-            yield return (property.Name, new JsonCursor(_file, $"{_path}.{property.Name}", property.Value));
+            string name = NameOf(property);
+            yield return (name, new JsonCursor(_file, $"{_path}.{name}", property.Value));
         }
     }
 
@@ -156,6 +164,17 @@ public readonly struct JsonCursor
         throw Error($"{Describe()}; a whole number from {minimum} to {maximum} is expected");
     }
 
+    /// <summary>The value as a whole number between the bounds, both included.</summary>
+    public long Int64(long minimum, long maximum)
+    {
+        if (Element.ValueKind == JsonValueKind.Number && Element.TryGetInt64(out long value) && value >= minimum && value <= maximum)
+        {
+            return value;
+        }
+
+        throw Error($"{Describe()}; a whole number from {minimum} to {maximum} is expected");
+    }
+
     /// <summary>The value as a number between the bounds, both included.</summary>
     public double Double(double minimum, double maximum)
     {
@@ -167,6 +186,18 @@ public readonly struct JsonCursor
         throw Error($"{Describe()}; a number from {minimum} to {maximum} is expected");
     }
 
+    private string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Error("a key with an unpaired surrogate; only valid Unicode can be used");
+        }
+    }
+
     private void Expect(JsonValueKind kind, string name)
     {
         if (Element.ValueKind != kind)
@@ -175,7 +206,8 @@ public readonly struct JsonCursor
         }
     }
 
-    private string Describe()
+    /// <summary>The value as JSON text, cut off where it is long: for messages.</summary>
+    public string Describe()
     {
         string text = Element.GetRawText();
         return text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
