@@ -82,6 +82,11 @@ public readonly struct JsonCursor
         {
             throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
         }
+        catch (InvalidOperationException e)
+        {
+            // An unpaired surrogate in the name of a member: the search for duplicates trips over it.
+            throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
+        }
     }
 
     /// <summary>A complaint about this place; <paramref name="problem"/> continues the sentence after file and path.</summary>
