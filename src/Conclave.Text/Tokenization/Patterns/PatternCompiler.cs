@@ -12,7 +12,7 @@ internal sealed class PatternCompiler
     private readonly string _pattern;
     private readonly List<Instruction> _program = [];
     private readonly List<CodePointBitmap> _bitmaps = [];
-    private readonly Dictionary<string, int> _bitmapOfEdges = new(StringComparer.Ordinal);
+    private readonly Dictionary<CodePointSet, int> _bitmapOfSet = [];
 
     public PatternCompiler(string pattern, PatternNode node)
     {
@@ -47,12 +47,11 @@ internal sealed class PatternCompiler
 
     private int Bitmap(CodePointSet set)
     {
-        string key = string.Join(',', set.Edges.ToArray());
-        if (!_bitmapOfEdges.TryGetValue(key, out int index))
+        if (!_bitmapOfSet.TryGetValue(set, out int index))
         {
             index = _bitmaps.Count;
             _bitmaps.Add(new CodePointBitmap(set));
-            _bitmapOfEdges.Add(key, index);
+            _bitmapOfSet.Add(set, index);
         }
 
         return index;

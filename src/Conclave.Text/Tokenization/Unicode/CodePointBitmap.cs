@@ -1,54 +1,48 @@
 namespace Conclave.Text.Unicode;
 
-/// <summary>A set of code points that answers membership with two loads: pages of 256 bits, equal pages stored once.</summary>
+/// <summary>A set of code points that answers membership with two loads: pages of 256 bits; all full pages are one, all empty ones too.</summary>
 internal sealed class CodePointBitmap
 {
+    private const int Words = 4;
+    private const ushort EmptyPage = 0;
+    private const ushort FullPage = 1;
+
     private readonly ushort[] _pages = new ushort[CodePointSet.Limit >> 8];
     private readonly ulong[] _bits;
 
     public CodePointBitmap(CodePointSet set)
     {
-        List<ulong> bits = [];
-        Dictionary<(ulong, ulong, ulong, ulong), ushort> known = [];
-        Span<ulong> page = stackalloc ulong[4];
+        List<ulong> bits = [0, 0, 0, 0, ulong.MaxValue, ulong.MaxValue, ulong.MaxValue, ulong.MaxValue];
         ReadOnlySpan<int> edges = set.Edges;
-        int edge = 0;
-        for (int index = 0; index < _pages.Length; index++)
+        for (int i = 0; i < edges.Length; i += 2)
         {
-            int start = index << 8;
-            int end = start + 256;
-            page.Clear();
-            while (edge < edges.Length)
+            int end = edges[i + 1];
+            for (int at = edges[i]; at < end;)
             {
-                int from = Math.Max(edges[edge], start);
-                int to = Math.Min(edges[edge + 1], end);
-                for (int point = from; point < to; point++)
+                int page = at >> 8;
+                if ((at & 255) == 0 && end - at >= 256)
                 {
-                    page[(point >> 6) & 3] |= 1UL << (point & 63);
+                    _pages[page] = FullPage;
+                    at += 256;
+                    continue;
                 }
 
-                if (edges[edge + 1] > end)
+                if (_pages[page] == EmptyPage)
                 {
-                    break;
+                    _pages[page] = (ushort)(bits.Count / Words);
+                    bits.AddRange([0, 0, 0, 0]);
                 }
 
-                edge += 2;
+                for (int last = Math.Min(end, (page + 1) << 8); at < last; at++)
+                {
+                    bits[(_pages[page] * Words) + ((at >> 6) & 3)] |= 1UL << (at & 63);
+                }
             }
-
-            (ulong, ulong, ulong, ulong) key = (page[0], page[1], page[2], page[3]);
-            if (!known.TryGetValue(key, out ushort place))
-            {
-                place = (ushort)(bits.Count >> 2);
-                known.Add(key, place);
-                bits.AddRange(page);
-            }
-
-            _pages[index] = place;
         }
 
         _bits = [.. bits];
     }
 
     public bool Contains(int codePoint) =>
-        ((_bits[(_pages[codePoint >> 8] << 2) | ((codePoint >> 6) & 3)] >> (codePoint & 63)) & 1) != 0;
+        ((_bits[(_pages[codePoint >> 8] * Words) + ((codePoint >> 6) & 3)] >> (codePoint & 63)) & 1) != 0;
 }

@@ -1,7 +1,9 @@
+using System.Runtime.InteropServices;
+
 namespace Conclave.Text.Unicode;
 
 /// <summary>An immutable set of code points, as the sorted list of places where membership changes.</summary>
-internal sealed class CodePointSet
+internal sealed class CodePointSet : IEquatable<CodePointSet>
 {
     /// <summary>One past the last code point.</summary>
     public const int Limit = 0x110000;
@@ -44,9 +46,25 @@ internal sealed class CodePointSet
 
     public CodePointSet Negate() => All.Except(this);
 
+    public bool Equals(CodePointSet? other) => other is not null && _edges.AsSpan().SequenceEqual(other._edges);
+
+    public override bool Equals(object? obj) => Equals(obj as CodePointSet);
+
+    public override int GetHashCode()
+    {
+        HashCode hash = default;
+        hash.AddBytes(MemoryMarshal.AsBytes(_edges.AsSpan()));
+        return hash.ToHashCode();
+    }
+
     /// <summary>The union of many sets, in one pass over all their edges.</summary>
     public static CodePointSet UnionOf(IReadOnlyList<CodePointSet> sets)
     {
+        if (sets.Count == 1)
+        {
+            return sets[0];
+        }
+
         List<(int Edge, int Step)> steps = [];
         foreach (CodePointSet set in sets)
         {
