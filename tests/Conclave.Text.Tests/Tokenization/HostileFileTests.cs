@@ -219,7 +219,7 @@ public sealed class HostileFileTests
 
         Random random = new(20240607);
         int refused = 0;
-        for (int round = 0; round < 1500; round++)
+        for (int round = 0; round < 600; round++)
         {
             bool isJson = round % 3 != 0;
             byte[] mutated = Mutate(isJson ? json : ranks, random);
@@ -236,7 +236,7 @@ public sealed class HostileFileTests
             }
         }
 
-        Assert.InRange(refused, 200, 1499);
+        Assert.InRange(refused, 60, 599);
     }
 
     private static byte[] Mutate(byte[] bytes, Random random)
