@@ -1,3 +1,5 @@
+using Conclave.Primitives;
+
 namespace Conclave.Kernels;
 
 /// <summary>The operators on one instruction set. Chosen once and handed down; all sets compute the same functions, each with its own rounding.</summary>
@@ -38,5 +40,35 @@ public sealed class KernelSet
     /// <summary>The fastest set that this machine can run.</summary>
     public static KernelSet Best => SupportedSets[^1];
 
-    private static KernelSet[] FindSupported() => [];
+    /// <summary>The set of that name.</summary>
+    /// <exception cref="UserErrorException">There is no such set, or this machine cannot run it.</exception>
+    public static KernelSet Find(string name)
+    {
+        foreach (KernelSet set in SupportedSets)
+        {
+            if (set.Name == name)
+            {
+                return set;
+            }
+        }
+
+        throw new UserErrorException(
+            $"this machine has no instruction set '{name}'; choose one of: {string.Join(", ", SupportedSets.Select(set => set.Name))}");
+    }
+
+    private static KernelSet[] FindSupported() =>
+    [
+        new()
+        {
+            Name = "reference",
+            MatMul = new ReferenceMatMul(),
+            RmsNorm = new ReferenceRmsNorm(),
+            Rotary = new ReferenceRotary(),
+            AbsorbedAttention = new ReferenceAbsorbedAttention(),
+            ExpandedAttention = new ReferenceExpandedAttention(),
+            ExpertMlp = new ReferenceExpertMlp(),
+            ScaledAdd = new ReferenceScaledAdd(),
+            Codec = new ReferenceCodec(),
+        },
+    ];
 }
