@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Security.Cryptography;
+using Conclave.Kernels;
 using Conclave.Primitives;
 
 namespace Conclave.Engine;
@@ -187,7 +188,7 @@ public sealed class Sampler
         double total = 0;
         for (int i = 0; i < scaled.Length; i++)
         {
-            weights[i] = (float)Math.Exp(scaled[i] - max);
+            weights[i] = Transcendental.Exp(scaled[i] - max);
             total += weights[i];
         }
 
