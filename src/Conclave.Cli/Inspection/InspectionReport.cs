@@ -165,7 +165,7 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         Table table = new Table().Border(TableBorder.Simple);
         foreach (string title in left.Concat(right).Concat(last ?? []))
         {
-            TableColumn column = new(new Text(title)) { NoWrap = true, Alignment = right.Contains(title) ? Justify.Right : Justify.Left };
+            TableColumn column = new(new Spectre.Console.Text(title)) { NoWrap = true, Alignment = right.Contains(title) ? Justify.Right : Justify.Left };
             table.AddColumn(column);
         }
 
@@ -173,7 +173,7 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
     }
 
     // Names come from files: they are text, never markup.
-    private static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(cell => new Text(Terminal.Printable(cell))));
+    private static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(cell => new Spectre.Console.Text(Terminal.Printable(cell))));
 
     /// <summary>Three digits and a unit of thousands: 26.9 M.</summary>
     private static string Amount(long value)
