@@ -11,5 +11,4 @@ internal unsafe interface IProjection
     /// <summary>output[i · outputStride + j] = Σ_k input[i, k] · w[firstRow + j, k] for i &lt; m and j &lt; rowCount.</summary>
     static abstract void Run(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch);
-
 }
