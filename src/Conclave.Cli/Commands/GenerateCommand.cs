@@ -79,7 +79,7 @@ internal static class GenerateCommand
             }
             else
             {
-                JsonOutput.WriteLine(output, writer => Write(writer, tokens, answer, first), indented: true);
+                JsonOutput.WriteLine(output, writer => Write(writer, tokens, answer, first));
             }
 
             cancellation.ThrowIfCancellationRequested();
