@@ -89,7 +89,9 @@ internal static class Program
     {
         RootCommand root = new("Runs DeepSeek-class mixture-of-experts models from their released files.")
         {
+            TokenizeCommand.Create(),
             InspectCommand.Create(),
+            SynthCommand.Create(),
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);
