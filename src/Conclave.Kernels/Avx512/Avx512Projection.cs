@@ -38,4 +38,13 @@ internal readonly unsafe struct Avx512Projection : IProjection
                 throw new ArgumentException($"{weights.Format} is no weight format");
         }
     }
+
+    /// <inheritdoc/>
+    public static void Gate(float* gate, float* up, nint count)
+    {
+        for (nint i = 0; i < count; i++)
+        {
+            gate[i] = gate[i] / (1f + Transcendental.Exp(-gate[i])) * up[i];
+        }
+    }
 }

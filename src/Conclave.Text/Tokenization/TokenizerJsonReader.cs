@@ -74,8 +74,9 @@ internal sealed class TokenizerJsonReader(string file)
                 throw item.Error($"id {token.Id} of \"{token.Content}\": an added token before has the same id or the same content");
             }
 
+            // Listed twice: the flags of the later one count, but special once is special.
             ids[token.Content] = token.Id;
-            byId[token.Id] = token;
+            byId[token.Id] = byId.TryGetValue(token.Id, out AddedToken? earlier) && earlier.Special ? token with { Special = true } : token;
         }
 
         return [.. byId.Values];

@@ -5,7 +5,7 @@ namespace Conclave.Text.Patterns;
 /// <summary>The conditions on a place that need no body.</summary>
 internal static class PatternAnchors
 {
-    private static readonly Lazy<CodePointBitmap> Word = new(static () => new CodePointBitmap(UnicodeProperties.Word));
+    private static readonly Lazy<CodePointBitmap> Word = new(static () => new CodePointBitmap(UnicodeProperties.WordOutsideClass));
 
     public static bool Holds(AnchorKind kind, ReadOnlySpan<int> text, int at) => kind switch
     {

@@ -94,7 +94,7 @@ internal sealed class PatternClassParser(PatternParser parser)
             return parser.Peek(1) == ':' && TryParsePosix() is { } posix ? posix : Parse(ignoreCase);
         }
 
-        if (parser.Peek(0) == '\\' && parser.TryTakeSetEscape(out CodePointSet set))
+        if (parser.Peek(0) == '\\' && parser.TryTakeSetEscape(insideClass: true, out CodePointSet set))
         {
             return set;
         }
@@ -107,7 +107,7 @@ internal sealed class PatternClassParser(PatternParser parser)
         }
 
         parser.Take();
-        if (parser.Peek(0) == '\\' && parser.TryTakeSetEscape(out CodePointSet after))
+        if (parser.Peek(0) == '\\' && parser.TryTakeSetEscape(insideClass: true, out CodePointSet after))
         {
             return CodePointSet.UnionOf([CodePointSet.Of(first), CodePointSet.Of('-'), after]);
         }
@@ -149,7 +149,8 @@ internal sealed class PatternClassParser(PatternParser parser)
 
         string text = name.ToString();
         bool negated = text.StartsWith('^');
-        if (!UnicodeProperties.TryFind(negated ? text[1..] : text, out CodePointSet set))
+        string property = negated ? text[1..] : text;
+        if (!UnicodeProperties.TryFind(property == "punct" ? "posixpunct" : property, out CodePointSet set))
         {
             throw parser.Error($"unknown POSIX bracket \"{text}\"");
         }

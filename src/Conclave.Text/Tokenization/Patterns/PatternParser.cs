@@ -261,9 +261,10 @@ internal sealed class PatternParser
                 throw Error("back references are not supported");
         }
 
-        if (TryTakeSetEscape(out CodePointSet set))
+        if (TryTakeSetEscape(insideClass: false, out CodePointSet set))
         {
-            return new PatternNode.Set(options.IgnoreCase ? CaseFolding.Close(set) : set);
+            // Ignoring case does not widen a named set that stands alone, only one in a class.
+            return new PatternNode.Set(set);
         }
 
         _at = start;
@@ -357,14 +358,14 @@ internal sealed class PatternParser
     }
 
     /// <summary>\d \w \s \h and their complements, \p{…}, \P{…}; false, and nothing taken, where the escape is another.</summary>
-    internal bool TryTakeSetEscape(out CodePointSet set)
+    internal bool TryTakeSetEscape(bool insideClass, out CodePointSet set)
     {
         set = CodePointSet.Empty;
         int letter = Peek(1);
         CodePointSet? found = (letter | 0x20) switch
         {
             'd' => UnicodeProperties.Digit,
-            'w' => UnicodeProperties.Word,
+            'w' => insideClass ? UnicodeProperties.Word : UnicodeProperties.WordOutsideClass,
             's' => UnicodeProperties.Space,
             'h' when UnicodeProperties.TryFind("XDigit", out CodePointSet digits) => digits,
             'p' when Peek(2) == '{' => TakeProperty(),

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Globalization;
 
 namespace Conclave.Text.Unicode;
 
@@ -25,18 +25,17 @@ internal static class CaseFolding
     private static Dictionary<int, int[]> Load()
     {
         Dictionary<int, List<int>> byFold = [];
-        for (int point = 0; point < 0x20000; point++)
+        string line = UnicodeResource.Lines("properties.txt").Single(static line => line.StartsWith("folding ", StringComparison.Ordinal));
+        foreach (string field in line.Split(' ').Skip(1))
         {
-            if (Rune.IsValid(point))
-            {
-                // Upper, then lower: long s and the Kelvin sign have no lower case that is 's' or 'k' without it.
-                int fold = Rune.ToLowerInvariant(Rune.ToUpperInvariant(new Rune(point))).Value;
-                (byFold.TryGetValue(fold, out List<int>? members) ? members : byFold[fold] = []).Add(point);
-            }
+            string[] pair = field.Split('=');
+            int from = int.Parse(pair[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            int to = int.Parse(pair[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            (byFold.TryGetValue(to, out List<int>? members) ? members : byFold[to] = [to]).Add(from);
         }
 
         Dictionary<int, int[]> classes = [];
-        foreach (List<int> members in byFold.Values.Where(members => members.Count > 1))
+        foreach (List<int> members in byFold.Values)
         {
             int[] all = [.. members];
             foreach (int member in members)

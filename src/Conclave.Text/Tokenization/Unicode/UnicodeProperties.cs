@@ -13,8 +13,14 @@ internal static class UnicodeProperties
     /// <summary>White_Space: what \s matches.</summary>
     public static CodePointSet Space => Sets.Value["space"];
 
-    /// <summary>What \w matches: Alphabetic, marks, decimal digits, connectors.</summary>
+    /// <summary>\p{Word}, and what \w means inside of a class: Alphabetic, marks, decimal digits, connectors.</summary>
     public static CodePointSet Word => Sets.Value["word"];
+
+    /// <summary>
+    /// What \w outside of a class and \b mean: Oniguruma asks its table for Latin-1 there, which counts the other numbers (² ³ ¹ ¼ ½ ¾) too.
+    /// </summary>
+    public static CodePointSet WordOutsideClass => CodePointSet.UnionOf(
+        [Word, CodePointSet.Range(0xB2, 0xB3), CodePointSet.Of(0xB9), CodePointSet.Range(0xBC, 0xBE)]);
 
     /// <summary>Nd: what \d matches.</summary>
     public static CodePointSet Digit => Sets.Value["digit"];
@@ -34,6 +40,11 @@ internal static class UnicodeProperties
         foreach (string line in UnicodeResource.Lines("properties.txt"))
         {
             string[] fields = line.Split(' ');
+            if (fields[0] == "folding")
+            {
+                continue;
+            }
+
             sets.Add(Normalize(fields[1]), ParseRanges(fields.AsSpan(2)));
         }
 
@@ -75,13 +86,14 @@ internal static class UnicodeProperties
             sets[longName] = sets[shortName];
         }
 
-        // Oniguruma's definitions (its doc/RE, "Unicode Case"; punct with the symbols since 6.9.9).
+        // Oniguruma's definitions (its doc/RE, "Unicode Case"; [[:punct:]] has the symbols since 6.9.9, \p{Punct} has not).
         sets["word"] = Union("alphabetic", "m", "nd", "pc");
         sets["alnum"] = Union("alphabetic", "nd");
         sets["blank"] = sets["zs"].Union(CodePointSet.Of('\t'));
         sets["graph"] = Union("whitespace", "cc", "cn", "cs").Negate();
         sets["print"] = sets["graph"].Union(sets["zs"]);
-        sets["punct"] = Union("p", "s");
+        sets["punct"] = sets["p"];
+        sets["posixpunct"] = Union("p", "s");
         sets["xdigit"] = CodePointSet.UnionOf([CodePointSet.Range('0', '9'), CodePointSet.Range('A', 'F'), CodePointSet.Range('a', 'f')]);
         sets["ascii"] = CodePointSet.Range(0, 127);
         return sets;
