@@ -93,7 +93,9 @@ internal static class Program
             GenerateCommand.Create(),
             VerifyCommand.Create(),
             PerplexityCommand.Create(),
+            TokenizeCommand.Create(),
             InspectCommand.Create(),
+            SynthCommand.Create(),
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Conclave.Checkpoints;
 using Conclave.Engine;
 using Conclave.Kernels;
 using Conclave.Primitives;
@@ -74,6 +75,9 @@ internal sealed class ComputeOptions
                 null => ElementFormat.F32,
             },
         };
-        return LoadingProgress.Run(progress => LoadedModel.Open(directory, options, progress));
+        return ProgressBar.Run(
+            "opening the checkpoint",
+            progress => LoadedModel.Open(directory, options, progress),
+            static (CheckpointProgress done) => (double)done.FilesOpened / Math.Max(done.Files, 1));
     }
 }

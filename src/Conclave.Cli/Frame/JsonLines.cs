@@ -15,12 +15,12 @@ internal static class JsonLines
     /// arrived.
     /// </summary>
     /// <exception cref="UserErrorException">The file cannot be read, or a line is not UTF-8 or not JSON.</exception>
-    public static IEnumerable<JsonCursor> Read(string file)
+    public static IEnumerable<JsonCursor> Read(string file, CancellationToken cancellation)
     {
         string name = file == StandardInput ? "standard input" : file;
         using Stream stream = Open(file);
         long number = 0;
-        foreach (byte[] line in Lines(stream, name))
+        foreach (byte[] line in Lines(stream, name, cancellation))
         {
             number++;
             if (line.AsSpan().IndexOfAnyExcept(" \t\r"u8) >= 0)
@@ -30,13 +30,22 @@ internal static class JsonLines
         }
     }
 
+    /// <summary>Sends the answer to a line on its way where the lines come from a program, which may wait for it.</summary>
+    public static void FlushAnswer(TextWriter output, string file)
+    {
+        if (file == StandardInput)
+        {
+            output.Flush();
+        }
+    }
+
     private static Stream Open(string file)
     {
         try
         {
             return file == StandardInput ? Console.OpenStandardInput() : File.OpenRead(file);
         }
-        catch (FileNotFoundException e)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new UserErrorException($"{file}: there is no such file", e);
         }
@@ -46,7 +55,7 @@ internal static class JsonLines
         }
     }
 
-    private static IEnumerable<byte[]> Lines(Stream stream, string name)
+    private static IEnumerable<byte[]> Lines(Stream stream, string name, CancellationToken cancellation)
     {
         byte[] buffer = new byte[64 << 10];
         int begin = 0;
@@ -76,7 +85,7 @@ internal static class JsonLines
                 Array.Resize(ref buffer, 2 * end);
             }
 
-            int read = ReadSome(stream, buffer.AsSpan(end), name);
+            int read = ReadSome(stream, buffer.AsMemory(end), name, cancellation);
             if (read == 0)
             {
                 if (end > 0)
@@ -91,11 +100,12 @@ internal static class JsonLines
         }
     }
 
-    private static int ReadSome(Stream stream, Span<byte> buffer, string name)
+    private static int ReadSome(Stream stream, Memory<byte> buffer, string name, CancellationToken cancellation)
     {
         try
         {
-            return stream.Read(buffer);
+            cancellation.ThrowIfCancellationRequested();
+            return stream is FileStream ? stream.Read(buffer.Span) : Interruptible.Wait(() => stream.Read(buffer.Span), cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

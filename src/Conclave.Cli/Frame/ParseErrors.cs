@@ -14,6 +14,7 @@ internal static class ParseErrors
         {
             // It knows the similar names; the help itself would hide the error.
             action.ShowHelp = false;
+            action.ShowTypoCorrections = result.UnmatchedTokens is [{ Length: > 2 }];
         }
 
         result.Invoke(new InvocationConfiguration { Output = text, Error = text });
