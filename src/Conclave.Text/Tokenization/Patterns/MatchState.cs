@@ -10,7 +10,7 @@ internal sealed class MatchState
 {
     // Ordinary patterns take about 10 steps per code point and split.
     private const long StepsPerCodePoint = 300;
-    private const int FreeCodePoints = 2_000;
+    private const int FreeCodePoints = 32_768;
     private const int MaxAlternatives = 1 << 24;
 
     private Alternative[] _alternatives = new Alternative[64];

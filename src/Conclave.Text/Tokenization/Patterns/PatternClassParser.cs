@@ -54,10 +54,11 @@ internal sealed class PatternClassParser(PatternParser parser)
                 continue;
             }
 
-            members.Add(ParseItem(ignoreCase));
+            members.Add(ParseItem());
         }
 
         CodePointSet set = Intersect(intersection, members);
+        // Oniguruma folds the outermost class as a whole, not the classes in it: (?i)[[^a]] matches 'a', since [^a] has 'A'.
         set = ignoreCase ? CaseFolding.Close(set) : set;
         _depth--;
         return negated ? set.Negate() : set;
@@ -87,11 +88,11 @@ internal sealed class PatternClassParser(PatternParser parser)
         return false;
     }
 
-    private CodePointSet ParseItem(bool ignoreCase)
+    private CodePointSet ParseItem()
     {
         if (parser.Peek(0) == '[')
         {
-            return parser.Peek(1) == ':' && TryParsePosix() is { } posix ? posix : Parse(ignoreCase);
+            return parser.Peek(1) == ':' && TryParsePosix() is { } posix ? posix : Parse(ignoreCase: false);
         }
 
         if (parser.Peek(0) == '\\' && parser.TryTakeSetEscape(insideClass: true, out CodePointSet set))

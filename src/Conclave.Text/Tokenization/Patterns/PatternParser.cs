@@ -275,16 +275,9 @@ internal sealed class PatternParser
     {
         for (int stacked = 0; !AtEnd; stacked++)
         {
-            int start = _at;
             if (!TryTakeQuantifier(out int minimum, out int maximum, out bool interval))
             {
                 break;
-            }
-
-            if (atom is PatternNode.Anchor or PatternNode.Look)
-            {
-                _at = start;
-                throw Error("an anchor or a look-around cannot be repeated");
             }
 
             // {n}? is not lazy in this syntax, it is "{n}, or nothing"; {n,m}+ is not possessive, it is a second quantifier.
