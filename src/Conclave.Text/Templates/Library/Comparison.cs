@@ -28,7 +28,7 @@ internal static class Comparison
             Array.Reverse(keyed);
         }
 
-        MergeSort(keyed, new (Value, Value)[keyed.Length], 0, keyed.Length, (a, b) => Less(state, a, b));
+        SortPairs(keyed, new (Value, Value)[keyed.Length], 0, keyed.Length, (a, b) => Less(state, a, b));
         if (reverse)
         {
             Array.Reverse(keyed);
@@ -37,17 +37,19 @@ internal static class Comparison
         return [.. keyed.Select(pair => pair.Item)];
     }
 
-    private static void MergeSort(
+    // Python's order of comparisons for short lists, so that the pair that cannot be compared is the one that it complains about.
+    private static void SortPairs(
         (Value Key, Value Item)[] items, (Value Key, Value Item)[] spare, int start, int end, Func<Value, Value, bool> less)
     {
-        if (end - start < 2)
+        if (end - start < 64)
         {
+            InsertionSort(items, start, end, less);
             return;
         }
 
         int middle = (start + end) / 2;
-        MergeSort(items, spare, start, middle, less);
-        MergeSort(items, spare, middle, end, less);
+        SortPairs(items, spare, start, middle, less);
+        SortPairs(items, spare, middle, end, less);
         int left = start;
         int right = middle;
         for (int i = start; i < end; i++)
@@ -57,6 +59,48 @@ internal static class Comparison
         }
 
         Array.Copy(spare, start, items, start, end - start);
+    }
+
+    private static void InsertionSort((Value Key, Value Item)[] items, int start, int end, Func<Value, Value, bool> less)
+    {
+        if (end - start < 2)
+        {
+            return;
+        }
+
+        bool isFalling = less(items[start + 1].Key, items[start].Key);
+        int run = start + 2;
+        while (run < end && less(items[run].Key, items[run - 1].Key) == isFalling)
+        {
+            run++;
+        }
+
+        if (isFalling)
+        {
+            Array.Reverse(items, start, run - start);
+        }
+
+        for (int i = run; i < end; i++)
+        {
+            (Value Key, Value Item) pivot = items[i];
+            int low = start;
+            int high = i;
+            while (low < high)
+            {
+                int middle = low + (high - low) / 2;
+                if (less(pivot.Key, items[middle].Key))
+                {
+                    high = middle;
+                }
+                else
+                {
+                    low = middle + 1;
+                }
+            }
+
+            Array.Copy(items, low, items, low + 1, i - low);
+            items[low] = pivot;
+        }
     }
 
     private static bool Holds(RenderState state, string symbol, Value left, Value right, Func<int, bool> test)

@@ -52,7 +52,7 @@ internal static class Html
     {
         state.Characters(text.Length);
         string bare = Cut(Cut(text, "<!--", "-->"), "<", ">");
-        return state.Text(WebUtility.HtmlDecode(string.Join(' ', PythonText.SplitWhite(bare, -1))), markup: true);
+        return state.Text(WebUtility.HtmlDecode(string.Join(' ', PythonText.SplitWhite(bare, -1))));
     }
 
     // Cuts from the left; a later opening that stands inside of what is cut belongs to it.

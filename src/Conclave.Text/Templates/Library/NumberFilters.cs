@@ -97,7 +97,8 @@ internal static class NumberFilters
         Value?[] bound = SizeParameters.Bind(arguments);
         double size = bound[0] is StringValue text
             ? PythonText.ReadFloat(text.Text) ?? throw TemplateErrors.Value($"could not convert string to float: {text.Repr(state)}")
-            : Operators.ToDouble(bound[0]!);
+            : ToFloat(bound[0]!) ?? throw TemplateErrors.Type(
+                $"float() argument must be a string or a real number, not '{bound[0]!.TypeName}'");
         bool binary = bound[1]?.IsTrue ?? false;
         double step = binary ? 1024 : 1000;
         if (size == 1)

@@ -12,7 +12,7 @@ internal static class Operators
         {
             case (StringValue a, StringValue b):
                 return Concatenate(state, a, b);
-            case (StringValue, _):
+            case (StringValue { IsMarkup: false }, _):
                 throw TemplateErrors.Type($"can only concatenate str (not \"{right.TypeName}\") to str");
             case (ListValue a, ListValue b):
                 state.CheckItems((long)a.Items.Count + b.Items.Count);

@@ -55,7 +55,7 @@ internal static class PythonText
         {
             if (most >= 0 && parts.Count == most)
             {
-                parts.Add(Strip(text[position..], null, left: false, right: true));
+                parts.Add(text[position..]);
                 break;
             }
 
@@ -80,7 +80,7 @@ internal static class PythonText
         {
             if (most >= 0 && parts.Count == most)
             {
-                parts.Add(Strip(text[..end], null, left: true, right: false));
+                parts.Add(text[..end]);
                 break;
             }
 

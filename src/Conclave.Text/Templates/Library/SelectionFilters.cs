@@ -24,15 +24,15 @@ internal static class SelectionFilters
         }
     }
 
-    public static Value Select(RenderState state, Arguments arguments) => Choose("sync_do_select", state, arguments, wanted: true, byAttribute: false);
+    public static Value Select(RenderState state, Arguments arguments) => Choose(state, arguments, wanted: true, byAttribute: false);
 
-    public static Value Reject(RenderState state, Arguments arguments) => Choose("sync_do_reject", state, arguments, wanted: false, byAttribute: false);
+    public static Value Reject(RenderState state, Arguments arguments) => Choose(state, arguments, wanted: false, byAttribute: false);
 
     public static Value SelectAttr(RenderState state, Arguments arguments) =>
-        Choose("sync_do_selectattr", state, arguments, wanted: true, byAttribute: true);
+        Choose(state, arguments, wanted: true, byAttribute: true);
 
     public static Value RejectAttr(RenderState state, Arguments arguments) =>
-        Choose("sync_do_rejectattr", state, arguments, wanted: false, byAttribute: true);
+        Choose(state, arguments, wanted: false, byAttribute: true);
 
     private static Func<Value, Value> Mapping(RenderState state, Arguments arguments)
     {
@@ -61,9 +61,9 @@ internal static class SelectionFilters
         return item => filter(state, rest.Prepend(item));
     }
 
-    private static GeneratorValue Choose(string function, RenderState state, Arguments arguments, bool wanted, bool byAttribute)
+    private static GeneratorValue Choose(RenderState state, Arguments arguments, bool wanted, bool byAttribute)
     {
-        return GeneratorValue.Of(function, Walk());
+        return GeneratorValue.Of("select_or_reject", Walk());
 
         IEnumerable<Value> Walk()
         {

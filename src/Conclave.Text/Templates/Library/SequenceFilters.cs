@@ -3,7 +3,11 @@ namespace Conclave.Text;
 /// <summary>Filters over things that can be iterated, and those that pass any value on.</summary>
 internal static class SequenceFilters
 {
-    private static readonly Signature Value1 = new("do_list", "value");
+    private static readonly Signature ListParameters = new("do_list", "value");
+    private static readonly Signature FirstParameters = new("do_first", "seq");
+    private static readonly Signature LastParameters = new("do_last", "seq");
+    private static readonly Signature ItemsParameters = new("do_items", "value");
+    private static readonly Signature ReverseParameters = new("do_reverse", "value");
     private static readonly Signature AttrParameters = new("do_attr", "obj", "name");
     private static readonly Signature BatchParameters = new("do_batch", "value", "linecount", "fill_with?");
     private static readonly Signature SliceParameters = new("do_slice", "value", "slices", "fill_with?");
@@ -33,17 +37,17 @@ internal static class SequenceFilters
             : throw TemplateErrors.Type($"object of type '{arguments[0].TypeName}' has no len()");
     }
 
-    public static Value List(RenderState state, Arguments arguments) => new ListValue(Value1.Bind(arguments)[0]!.ToList(state));
+    public static Value List(RenderState state, Arguments arguments) => new ListValue(ListParameters.Bind(arguments)[0]!.ToList(state));
 
     public static Value First(RenderState state, Arguments arguments)
     {
-        using IEnumerator<Value> items = Value1.Bind(arguments)[0]!.IterateOrThrow(state);
+        using IEnumerator<Value> items = FirstParameters.Bind(arguments)[0]!.IterateOrThrow(state);
         return items.MoveNext() ? items.Current : UndefinedValue.OfHint("No first item, sequence was empty.");
     }
 
     public static Value Last(RenderState state, Arguments arguments)
     {
-        Value value = Value1.Bind(arguments)[0]!;
+        Value value = LastParameters.Bind(arguments)[0]!;
         using IEnumerator<Value> items = value.IterateReversed(state)
             ?? throw TemplateErrors.Type($"'{value.TypeName}' object is not reversible");
         return items.MoveNext() ? items.Current : UndefinedValue.OfHint("No last item, sequence was empty.");
@@ -51,7 +55,7 @@ internal static class SequenceFilters
 
     public static Value Items(RenderState state, Arguments arguments)
     {
-        Value value = Value1.Bind(arguments)[0]!;
+        Value value = ItemsParameters.Bind(arguments)[0]!;
         return GeneratorValue.Of("do_items", Walk());
 
         IEnumerable<Value> Walk()
@@ -88,7 +92,7 @@ internal static class SequenceFilters
 
     public static Value Reverse(RenderState state, Arguments arguments)
     {
-        Value value = Value1.Bind(arguments)[0]!;
+        Value value = ReverseParameters.Bind(arguments)[0]!;
         if (value is StringValue text)
         {
             return text.Slice(state, null, null, IntegerValue.Of(-1));
@@ -106,14 +110,17 @@ internal static class SequenceFilters
             return new GeneratorValue(typeName, "", backwards);
         }
 
-        if (value.Iterate(state) is null)
+        try
         {
+            List<Value> items = value.ToList(state);
+            items.Reverse();
+            return new ListValue(items);
+        }
+        catch (TemplateException e) when (e.Kind == TemplateErrorKind.TypeError)
+        {
+            // Also where a lazy value fails with a TypeError of its own.
             throw TemplateErrors.Argument("argument must be iterable");
         }
-
-        List<Value> items = value.ToList(state);
-        items.Reverse();
-        return new ListValue(items);
     }
 
     public static Value Batch(RenderState state, Arguments arguments)

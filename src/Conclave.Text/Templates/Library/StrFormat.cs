@@ -5,8 +5,7 @@ namespace Conclave.Text;
 /// <summary>Python's <c>str.format</c>, with the sandbox's rules for attributes.</summary>
 internal static class StrFormat
 {
-    private const string ManualToAutomatic = "cannot switch from manual field specification to automatic field numbering";
-    private const string AutomaticToManual = "cannot switch from automatic field numbering to manual field specification";
+    private const string Mixed = "cannot switch from manual field specification to automatic field numbering";
 
     public static string Format(RenderState state, StringValue format, Arguments arguments, Value? mapping = null)
     {
@@ -180,9 +179,7 @@ internal static class StrFormat
 
         if (index is { } position)
         {
-            return source.Arguments.At(position) ?? throw new TemplateException(
-                TemplateErrorKind.IndexError,
-                string.Create(CultureInfo.InvariantCulture, $"Replacement index {position} out of range for positional args tuple"));
+            return source.Arguments.At(position) ?? throw new TemplateException(TemplateErrorKind.IndexError, "tuple index out of range");
         }
 
         Value? named = source.Mapping is { } mapping
@@ -203,13 +200,13 @@ internal static class StrFormat
         private int _next;
         private bool _isManual;
 
-        public int Automatic() => _isManual ? throw TemplateErrors.Value(ManualToAutomatic) : _next++;
+        public int Automatic() => _isManual ? throw TemplateErrors.Value(Mixed) : _next++;
 
         public void Manual()
         {
             if (_next > 0)
             {
-                throw TemplateErrors.Value(AutomaticToManual);
+                throw TemplateErrors.Value(Mixed);
             }
 
             _isManual = true;

@@ -6,7 +6,17 @@ namespace Conclave.Text;
 /// <summary>Filters that make strings of strings.</summary>
 internal static class TextFilters
 {
-    private static readonly Signature OneString = new("do_upper", "s");
+    private static readonly Signature UpperParameters = new("do_upper", "s");
+    private static readonly Signature LowerParameters = new("do_lower", "s");
+    private static readonly Signature CapitalizeParameters = new("do_capitalize", "s");
+    private static readonly Signature TitleParameters = new("do_title", "s");
+    private static readonly Signature StringParameters = new("soft_str", "s");
+    private static readonly Signature EscapeParameters = new("escape", "s");
+    private static readonly Signature ForceEscapeParameters = new("do_forceescape", "value");
+    private static readonly Signature SafeParameters = new("do_mark_safe", "value");
+    private static readonly Signature StripTagsParameters = new("do_striptags", "value");
+    private static readonly Signature UrlEncodeParameters = new("do_urlencode", "value");
+    private static readonly Signature WordCountParameters = new("do_wordcount", "s");
     private static readonly Signature CenterParameters = new("do_center", "value", "width?");
     private static readonly Signature IndentParameters = new("do_indent", "s", "width?", "first?", "blank?");
     private static readonly Signature ReplaceParameters = new("do_replace", "s", "old", "new", "count?");
@@ -14,24 +24,26 @@ internal static class TextFilters
     private static readonly Signature TruncateParameters = new("do_truncate", "s", "length?", "killwords?", "end?", "leeway?");
     private static readonly Signature AttributesParameters = new("do_xmlattr", "d", "autospace?");
 
-    public static Value Upper(RenderState state, Arguments arguments) => Map(state, arguments, CaseMapping.Upper);
+    public static Value Upper(RenderState state, Arguments arguments) => Map(state, UpperParameters, arguments, CaseMapping.Upper);
 
-    public static Value Lower(RenderState state, Arguments arguments) => Map(state, arguments, CaseMapping.Lower);
+    public static Value Lower(RenderState state, Arguments arguments) => Map(state, LowerParameters, arguments, CaseMapping.Lower);
 
-    public static Value Capitalize(RenderState state, Arguments arguments) => Map(state, arguments, CaseMapping.Capitalize);
+    public static Value Capitalize(RenderState state, Arguments arguments) => Map(state, CapitalizeParameters, arguments, CaseMapping.Capitalize);
 
-    public static Value Title(RenderState state, Arguments arguments) => Map(state, arguments, TitleWords);
+    /// <summary>The words are joined into a plain string, markup or not.</summary>
+    public static Value Title(RenderState state, Arguments arguments) =>
+        state.Text(TitleWords(Soft(state, TitleParameters.Bind(arguments)[0]!).Text));
 
-    public static Value String(RenderState state, Arguments arguments) => Soft(state, OneString.Bind(arguments)[0]!);
+    public static Value String(RenderState state, Arguments arguments) => Soft(state, StringParameters.Bind(arguments)[0]!);
 
-    public static Value Escape(RenderState state, Arguments arguments) => Html.Escape(state, OneString.Bind(arguments)[0]!);
+    public static Value Escape(RenderState state, Arguments arguments) => Html.Escape(state, EscapeParameters.Bind(arguments)[0]!);
 
     public static Value ForceEscape(RenderState state, Arguments arguments) =>
-        Html.Escape(state, new StringValue(OneString.Bind(arguments)[0]!.ToText(state)));
+        Html.Escape(state, new StringValue(ForceEscapeParameters.Bind(arguments)[0]!.ToText(state)));
 
-    public static Value Safe(RenderState state, Arguments arguments) => state.Text(OneString.Bind(arguments)[0]!.ToText(state), markup: true);
+    public static Value Safe(RenderState state, Arguments arguments) => state.Text(SafeParameters.Bind(arguments)[0]!.ToText(state), markup: true);
 
-    public static Value StripTags(RenderState state, Arguments arguments) => Html.StripTags(state, OneString.Bind(arguments)[0]!.ToText(state));
+    public static Value StripTags(RenderState state, Arguments arguments) => Html.StripTags(state, StripTagsParameters.Bind(arguments)[0]!.ToText(state));
 
     public static Value Center(RenderState state, Arguments arguments)
     {
@@ -73,8 +85,7 @@ internal static class TextFilters
         };
         if (bound[0] is not StringValue source)
         {
-            throw (bound[0]!.UndefinedError()
-                ?? TemplateErrors.Type($"unsupported operand type(s) for +=: '{bound[0]!.TypeName}' and 'str'"));
+            throw NotIndentable(bound[0]!);
         }
 
         bool blank = bound[3]?.IsTrue ?? false;
@@ -146,7 +157,7 @@ internal static class TextFilters
 
     public static Value UrlEncode(RenderState state, Arguments arguments)
     {
-        Value value = OneString.Bind(arguments)[0]!;
+        Value value = UrlEncodeParameters.Bind(arguments)[0]!;
         IEnumerator<Value>? items = value is StringValue ? null
             : value is DictValue dict ? new DictViewValue(dict, DictViewKind.Items).Iterate(state)
             : value.Iterate(state);
@@ -158,7 +169,9 @@ internal static class TextFilters
         TextBuffer buffer = new(state);
         while (items.MoveNext())
         {
-            List<Value> pair = items.Current.ToList(state);
+            List<Value> pair = items.Current.Iterate(state) is null
+                ? throw TemplateErrors.Type($"cannot unpack non-iterable {items.Current.TypeName} object")
+                : items.Current.ToList(state);
             if (pair.Count != 2)
             {
                 throw TemplateErrors.Value(pair.Count < 2
@@ -177,7 +190,7 @@ internal static class TextFilters
 
     public static Value WordCount(RenderState state, Arguments arguments)
     {
-        string text = OneString.Bind(arguments)[0]!.ToText(state);
+        string text = WordCountParameters.Bind(arguments)[0]!.ToText(state);
         state.Characters(text.Length);
         int count = 0;
         bool inWord = false;
@@ -226,9 +239,17 @@ internal static class TextFilters
     /// <summary>The string itself, markup or not, or what <c>str</c> makes of another value.</summary>
     public static StringValue Soft(RenderState state, Value value) => value as StringValue ?? state.Text(value.ToText(state));
 
-    private static StringValue Map(RenderState state, Arguments arguments, Func<string, string> map)
+    // The filter adds a line break with "+=", which lists understand and tuples and numbers do not.
+    private static TemplateException NotIndentable(Value value) => value.UndefinedError() ?? value switch
     {
-        StringValue text = Soft(state, OneString.Bind(arguments)[0]!);
+        ListValue => new TemplateException(TemplateErrorKind.AttributeError, "'list' object has no attribute 'splitlines'"),
+        TupleValue => TemplateErrors.Type("can only concatenate tuple (not \"str\") to tuple"),
+        _ => TemplateErrors.Type($"unsupported operand type(s) for +=: '{value.TypeName}' and 'str'"),
+    };
+
+    private static StringValue Map(RenderState state, Signature parameters, Arguments arguments, Func<string, string> map)
+    {
+        StringValue text = Soft(state, parameters.Bind(arguments)[0]!);
         return state.Text(map(text.Text), text.IsMarkup);
     }
 

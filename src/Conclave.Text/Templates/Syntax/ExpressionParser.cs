@@ -15,8 +15,8 @@ internal sealed class ExpressionParser(TokenStream stream)
         return expression;
     }
 
-    /// <summary>An expression, or a tuple where commas follow; <paramref name="endName"/> is a name that ends it.</summary>
-    public Expression Tuple(bool allowConditional = true, string? endName = null, bool inParentheses = false)
+    /// <summary>An expression, or a tuple where commas follow.</summary>
+    public Expression Tuple(bool allowConditional = true, bool inParentheses = false)
     {
         int line = stream.Current.Line;
         List<Expression> items = [];
@@ -28,7 +28,7 @@ internal sealed class ExpressionParser(TokenStream stream)
                 stream.ExpectOperator(",");
             }
 
-            if (IsTupleEnd(endName))
+            if (IsTupleEnd())
             {
                 break;
             }
@@ -59,7 +59,7 @@ internal sealed class ExpressionParser(TokenStream stream)
     }
 
     /// <summary>What can be assigned to: names, namespace attributes where allowed, and tuples of these.</summary>
-    public AssignmentTarget Target(string? endName = null, bool allowNamespace = false)
+    public AssignmentTarget Target(bool allowNamespace = false)
     {
         int line = stream.Current.Line;
         List<AssignmentTarget> items = [];
@@ -71,7 +71,7 @@ internal sealed class ExpressionParser(TokenStream stream)
                 stream.ExpectOperator(",");
             }
 
-            if (IsTupleEnd(endName))
+            if (IsTupleEnd())
             {
                 break;
             }
@@ -145,9 +145,7 @@ internal sealed class ExpressionParser(TokenStream stream)
             : name;
     }
 
-    private bool IsTupleEnd(string? endName) =>
-        stream.Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || stream.IsOperator(")")
-        || (endName is not null && stream.IsName(endName));
+    private bool IsTupleEnd() => stream.Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || stream.IsOperator(")");
 
     private Expression Conditional()
     {

@@ -93,9 +93,9 @@ internal sealed class TemplateParser
 
     private ForStatement For(int line)
     {
-        AssignmentTarget target = _expressions.Target(endName: "in");
+        AssignmentTarget target = _expressions.Target();
         _stream.ExpectName("in");
-        Expression iterable = _expressions.Tuple(allowConditional: false, endName: "recursive");
+        Expression iterable = _expressions.Tuple(allowConditional: false);
         Expression? test = _stream.SkipName("if") ? _expressions.Expression() : null;
         bool isRecursive = _stream.SkipName("recursive");
         List<Statement> body = Body("for", "endfor", "else");

@@ -92,6 +92,7 @@ internal sealed class RangeValue : Value
         "start" => IntegerValue.Of(_start),
         "stop" => IntegerValue.Of(_stop),
         "step" => IntegerValue.Of(_step),
+        "count" or "index" => new TupleValue([.. Enumerable.Range(0, _count).Select(At)]).Attribute(state, name),
         _ => null,
     };
 

@@ -58,7 +58,7 @@ internal sealed class StringValue(string text, bool isMarkup = false) : Value
         for (int i = 0; i < text.Length;)
         {
             int width = Width(text, i);
-            yield return new StringValue(text.Substring(i, width), isMarkup);
+            yield return new StringValue(text.Substring(i, width));
             i += width;
         }
     }
