@@ -37,7 +37,7 @@ internal static class PerplexityCommand
         {
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
             int window = result.GetValue(context);
-            using Checkpoint checkpoint = LoadingProgress.Run(progress => Checkpoint.Open(folder, progress));
+            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             List<int> tokens = [];
             Tokenizer.Load(folder).Encode(ReadText(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
             using WorkerTeam team = new(compute.Threads(result));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Conclave.Checkpoints;
 using Conclave.Engine;
 using Conclave.Kernels;
 using Conclave.Primitives;
@@ -75,9 +74,6 @@ internal sealed class ComputeOptions
                 null => ElementFormat.F32,
             },
         };
-        return ProgressBar.Run(
-            "opening the checkpoint",
-            progress => LoadedModel.Open(directory, options, progress),
-            static (CheckpointProgress done) => (double)done.FilesOpened / Math.Max(done.Files, 1));
+        return ProgressBar.Opening(progress => LoadedModel.Open(directory, options, progress));
     }
 }

@@ -166,11 +166,7 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         Table table = new Table().Border(TableBorder.Simple);
         foreach (string title in left.Concat(right).Concat(last ?? []))
         {
-<<<<<<< HEAD
             TableColumn column = new(new PlainText(title)) { NoWrap = true, Alignment = right.Contains(title) ? Justify.Right : Justify.Left };
-=======
-            TableColumn column = new(new Spectre.Console.Text(title)) { NoWrap = true, Alignment = right.Contains(title) ? Justify.Right : Justify.Left };
->>>>>>> main
             table.AddColumn(column);
         }
 
@@ -178,11 +174,7 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
     }
 
     // Names come from files: they are text, never markup.
-<<<<<<< HEAD
     private static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(cell => new PlainText(Terminal.Printable(cell))));
-=======
-    private static void AddRow(Table table, params string[] cells) => table.AddRow(cells.Select(cell => new Spectre.Console.Text(Terminal.Printable(cell))));
->>>>>>> main
 
     /// <summary>Three digits and a unit of thousands: 26.9 M.</summary>
     private static string Amount(long value)
