@@ -5,18 +5,25 @@ namespace Conclave.Benchmarks.Kernels;
 /// <summary>Weights and activations with the statistics of real ones, as far as time depends on them.</summary>
 internal static unsafe class BenchmarkData
 {
-    /// <summary>Fills memory with bytes that are small finite values in every weight format: E4M3 of any exponent, upper bytes of BF16, F16 and F32 around one.</summary>
-    public static void FillWithFiniteCodes(NativeBuffer memory)
+    /// <summary>
+    /// Fills memory with weights: E4M3 codes of every magnitude below 2, subnormals among them; in the other formats values of either sign whose upper
+    /// byte lies in 0x38 … 0x3E (F32 and BF16: 2^-15 … 1, F16: 0.5 … 2).
+    /// </summary>
+    public static void Fill(NativeBuffer memory, ElementFormat format)
     {
+        (ulong keep, ulong set) = format switch
+        {
+            ElementFormat.F8_E4M3 => (0xBFBFBFBFBFBFBFBFul, 0ul),
+            ElementFormat.F32 => (0x86FFFFFF86FFFFFFul, 0x3800000038000000ul),
+            _ => (0x86FF86FF86FF86FFul, 0x3800380038003800ul),
+        };
         ulong state = 0x9E3779B97F4A7C15;
         for (ulong* p = (ulong*)memory.Data; p < (ulong*)(memory.Data + memory.Length); p++)
         {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-
-            // Bit 6 of each byte is cleared: no exponent is at its upper end, all E4M3 codes below 2 occur, subnormals among them.
-            *p = state & 0xBFBFBFBFBFBFBFBF;
+            *p = (state & keep) | set;
         }
     }
 

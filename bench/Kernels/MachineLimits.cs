@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -12,15 +11,19 @@ internal static unsafe class MachineLimits
 {
     private static float s_sink;
 
-    /// <summary>Bytes per second of a sum over a buffer that no cache holds.</summary>
-    public static double ReadBandwidth(NativeBuffer buffer, WorkerTeam team) =>
-        buffer.Length / Stopwatches.Best(5, () => team.Run(new ReadWork(buffer.Data, buffer.Length)));
+    /// <summary>Bytes per second of a sum over one piece after another of a buffer that no cache holds.</summary>
+    public static double ReadBandwidth(NativeBuffer buffer, WorkerTeam team)
+    {
+        const int Piece = 16 << 20;
+        int pieces = (int)(buffer.Length / Piece);
+        return Piece / Stopwatches.Best(4 * pieces, run => team.Run(new ReadWork(buffer.Data + (run % pieces * (nint)Piece), Piece)));
+    }
 
     /// <summary>Operations (two for each multiply-add and lane) per second of independent chains in registers.</summary>
     public static double PeakFlops(WorkerTeam team, bool wide)
     {
-        const int Steps = 4_000_000;
-        double seconds = Stopwatches.Best(5, () => team.Run(new FmaWork(Steps, wide)));
+        const int Steps = 100_000;
+        double seconds = Stopwatches.Best(50, _ => team.Run(new FmaWork(Steps, wide)));
         return 2.0 * Steps * 12 * (wide ? 16 : 8) * team.Count / seconds;
     }
 
@@ -95,23 +98,5 @@ internal static unsafe class MachineLimits
 
             return Vector256.Sum(a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11);
         }
-    }
-}
-
-/// <summary>Timing on a machine with neighbours: the best of a few runs.</summary>
-internal static class Stopwatches
-{
-    public static double Best(int runs, Action action)
-    {
-        action();
-        double best = double.PositiveInfinity;
-        for (int run = 0; run < runs; run++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            action();
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
-        }
-
-        return best;
     }
 }

@@ -10,7 +10,6 @@ string filter = args.Length > 2 ? args[2] : "";
 
 using WorkerTeam team = new(threads);
 using NativeBuffer memory = new(bytes);
-BenchmarkData.FillWithFiniteCodes(memory);
 
 double bandwidth = MachineLimits.ReadBandwidth(memory, team);
 Console.WriteLine($"{threads} threads: reads {bandwidth * 1e-9:F1} GB/s");
@@ -36,6 +35,7 @@ foreach ((string name, MatMul matMul, ExpertMlp mlp, bool wide) in sets)
             continue;
         }
 
+        BenchmarkData.Fill(memory, format);
         MatMulBenchmark.Run(name, matMul, format, memory, team, bandwidth, peak);
         ExpertMlpBenchmark.Run(name, mlp, format, memory, team, bandwidth, peak);
     }

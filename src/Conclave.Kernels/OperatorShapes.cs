@@ -32,7 +32,8 @@ internal static class OperatorShapes
             }
         }
 
-        if (rows.Sources.IsEmpty)
+        // Without rows nobody can tell whether there are sources, and the input may have rows that other experts chose.
+        if (rows.Sources.IsEmpty && rows.Count > 0)
         {
             F32(input, rows.Count, input.Columns, nameof(input));
         }

@@ -28,4 +28,11 @@ internal static class ProjectionSets
         "avx2" => new Avx2MatMul(),
         _ => new Avx512MatMul(),
     };
+
+    public static ExpertMlp ExpertMlp(string set) => set switch
+    {
+        "reference" => new ReferenceExpertMlp(),
+        "avx2" => new Avx2ExpertMlp(),
+        _ => new Avx512ExpertMlp(),
+    };
 }
