@@ -94,6 +94,7 @@ internal static class Program
             VerifyCommand.Create(),
             PerplexityCommand.Create(),
             TokenizeCommand.Create(),
+            TemplateCommand.Create(),
             InspectCommand.Create(),
             SynthCommand.Create(),
         };

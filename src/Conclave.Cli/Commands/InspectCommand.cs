@@ -28,7 +28,7 @@ internal static class InspectCommand
         command.SetAction((result, cancellation) =>
         {
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
-            using Checkpoint checkpoint = Checkpoint.Open(folder);
+            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             IReadOnlyList<NanFinding>? findings = result.GetValue(scan) ? NanScan.Run(checkpoint, cancellation) : null;
             InspectionReport report = new(checkpoint, new CheckpointSummary(checkpoint), result.GetValue(tensors), findings);
             TextWriter output = result.InvocationConfiguration.Output;

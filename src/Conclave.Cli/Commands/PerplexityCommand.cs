@@ -8,6 +8,7 @@ using Conclave.Measurement;
 using Conclave.Models;
 using Conclave.Primitives;
 using Conclave.Text;
+using Spectre.Console;
 
 namespace Conclave.Cli.Commands;
 
@@ -36,7 +37,7 @@ internal static class PerplexityCommand
         {
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
             int window = result.GetValue(context);
-            using Checkpoint checkpoint = ComputeOptions.Open(folder);
+            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             List<int> tokens = [];
             Tokenizer.Load(folder).Encode(ReadText(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
             using WorkerTeam team = new(compute.Threads(result));
@@ -46,10 +47,7 @@ internal static class PerplexityCommand
                 MaxTokensPerStep = Math.Clamp(window, 1, DefaultContext),
             });
             PerplexityMeasurement measurement = new(model, window, result.GetValue(stride) ?? window);
-            PerplexityResult measured = ProgressBar.Run(
-                "perplexity",
-                (IProgress<double> progress) => measurement.Run(CollectionsMarshal.AsSpan(tokens), progress, cancellation),
-                static done => done);
+            PerplexityResult measured = Measure(measurement, tokens, cancellation);
             TextWriter output = result.InvocationConfiguration.Output;
             if (result.GetValue(json))
             {
@@ -74,6 +72,20 @@ internal static class PerplexityCommand
         return command;
     }
 
+    private static PerplexityResult Measure(PerplexityMeasurement measurement, List<int> tokens, CancellationToken cancellation)
+    {
+        if (Terminal.Progress() is not { } console)
+        {
+            return measurement.Run(CollectionsMarshal.AsSpan(tokens), null, cancellation);
+        }
+
+        return console.Progress().AutoClear(true).Start(bars =>
+        {
+            ProgressTask bar = bars.AddTask("perplexity", maxValue: 1);
+            return measurement.Run(CollectionsMarshal.AsSpan(tokens), new Bar(bar), cancellation);
+        });
+    }
+
     private static string ReadText(string file)
     {
         try
@@ -88,5 +100,10 @@ internal static class PerplexityCommand
         {
             throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
         }
+    }
+
+    private sealed class Bar(ProgressTask task) : IProgress<double>
+    {
+        public void Report(double value) => task.Value = value;
     }
 }

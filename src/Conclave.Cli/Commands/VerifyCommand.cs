@@ -32,7 +32,7 @@ internal static class VerifyCommand
         command.SetAction((result, cancellation) =>
         {
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
-            using Checkpoint checkpoint = ComputeOptions.Open(folder);
+            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             using GoldenFile file = new(
                 result.GetValue(golden) ?? Path.Combine(folder, "golden.safetensors"), checkpoint.Config.VocabularySize);
             using WorkerTeam team = new(compute.Threads(result));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Conclave.Checkpoints;
 using Conclave.Engine;
 using Conclave.Kernels;
 using Conclave.Primitives;
@@ -75,12 +74,6 @@ internal sealed class ComputeOptions
                 null => ElementFormat.F32,
             },
         };
-        return WithProgress(progress => LoadedModel.Open(directory, options, progress));
+        return ProgressBar.Opening(progress => LoadedModel.Open(directory, options, progress));
     }
-
-    /// <summary>Opens a checkpoint, with a progress bar on the terminal if that takes more than a second.</summary>
-    public static Checkpoint Open(string directory) => WithProgress(progress => Checkpoint.Open(directory, progress));
-
-    private static T WithProgress<T>(Func<IProgress<CheckpointProgress>, T> open) => ProgressBar.Run(
-        "opening the checkpoint", open, static done => (double)done.FilesOpened / Math.Max(done.Files, 1));
 }

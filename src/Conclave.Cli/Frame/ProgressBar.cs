@@ -1,3 +1,4 @@
+using Conclave.Checkpoints;
 using Spectre.Console;
 
 namespace Conclave.Cli.Frame;
@@ -37,6 +38,10 @@ internal static class ProgressBar
 
         return running.GetAwaiter().GetResult();
     }
+
+    /// <summary>Opens a checkpoint and shows how many of its files are open.</summary>
+    public static T Opening<T>(Func<IProgress<CheckpointProgress>, T> open) => Run(
+        "opening the checkpoint", open, static (CheckpointProgress done) => (double)done.FilesOpened / Math.Max(done.Files, 1));
 
     // Progress<T> would post each report to the thread pool, where they may overtake each other.
     private sealed class Report<T>(Action<T> receive) : IProgress<T>
