@@ -13,7 +13,7 @@ internal sealed record CliResult(int Code, string Output, string Error)
 /// <summary>The built command as a child process.</summary>
 internal static class Cli
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
     /// <summary>The program of the same configuration as these tests.</summary>
     public static string Program { get; } = Path.Combine(
