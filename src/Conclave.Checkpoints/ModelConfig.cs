@@ -128,4 +128,21 @@ public sealed record ModelConfig
 
     /// <summary>eos_token_id: one, several or none.</summary>
     public required IReadOnlyList<int> EosTokens { get; init; }
+
+    /// <summary>pad_token_id, where given.</summary>
+    public int? PadToken { get; init; }
+
+    /// <summary>dtype or torch_dtype: the format of the weights that are not quantized, as the file names it; null where absent.</summary>
+    public string? TorchDtype { get; init; }
+
+    /// <summary>architectures: names of the modelling classes; empty where absent.</summary>
+    public IReadOnlyList<string> Architectures { get; init; } = [];
+
+    /// <summary>Reads <c>config.json</c> of a checkpoint, as released and as transformers 5 writes it.</summary>
+    /// <param name="directory">The folder of the checkpoint.</param>
+    /// <exception cref="Primitives.UserErrorException">
+    /// The file is missing or malformed, a value is missing or absurd, or the model would compute what this engine does not; the message
+    /// names file, JSON path, value and expectation.
+    /// </exception>
+    public static ModelConfig Read(string directory) => ModelConfigReader.Read(directory);
 }

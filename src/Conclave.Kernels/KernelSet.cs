@@ -1,3 +1,6 @@
+using System.Runtime.Intrinsics;
+using Conclave.Primitives;
+
 namespace Conclave.Kernels;
 
 /// <summary>The operators on one instruction set. Chosen once and handed down; all sets compute the same functions, each with its own rounding.</summary>
@@ -38,5 +41,64 @@ public sealed class KernelSet
     /// <summary>The fastest set that this machine can run.</summary>
     public static KernelSet Best => SupportedSets[^1];
 
-    private static KernelSet[] FindSupported() => [];
+    /// <summary>The set of that name.</summary>
+    /// <exception cref="UserErrorException">There is no such set, or this machine cannot run it.</exception>
+    public static KernelSet Find(string name)
+    {
+        foreach (KernelSet set in SupportedSets)
+        {
+            if (set.Name == name)
+            {
+                return set;
+            }
+        }
+
+        throw new UserErrorException(
+            $"this machine has no instruction set '{name}'; choose one of: {string.Join(", ", SupportedSets.Select(set => set.Name))}");
+    }
+
+    private static KernelSet[] FindSupported()
+    {
+        List<KernelSet> sets =
+        [
+            new()
+            {
+                Name = "reference",
+                MatMul = new ReferenceMatMul(),
+                RmsNorm = new ReferenceRmsNorm(),
+                Rotary = new ReferenceRotary(),
+                AbsorbedAttention = new ReferenceAbsorbedAttention(),
+                ExpandedAttention = new ReferenceExpandedAttention(),
+                ExpertMlp = new ReferenceExpertMlp(),
+                ScaledAdd = new ReferenceScaledAdd(),
+                Codec = new ReferenceCodec(),
+            },
+        ];
+        if (Avx2Simd.IsSupported)
+        {
+            sets.Add(Create<Avx2Simd, Vector256<float>>("avx2", new Avx2MatMul(), new Avx2ExpertMlp()));
+        }
+
+        if (Avx512Simd.IsSupported)
+        {
+            sets.Add(Create<Avx512Simd, Vector512<float>>("avx512", new Avx512MatMul(), new Avx512ExpertMlp()));
+        }
+
+        return [.. sets];
+    }
+
+    private static KernelSet Create<TSimd, TVector>(string name, MatMul matMul, ExpertMlp expertMlp)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => new()
+        {
+            Name = name,
+            MatMul = matMul,
+            RmsNorm = new SimdRmsNorm<TSimd, TVector>(),
+            Rotary = new SimdRotary<TSimd, TVector>(),
+            AbsorbedAttention = new SimdAbsorbedAttention<TSimd, TVector>(),
+            ExpandedAttention = new SimdExpandedAttention<TSimd, TVector>(),
+            ExpertMlp = expertMlp,
+            ScaledAdd = new SimdScaledAdd<TSimd, TVector>(),
+            Codec = new SimdCodec<TSimd, TVector>(),
+        };
 }

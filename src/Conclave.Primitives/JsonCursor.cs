@@ -82,6 +82,11 @@ public readonly struct JsonCursor
         {
             throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
         }
+        catch (InvalidOperationException e)
+        {
+            // The search for duplicates reads every key; it is not a JsonException when one cannot be read.
+            throw new UserErrorException($"{file}: a key with an unpaired surrogate; only valid Unicode can be used", e);
+        }
     }
 
     /// <summary>A complaint about this place; <paramref name="problem"/> continues the sentence after file and path.</summary>
@@ -99,6 +104,13 @@ public readonly struct JsonCursor
     /// <summary>The member of that name.</summary>
     /// <exception cref="UserErrorException">It is absent or null.</exception>
     public JsonCursor Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing");
+
+    /// <summary>True where the object has a member of that name, be it null.</summary>
+    public bool Has(string name)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return Element.TryGetProperty(name, out _);
+    }
 
     /// <summary>Members in the order of the file.</summary>
     public IEnumerable<(string Name, JsonCursor Value)> Members()
@@ -156,6 +168,17 @@ public readonly struct JsonCursor
         throw Error($"{Describe()}; a whole number from {minimum} to {maximum} is expected");
     }
 
+    /// <summary>The value as a whole number between the bounds, both included.</summary>
+    public long Int64(long minimum, long maximum)
+    {
+        if (Element.ValueKind == JsonValueKind.Number && Element.TryGetInt64(out long value) && value >= minimum && value <= maximum)
+        {
+            return value;
+        }
+
+        throw Error($"{Describe()}; a whole number from {minimum} to {maximum} is expected");
+    }
+
     /// <summary>The value as a number between the bounds, both included.</summary>
     public double Double(double minimum, double maximum)
     {
@@ -175,7 +198,8 @@ public readonly struct JsonCursor
         }
     }
 
-    private string Describe()
+    /// <summary>The value as JSON text, cut off where it is long: for messages.</summary>
+    public string Describe()
     {
         string text = Element.GetRawText();
         return text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");

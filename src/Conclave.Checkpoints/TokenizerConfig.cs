@@ -1,0 +1,145 @@
+using System.Text;
+using System.Text.Json;
+using Conclave.Primitives;
+
+namespace Conclave.Checkpoints;
+
+/// <summary>
+/// Special tokens and chat templates, from <c>tokenizer_config.json</c> and the template files beside it, which take precedence
+/// (<c>chat_template.jinja</c>, and <c>additional_chat_templates/NAME.jinja</c> or <c>chat_templates/NAME.jinja</c> for named ones).
+/// Everything may be absent, the files too.
+/// </summary>
+public sealed record TokenizerConfig
+{
+    private const string DefaultTemplate = "default";
+    private const int MaxFileBytes = 64 << 20;
+    private const int MaxTemplateBytes = 4 << 20;
+
+    /// <summary>bos_token: its text.</summary>
+    public string? BosToken { get; init; }
+
+    /// <summary>eos_token: its text.</summary>
+    public string? EosToken { get; init; }
+
+    /// <summary>pad_token: its text.</summary>
+    public string? PadToken { get; init; }
+
+    /// <summary>unk_token: its text.</summary>
+    public string? UnknownToken { get; init; }
+
+    /// <summary>add_bos_token: whether encoding a text for the model puts the beginning-of-text token in front.</summary>
+    public bool? AddBosToken { get; init; }
+
+    /// <summary>add_eos_token: whether encoding a text for the model puts the end-of-text token behind.</summary>
+    public bool? AddEosToken { get; init; }
+
+    /// <summary>tokenizer_class.</summary>
+    public string? TokenizerClass { get; init; }
+
+    /// <summary>model_max_length; null where absent or as good as infinite.</summary>
+    public int? MaxLength { get; init; }
+
+    /// <summary>The Jinja text of each chat template by name; the one without a name is "default".</summary>
+    public IReadOnlyDictionary<string, string> ChatTemplates { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The chat template named "default"; null where there is none.</summary>
+    public string? ChatTemplate => ChatTemplates.GetValueOrDefault(DefaultTemplate);
+
+    /// <summary>Reads the tokenizer configuration of a checkpoint.</summary>
+    /// <exception cref="UserErrorException">A file is malformed or not UTF-8.</exception>
+    public static TokenizerConfig Read(string directory)
+    {
+        Dictionary<string, string> templates = new(StringComparer.Ordinal);
+        TokenizerConfig config = new() { ChatTemplates = templates };
+        string path = Path.Combine(directory, "tokenizer_config.json");
+        if (File.Exists(path))
+        {
+            JsonCursor root = JsonCursor.ReadFile(path, MaxFileBytes);
+            config = config with
+            {
+                BosToken = Token(root, "bos_token"),
+                EosToken = Token(root, "eos_token"),
+                PadToken = Token(root, "pad_token"),
+                UnknownToken = Token(root, "unk_token"),
+                AddBosToken = root.Optional("add_bos_token")?.Boolean(),
+                AddEosToken = root.Optional("add_eos_token")?.Boolean(),
+                TokenizerClass = root.Optional("tokenizer_class")?.String(),
+                MaxLength = root.Optional("model_max_length")?.Double(1, double.MaxValue) is { } length and <= int.MaxValue ? (int)length : null,
+            };
+            ReadTemplates(root.Optional("chat_template"), templates);
+        }
+
+        ReadTemplateFiles(directory, templates);
+        return config;
+    }
+
+    private static string? Token(JsonCursor root, string name) =>
+        root.Optional(name) is { } token
+            ? token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String()
+            : null;
+
+    private static void ReadTemplates(JsonCursor? value, Dictionary<string, string> templates)
+    {
+        if (value is not { } given)
+        {
+            return;
+        }
+
+        if (given.Kind != JsonValueKind.Array)
+        {
+            templates[DefaultTemplate] = given.String();
+            return;
+        }
+
+        foreach (JsonCursor item in given.Items())
+        {
+            JsonCursor name = item.Required("name");
+            if (!templates.TryAdd(name.String(), item.Required("template").String()))
+            {
+                throw name.Error($"{name.Describe()} is there twice");
+            }
+        }
+    }
+
+    private static void ReadTemplateFiles(string directory, Dictionary<string, string> templates)
+    {
+        string file = Path.Combine(directory, "chat_template.jinja");
+        if (File.Exists(file))
+        {
+            templates[DefaultTemplate] = ReadText(file);
+        }
+
+        foreach (string folder in (ReadOnlySpan<string>)["chat_templates", "additional_chat_templates"])
+        {
+            string path = Path.Combine(directory, folder);
+            if (!Directory.Exists(path))
+            {
+                continue;
+            }
+
+            foreach (string named in Directory.EnumerateFiles(path, "*.jinja").Order(StringComparer.Ordinal))
+            {
+                templates[Path.GetFileNameWithoutExtension(named)] = ReadText(named);
+            }
+        }
+    }
+
+    private static string ReadText(string file)
+    {
+        try
+        {
+            long length = new FileInfo(file).Length;
+            return length <= MaxTemplateBytes
+                ? new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF')
+                : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+using Conclave.Primitives;
+
+namespace Conclave.Checkpoints;
+
+/// <summary>Checks a tensor against what the model needs it to be.</summary>
+internal static class WeightReader
+{
+    private const string WeightSuffix = ".weight";
+
+    public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems)
+    {
+        if (Find(checkpoint, name, [rows, columns], problems) is not { } tensor)
+        {
+            return default;
+        }
+
+        if (!tensor.Format.IsWeight())
+        {
+            problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
+            return default;
+        }
+
+        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
+            ? WithScales(tensor.View, scales)
+            : default;
+    }
+
+    public static TensorView Vector(Checkpoint checkpoint, string name, nint length, CheckpointProblems problems)
+    {
+        if (Find(checkpoint, name, [length], problems) is not { } tensor)
+        {
+            return default;
+        }
+
+        if (tensor.Format is ElementFormat.F32 or ElementFormat.F16 or ElementFormat.BF16)
+        {
+            return tensor.View;
+        }
+
+        problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16 or BF16 is expected");
+        return default;
+    }
+
+    private static StoredTensor? Find(Checkpoint checkpoint, string name, ReadOnlySpan<nint> shape, CheckpointProblems problems)
+    {
+        if (!checkpoint.TryGet(name, out StoredTensor? tensor))
+        {
+            problems.Add($"tensor \"{name}\" is missing; shape {TensorText.Shape(shape)} is expected");
+            return null;
+        }
+
+        if (!tensor.Shape.SequenceEqual(shape))
+        {
+            problems.Add($"{Where(tensor)} has shape {tensor.ShapeText}; {TensorText.Shape(shape)} is expected by config.json");
+            return null;
+        }
+
+        return tensor;
+    }
+
+    // Null: there is a problem. The default value: the matrix needs no scales.
+    private static unsafe BlockScales? ScalesOf(
+        Checkpoint checkpoint, StoredTensor tensor, nint rows, nint columns, CheckpointProblems problems)
+    {
+        string stem = tensor.Name.EndsWith(WeightSuffix, StringComparison.Ordinal) ? tensor.Name[..^WeightSuffix.Length] : tensor.Name;
+        string name = $"{stem}.weight_scale_inv";
+        bool isFp8 = tensor.Format == ElementFormat.F8_E4M3;
+        if (!isFp8 || checkpoint.Config.ScaleBlock is not { } block)
+        {
+            string? unusable = Array.Find([name, $"{stem}.weight_scale"], scale => checkpoint.TryGet(scale, out _));
+            if (unusable is null)
+            {
+                return default(BlockScales);
+            }
+
+            problems.Add(isFp8
+                ? $"{Where(tensor)} has scales \"{unusable}\", but config.json has no quantization_config that says how they apply"
+                : $"{Where(tensor)} is {tensor.Format} but has scales \"{unusable}\"; F8_E4M3 is expected beside scales");
+            return null;
+        }
+
+        nint scaleRows = ((rows - 1) / block.Rows) + 1;
+        nint scaleColumns = ((columns - 1) / block.Columns) + 1;
+        if (Find(checkpoint, name, [scaleRows, scaleColumns], problems) is not { } scales)
+        {
+            return null;
+        }
+
+        if (scales.Format != ElementFormat.F32)
+        {
+            problems.Add($"{Where(scales)} is {scales.Format}; F32 is expected");
+            return null;
+        }
+
+        problems.Defer(() => CheckScales(scales, scaleColumns));
+        return new BlockScales((float*)scales.Data, scaleColumns, block.Rows, block.Columns);
+    }
+
+    private static unsafe string? CheckScales(StoredTensor scales, nint columns)
+    {
+        float* values = (float*)scales.Data;
+        nint count = scales.Bytes / sizeof(float);
+        for (nint i = 0; i < count; i++)
+        {
+            // False for NaN as well.
+            if (!(values[i] >= 0 && values[i] <= float.MaxValue))
+            {
+                return $"{Where(scales)} holds {values[i]} at [{i / columns}, {i % columns}]; a finite scale that is not negative is expected";
+            }
+        }
+
+        return null;
+    }
+
+    private static unsafe TensorView WithScales(TensorView view, BlockScales scales) =>
+        new(view.Data, view.Format, view.Rows, view.Columns, scales: scales);
+
+    private static string Where(StoredTensor tensor) => $"tensor \"{tensor.Name}\" of {Path.GetFileName(tensor.File.Path)}";
+}

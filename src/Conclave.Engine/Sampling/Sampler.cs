@@ -1,0 +1,345 @@
+using System.Numerics;
+using System.Security.Cryptography;
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Engine;
+
+/// <summary>
+/// Chooses the tokens of one request. From logits to probabilities, in this order: repetition penalty, presence and frequency penalty, logit
+/// bias, end tokens that are not allowed yet, temperature, top-k, top-p, min-p, softmax. Nothing is allocated by <see cref="Sample"/> and
+/// <see cref="Accept"/>. All arithmetic is IEEE 754 with a fixed order, so that a seed gives the same tokens on every platform.
+/// </summary>
+public sealed class Sampler
+{
+    private readonly SamplingOptions _options;
+    private readonly SamplerWorkspace _workspace;
+    private readonly TokenPenalties _penalties;
+    private readonly (int Token, float Bias)[] _bias;
+    private readonly int[] _endTokens;
+    private readonly HashSet<int> _stops;
+
+    /// <summary>Prepares the choice of a request's tokens.</summary>
+    /// <param name="options">How to choose.</param>
+    /// <param name="workspace">Memory for the choice, shared by all samplers of one thread.</param>
+    /// <param name="prompt">The tokens before the answer.</param>
+    /// <param name="eosTokens">The model's end tokens.</param>
+    /// <exception cref="UserErrorException">An option is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A token of the prompt or an end token is not in the vocabulary.</exception>
+    public Sampler(SamplingOptions options, SamplerWorkspace workspace, ReadOnlySpan<int> prompt, ReadOnlySpan<int> eosTokens)
+    {
+        options.Validate(workspace.VocabularySize);
+        CheckTokens(prompt, workspace.VocabularySize, nameof(prompt));
+        CheckTokens(eosTokens, workspace.VocabularySize, nameof(eosTokens));
+        _options = options;
+        _workspace = workspace;
+        _penalties = new TokenPenalties(options, workspace.VocabularySize, prompt);
+        _bias = [.. options.LogitBias.Select(entry => (entry.Key, (float)entry.Value))];
+        _endTokens = [.. eosTokens, .. options.StopTokens];
+        _stops = [.. options.StopTokens];
+        if (!options.IgnoreEos)
+        {
+            _stops.UnionWith(eosTokens.ToArray());
+        }
+
+        // 53 bits: the seed that is reported survives programs that keep numbers as binary64.
+        Seed = options.Seed ?? (long)(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) >> 11);
+    }
+
+    /// <summary>The seed in use: the one asked for, or the one that was taken from the operating system.</summary>
+    public long Seed { get; }
+
+    /// <summary>Number of accepted tokens.</summary>
+    public int Generated { get; private set; }
+
+    /// <summary>True where the token ends the answer.</summary>
+    public bool IsStop(int token) => _stops.Contains(token);
+
+    /// <summary>
+    /// Chooses the token at position <see cref="Generated"/> of the answer. The choice is a function of options, seed, the tokens accepted so
+    /// far and the logits; asking again gives the same token.
+    /// </summary>
+    /// <param name="logits">One for each token of the vocabulary.</param>
+    /// <exception cref="ArgumentException">The number of logits is not that of the vocabulary.</exception>
+    /// <exception cref="InvalidOperationException">A logit is NaN or +∞, or none is finite.</exception>
+    public int Sample(ReadOnlySpan<float> logits)
+    {
+        ReadOnlySpan<float> scores = Adjust(logits);
+        if (_options.Temperature < SamplingOptions.SmallestTemperature)
+        {
+            return ArgMax(scores, out _);
+        }
+
+        int count = Filter(scores);
+        ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
+        double target = SeededDraws.Uniform(Seed, Generated) * Sum(weights);
+        double sum = 0;
+        int chosen = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (weights[i] > 0)
+            {
+                chosen = i;
+                sum += weights[i];
+                if (sum > target)
+                {
+                    break;
+                }
+            }
+        }
+
+        return _workspace.Tokens[chosen];
+    }
+
+    /// <summary>The probabilities from which <see cref="Sample"/> would draw; they sum to 1 up to rounding, tokens that were filtered have 0.</summary>
+    /// <param name="logits">One for each token of the vocabulary.</param>
+    /// <param name="probabilities">Receives one for each token.</param>
+    /// <exception cref="ArgumentException">One of the spans has not the vocabulary's length.</exception>
+    /// <exception cref="InvalidOperationException">A logit is NaN or +∞, or none is finite.</exception>
+    public void Probabilities(ReadOnlySpan<float> logits, Span<float> probabilities)
+    {
+        if (probabilities.Length != _workspace.VocabularySize)
+        {
+            throw new ArgumentException($"room for {probabilities.Length} probabilities; the vocabulary has {_workspace.VocabularySize} tokens");
+        }
+
+        ReadOnlySpan<float> scores = Adjust(logits);
+        probabilities.Clear();
+        if (_options.Temperature < SamplingOptions.SmallestTemperature)
+        {
+            probabilities[ArgMax(scores, out _)] = 1;
+            return;
+        }
+
+        int count = Filter(scores);
+        ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
+        double total = Sum(weights);
+        for (int i = 0; i < count; i++)
+        {
+            probabilities[_workspace.Tokens[i]] = (float)(weights[i] / total);
+        }
+    }
+
+    /// <summary>Notes that the token is the next one of the answer, chosen here or by whoever verified a draft.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The token is not in the vocabulary.</exception>
+    public void Accept(int token)
+    {
+        CheckTokens([token], _workspace.VocabularySize, nameof(token));
+        _penalties.Accept(token);
+        Generated++;
+    }
+
+    /// <summary>Logits with penalties, bias and forbidden tokens; the logits themselves where nothing changes them.</summary>
+    private ReadOnlySpan<float> Adjust(ReadOnlySpan<float> logits)
+    {
+        if (logits.Length != _workspace.VocabularySize)
+        {
+            throw new ArgumentException($"{logits.Length} logits; the vocabulary has {_workspace.VocabularySize} tokens");
+        }
+
+        bool endsForbidden = Generated < _options.MinTokens && _endTokens.Length != 0;
+        if (!_penalties.HaveEffect && _bias.Length == 0 && !endsForbidden)
+        {
+            return logits;
+        }
+
+        Span<float> scores = _workspace.Scores;
+        logits.CopyTo(scores);
+        _penalties.Apply(scores);
+        foreach ((int token, float bias) in _bias)
+        {
+            scores[token] += bias;
+        }
+
+        if (endsForbidden)
+        {
+            foreach (int token in _endTokens)
+            {
+                scores[token] = float.NegativeInfinity;
+            }
+        }
+
+        return scores;
+    }
+
+    /// <summary>
+    /// Temperature, top-k, top-p and min-p. Leaves the tokens that remain, in ascending order, and their weights exp(score − max) in the
+    /// workspace; returns how many.
+    /// </summary>
+    private int Filter(ReadOnlySpan<float> scores)
+    {
+        int best = ArgMax(scores, out float max);
+        float temperature = (float)_options.Temperature;
+        max /= temperature;
+        if (!float.IsFinite(max))
+        {
+            throw new InvalidOperationException($"the logit of token {best}, {scores[best]}, overflows at temperature {temperature}");
+        }
+
+        Span<float> scaled = _workspace.Scores;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            scaled[i] = scores[i] / temperature;
+        }
+
+        int count = TopK(scaled);
+        scaled = scaled[..count];
+        Span<float> weights = _workspace.Weights.AsSpan(0, count);
+        double total = 0;
+        for (int i = 0; i < scaled.Length; i++)
+        {
+            weights[i] = Transcendental.Exp(scaled[i] - max);
+            total += weights[i];
+        }
+
+        if (_options.TopP < 1)
+        {
+            count = TopP(scaled, weights, total);
+        }
+
+        return _options.MinP > 0 ? MinP(count) : count;
+    }
+
+    /// <summary>Scores as high as the k-th highest remain: equal ones together, as in transformers.</summary>
+    private int TopK(Span<float> scores)
+    {
+        Span<int> tokens = _workspace.Tokens;
+        if (_options.TopK <= 0 || _options.TopK >= scores.Length)
+        {
+            for (int i = 0; i < tokens.Length; i++)
+            {
+                tokens[i] = i;
+            }
+
+            return tokens.Length;
+        }
+
+        float threshold = _workspace.Threshold.Find(scores, [], _options.TopK, out _);
+        int count = 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            if (scores[i] >= threshold)
+            {
+                tokens[count] = i;
+                scores[count++] = scores[i];
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// As in transformers: in ascending order of scores (equal ones by token), a token goes while the probability up to and including it is at most
+    /// 1 − p; the last one stays. Seen from the other end: it goes if what lies above it leaves at most 1 − p.
+    /// </summary>
+    private int TopP(ReadOnlySpan<float> scores, Span<float> weights, double total)
+    {
+        // transformers adds and compares in binary32: the sum goes if it rounds to the limit.
+        float limit = (float)(1 - _options.TopP);
+        double room = Math.Max(1 - (((double)limit + float.BitIncrement(limit)) / 2), double.Epsilon) * total;
+        float threshold = _workspace.Threshold.Find(scores, weights, room, out double above);
+        int equalKept = 0;
+        int equal = 0;
+        float weight = 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            if (scores[i] == threshold)
+            {
+                weight = weights[i];
+                equal++;
+            }
+        }
+
+        for (; equalKept < equal && above < room; above += weight)
+        {
+            equalKept++;
+        }
+
+        int equalDropped = equal - equalKept;
+        Span<int> tokens = _workspace.Tokens;
+        int count = 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            if (scores[i] > threshold || (scores[i] == threshold && --equalDropped < 0))
+            {
+                tokens[count] = tokens[i];
+                weights[count++] = weights[i];
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>Tokens less probable than min-p times the most probable one go. The most probable one weighs 1.</summary>
+    private int MinP(int candidates)
+    {
+        Span<float> weights = _workspace.Weights.AsSpan(0, candidates);
+        Span<int> tokens = _workspace.Tokens;
+        float threshold = (float)_options.MinP;
+        int count = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (weights[i] >= threshold)
+            {
+                tokens[count] = tokens[i];
+                weights[count++] = weights[i];
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>The token with the highest score; of equal ones the first.</summary>
+    private static int ArgMax(ReadOnlySpan<float> scores, out float max)
+    {
+        max = float.NegativeInfinity;
+        int i = 0;
+        if (scores.Length >= Vector<float>.Count)
+        {
+            Vector<float> highest = new(float.NegativeInfinity);
+            for (; i <= scores.Length - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                highest = Vector.Max(highest, new Vector<float>(scores[i..]));
+            }
+
+            for (int lane = 0; lane < Vector<float>.Count; lane++)
+            {
+                max = MathF.Max(max, highest[lane]);
+            }
+        }
+
+        for (; i < scores.Length; i++)
+        {
+            max = MathF.Max(max, scores[i]);
+        }
+
+        if (!float.IsFinite(max))
+        {
+            throw new InvalidOperationException($"no token can be chosen: the highest logit is {max}");
+        }
+
+        return scores.IndexOf(max);
+    }
+
+    private static double Sum(ReadOnlySpan<float> values)
+    {
+        double sum = 0;
+        foreach (float value in values)
+        {
+            sum += value;
+        }
+
+        return sum;
+    }
+
+    private static void CheckTokens(ReadOnlySpan<int> tokens, int vocabularySize, string name)
+    {
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)vocabularySize)
+            {
+                throw new ArgumentOutOfRangeException(name, token, $"tokens are 0 … {vocabularySize - 1}");
+            }
+        }
+    }
+}

@@ -1,0 +1,288 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Conclave.Kernels;
+
+/// <summary>The inner loops of projections with AVX2 and FMA, for weights of one format.</summary>
+internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
+    where TWeights : struct, IAvx2Weights
+{
+    private const int GroupBytes = 32;
+
+    /// <inheritdoc/>
+    public static int Lanes => Vector256<float>.Count;
+
+    /// <inheritdoc/>
+    public static int Group => TWeights.Vectors * Vector256<float>.Count;
+
+    /// <inheritdoc/>
+    public static int ElementBytes => GroupBytes / Group;
+
+    /// <inheritdoc/>
+    public static float InputFactor => TWeights.InputFactor;
+
+    /// <inheritdoc/>
+    public static float OutputFactor => TWeights.OutputFactor;
+
+    /// <inheritdoc/>
+    public static int GemvRows => 4;
+
+    /// <inheritdoc/>
+    public static int TileInputs => 3;
+
+    /// <inheritdoc/>
+    public static void Arrange(float* natural, float* arranged, nint groups)
+    {
+        for (nint g = 0; g < groups; g++)
+        {
+            if (TWeights.Vectors == 1)
+            {
+                Vector256.Load(natural).Store(arranged);
+            }
+            else if (TWeights.Vectors == 2)
+            {
+                Vector256<float> low = Halves(natural, natural + 8);
+                Vector256<float> high = Halves(natural + 4, natural + 12);
+                Avx.Shuffle(low, high, 0x88).Store(arranged);
+                Avx.Shuffle(low, high, 0xDD).Store(arranged + 8);
+            }
+            else
+            {
+                // Four rows of four elements are transposed in each half.
+                Vector256<float> r0 = Halves(natural, natural + 16);
+                Vector256<float> r1 = Halves(natural + 4, natural + 20);
+                Vector256<float> r2 = Halves(natural + 8, natural + 24);
+                Vector256<float> r3 = Halves(natural + 12, natural + 28);
+                Vector256<float> low01 = Avx.Shuffle(r0, r1, 0x44);
+                Vector256<float> high01 = Avx.Shuffle(r0, r1, 0xEE);
+                Vector256<float> low23 = Avx.Shuffle(r2, r3, 0x44);
+                Vector256<float> high23 = Avx.Shuffle(r2, r3, 0xEE);
+                Avx.Shuffle(low01, low23, 0x88).Store(arranged);
+                Avx.Shuffle(low01, low23, 0xDD).Store(arranged + 8);
+                Avx.Shuffle(high01, high23, 0x88).Store(arranged + 16);
+                Avx.Shuffle(high01, high23, 0xDD).Store(arranged + 24);
+            }
+
+            natural += Group;
+            arranged += Group;
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Decode(byte* weights, float* decoded, nint groups)
+    {
+        for (nint g = 0; g < groups; g++)
+        {
+            TWeights.Load(weights, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+            v0.Store(decoded);
+            if (TWeights.Vectors > 1)
+            {
+                v1.Store(decoded + Vector256<float>.Count);
+            }
+
+            if (TWeights.Vectors > 2)
+            {
+                v2.Store(decoded + (2 * Vector256<float>.Count));
+                v3.Store(decoded + (3 * Vector256<float>.Count));
+            }
+
+            weights += GroupBytes;
+            decoded += Group;
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Gemv(byte* weights, nint rowBytes, int rows, float* input, nint groups, byte* tails, float* sums)
+    {
+        // Rows that do not exist are computed as copies of the last that does.
+        byte* p0 = weights;
+        byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
+        byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
+        byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        while (true)
+        {
+            nint end = groups * GroupBytes;
+            for (nint offset = 0; offset < end; offset += GroupBytes)
+            {
+                Vector256<float> x0 = Vector256.Load(input);
+                Vector256<float> x1 = TWeights.Vectors > 1 ? Vector256.Load(input + Vector256<float>.Count) : default;
+                Vector256<float> x2 = TWeights.Vectors > 2 ? Vector256.Load(input + (2 * Vector256<float>.Count)) : default;
+                Vector256<float> x3 = TWeights.Vectors > 2 ? Vector256.Load(input + (3 * Vector256<float>.Count)) : default;
+                a0 = Step(p0 + offset, x0, x1, x2, x3, a0);
+                a1 = Step(p1 + offset, x0, x1, x2, x3, a1);
+                a2 = Step(p2 + offset, x0, x1, x2, x3, a2);
+                a3 = Step(p3 + offset, x0, x1, x2, x3, a3);
+                input += Group;
+            }
+
+            if (tails is null)
+            {
+                break;
+            }
+
+            p0 = tails;
+            p1 = tails + (int.Min(1, rows - 1) * GroupBytes);
+            p2 = tails + (int.Min(2, rows - 1) * GroupBytes);
+            p3 = tails + (int.Min(3, rows - 1) * GroupBytes);
+            groups = 1;
+            tails = null;
+        }
+
+        Sum(a0, a1, a2, a3).Store(sums);
+    }
+
+    /// <inheritdoc/>
+    public static void Tile(
+        int count, float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+    {
+        switch (count)
+        {
+            case 1:
+                Tile<One>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                break;
+            case 2:
+                Tile<Two>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                break;
+            default:
+                Tile<Three>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Step(
+        byte* weights, Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3, Vector256<float> sum)
+    {
+        TWeights.Load(weights, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+        sum = Fma.MultiplyAdd(v0, x0, sum);
+        if (TWeights.Vectors > 1)
+        {
+            sum = Fma.MultiplyAdd(v1, x1, sum);
+        }
+
+        if (TWeights.Vectors > 2)
+        {
+            sum = Fma.MultiplyAdd(v2, x2, sum);
+            sum = Fma.MultiplyAdd(v3, x3, sum);
+        }
+
+        return sum;
+    }
+
+    private static void Tile<TCount>(
+        float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+        where TCount : struct, ICount
+    {
+        Vector256<float> a00 = default, a01 = default, a02 = default, a03 = default;
+        Vector256<float> a10 = default, a11 = default, a12 = default, a13 = default;
+        Vector256<float> a20 = default, a21 = default, a22 = default, a23 = default;
+        if (!first)
+        {
+            a00 = Vector256.Load(partials + (0 * Vector256<float>.Count));
+            a01 = Vector256.Load(partials + (1 * Vector256<float>.Count));
+            a02 = Vector256.Load(partials + (2 * Vector256<float>.Count));
+            a03 = Vector256.Load(partials + (3 * Vector256<float>.Count));
+            if (TCount.Value > 1)
+            {
+                a10 = Vector256.Load(partials + (4 * Vector256<float>.Count));
+                a11 = Vector256.Load(partials + (5 * Vector256<float>.Count));
+                a12 = Vector256.Load(partials + (6 * Vector256<float>.Count));
+                a13 = Vector256.Load(partials + (7 * Vector256<float>.Count));
+            }
+
+            if (TCount.Value > 2)
+            {
+                a20 = Vector256.Load(partials + (8 * Vector256<float>.Count));
+                a21 = Vector256.Load(partials + (9 * Vector256<float>.Count));
+                a22 = Vector256.Load(partials + (10 * Vector256<float>.Count));
+                a23 = Vector256.Load(partials + (11 * Vector256<float>.Count));
+            }
+
+        }
+
+        for (nint v = 0; v < vectors; v++)
+        {
+            Vector256<float> w0 = Vector256.Load(weights);
+            Vector256<float> w1 = Vector256.Load(weights + weightStride);
+            Vector256<float> w2 = Vector256.Load(weights + (2 * weightStride));
+            Vector256<float> w3 = Vector256.Load(weights + (3 * weightStride));
+            Vector256<float> x0 = Vector256.Load(inputs);
+            a00 = Fma.MultiplyAdd(w0, x0, a00);
+            a01 = Fma.MultiplyAdd(w1, x0, a01);
+            a02 = Fma.MultiplyAdd(w2, x0, a02);
+            a03 = Fma.MultiplyAdd(w3, x0, a03);
+            if (TCount.Value > 1)
+            {
+                Vector256<float> x = Vector256.Load(inputs + inputStride);
+                a10 = Fma.MultiplyAdd(w0, x, a10);
+                a11 = Fma.MultiplyAdd(w1, x, a11);
+                a12 = Fma.MultiplyAdd(w2, x, a12);
+                a13 = Fma.MultiplyAdd(w3, x, a13);
+            }
+
+            if (TCount.Value > 2)
+            {
+                Vector256<float> x = Vector256.Load(inputs + (2 * inputStride));
+                a20 = Fma.MultiplyAdd(w0, x, a20);
+                a21 = Fma.MultiplyAdd(w1, x, a21);
+                a22 = Fma.MultiplyAdd(w2, x, a22);
+                a23 = Fma.MultiplyAdd(w3, x, a23);
+            }
+
+            weights += Vector256<float>.Count;
+            inputs += Vector256<float>.Count;
+        }
+
+        if (sums is null)
+        {
+            a00.Store(partials + (0 * Vector256<float>.Count));
+            a01.Store(partials + (1 * Vector256<float>.Count));
+            a02.Store(partials + (2 * Vector256<float>.Count));
+            a03.Store(partials + (3 * Vector256<float>.Count));
+            if (TCount.Value > 1)
+            {
+                a10.Store(partials + (4 * Vector256<float>.Count));
+                a11.Store(partials + (5 * Vector256<float>.Count));
+                a12.Store(partials + (6 * Vector256<float>.Count));
+                a13.Store(partials + (7 * Vector256<float>.Count));
+            }
+
+            if (TCount.Value > 2)
+            {
+                a20.Store(partials + (8 * Vector256<float>.Count));
+                a21.Store(partials + (9 * Vector256<float>.Count));
+                a22.Store(partials + (10 * Vector256<float>.Count));
+                a23.Store(partials + (11 * Vector256<float>.Count));
+            }
+
+            return;
+        }
+
+        Sum(a00, a01, a02, a03).Store(sums);
+        if (TCount.Value > 1)
+        {
+            Sum(a10, a11, a12, a13).Store(sums + 4);
+        }
+
+        if (TCount.Value > 2)
+        {
+            Sum(a20, a21, a22, a23).Store(sums + 8);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(float* low, float* high) => Vector256.Create(Vector128.Load(low), Vector128.Load(high));
+
+    /// <summary>The sums over the lanes of four vectors: lanes four apart are added, then those two and one apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Sum(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        Vector256<float> ab = Avx.Add(Avx.Permute2x128(a, b, 0x20), Avx.Permute2x128(a, b, 0x31));
+        Vector256<float> cd = Avx.Add(Avx.Permute2x128(c, d, 0x20), Avx.Permute2x128(c, d, 0x31));
+        Vector256<float> two = Avx.Add(Avx.Shuffle(ab, cd, 0x44), Avx.Shuffle(ab, cd, 0xEE));
+        Vector256<float> one = Avx.Add(Avx.Shuffle(two, two, 0x88), Avx.Shuffle(two, two, 0xDD));
+        return Sse.UnpackLow(one.GetLower(), one.GetUpper());
+    }
+}

@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Conclave.Kernels;
+
+/// <summary>How 32 bytes of weights become one to four vectors, and the order of elements that this implies.</summary>
+internal unsafe interface IAvx2Weights
+{
+    /// <summary>Vectors of a group: 1, 2 or 4. Vector j holds the elements j, j + Vectors, j + 2 · Vectors, … of the group.</summary>
+    static abstract int Vectors { get; }
+
+    static abstract float InputFactor { get; }
+
+    static abstract float OutputFactor { get; }
+
+    /// <summary>Decodes 32 bytes; vectors beyond <see cref="Vectors"/> are undefined.</summary>
+    static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+}
+
+internal readonly unsafe struct Avx2F32 : IAvx2Weights
+{
+    public static int Vectors => 1;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        v0 = Avx.LoadVector256((float*)p);
+        v1 = v2 = v3 = default;
+    }
+}
+
+internal readonly unsafe struct Avx2BF16 : IAvx2Weights
+{
+    public static int Vectors => 2;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<uint> words = Avx.LoadVector256((uint*)p);
+        v0 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
+        v1 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
+        v2 = v3 = default;
+    }
+}
+
+internal readonly unsafe struct Avx2F16 : IAvx2Weights
+{
+    public static int Vectors => 2;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<uint> words = Avx.LoadVector256((uint*)p);
+        v0 = Decode(Avx2.ShiftLeftLogical(words, 16));
+        v1 = Decode(words);
+        v2 = v3 = default;
+    }
+
+    /// <summary>
+    /// Decodes the upper half of each element. With a the magnitude read as if it had an implicit one, a normal value is a and a subnormal one
+    /// 2a − 2^-14; each is the smaller of the two, and no binary32 subnormal, which would cost a microcode assist, appears.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Decode(Vector256<uint> upper)
+    {
+        Vector256<uint> magnitude = Avx2.ShiftRightLogical(Avx2.And(upper, Vector256.Create(0x7FFF0000u)), 3);
+        Vector256<float> normal = Avx2.Add(magnitude, Vector256.Create(112u << 23)).AsSingle();
+        Vector256<float> subnormal = Fma.MultiplySubtract(normal, Vector256.Create(2f), Vector256.Create(6.103515625e-05f));
+        Vector256<uint> value = Avx.Min(normal, subnormal).AsUInt32();
+        return Avx2.Or(value, Avx2.And(upper, Vector256.Create(0x80000000u))).AsSingle();
+    }
+}
+
+/// <summary>
+/// FP8 E4M3, decoded as value · 2^-117. A table over the codes below 8 and one offset for the others turns the seven bits of the magnitude into eight
+/// that are the low end of a binary32's exponent and the top of its mantissa, subnormals normalized: a binary32 subnormal would cost a
+/// microcode assist of a hundred cycles and more for each vector that has one.
+/// </summary>
+internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
+{
+    public static int Vectors => 4;
+
+    public static float InputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<byte> codes = Avx.LoadVector256(p);
+        Vector256<byte> magnitudes = Avx2.And(codes, Vector256.Create((byte)0x7F));
+        Vector256<byte> offsets = Avx2.Shuffle(
+            Vector256.Create(E4M3Magnitudes.Table, E4M3Magnitudes.Table), Avx2.Min(magnitudes, Vector256.Create((byte)8)));
+        Vector256<ushort> normalized = Avx2.Add(magnitudes, offsets).AsUInt16();
+
+        // The upper halves of binary32 values, for the even and the odd bytes.
+        Vector256<ushort> field = Vector256.Create((ushort)0x0FF0);
+        Vector256<ushort> sign = Vector256.Create((ushort)0x8000);
+        Vector256<uint> even = Avx2.Or(
+            Avx2.And(Avx2.ShiftLeftLogical(normalized, 4), field), Avx2.And(Avx2.ShiftLeftLogical(codes.AsUInt16(), 8), sign)).AsUInt32();
+        Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
+        Vector256<uint> upper = Vector256.Create(0xFFFF0000u);
+        v0 = Avx2.ShiftLeftLogical(even, 16).AsSingle();
+        v1 = Avx2.ShiftLeftLogical(odd, 16).AsSingle();
+        v2 = Avx2.And(even, upper).AsSingle();
+        v3 = Avx2.And(odd, upper).AsSingle();
+    }
+}

@@ -1,0 +1,59 @@
+using System.Runtime.Intrinsics;
+using Conclave.Primitives;
+
+namespace Conclave.Kernels;
+
+/// <summary>Linear projections with AVX-512 F and BW: sixteen lanes.</summary>
+internal readonly unsafe struct Avx512Projection : IProjection
+{
+    /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements and <paramref name="m"/> inputs.</summary>
+    public static nint ScratchBytes(nint k, int m) => BlockedProjection<Avx512Loops<Avx512E4M3>>.ScratchBytes(k, m);
+
+    /// <summary>
+    /// output[i · outputStride + j] = Σ_k input[i · inputStride + k] · w[firstRow + j, k] for i &lt; m and j &lt; rowCount, on the calling thread. Strides are in
+    /// elements.
+    /// </summary>
+    public static void Run(
+        TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch) =>
+        Run(weights, firstRow, rowCount, new InputRows((nint)input, inputStride), m, output, outputStride, scratch);
+
+    /// <inheritdoc/>
+    public static void Run(
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch)
+    {
+        switch (weights.Format)
+        {
+            case ElementFormat.F32:
+                BlockedProjection<Avx512Loops<Avx512F32>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
+                break;
+            case ElementFormat.F16:
+                BlockedProjection<Avx512Loops<Avx512F16>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
+                break;
+            case ElementFormat.BF16:
+                BlockedProjection<Avx512Loops<Avx512BF16>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
+                break;
+            case ElementFormat.F8_E4M3:
+                BlockedProjection<Avx512Loops<Avx512E4M3>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
+                break;
+            default:
+                throw new ArgumentException($"{weights.Format} is no weight format");
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Gate(float* gate, float* up, nint count)
+    {
+        nint i = 0;
+        for (; i + Vector512<float>.Count <= count; i += Vector512<float>.Count)
+        {
+            Vector512<float> z = Vector512.Load(gate + i);
+            Vector512<float> e = SimdExp<Avx512Simd, Vector512<float>>.Exp(-z);
+            (z / (Vector512<float>.One + e) * Vector512.Load(up + i)).Store(gate + i);
+        }
+
+        for (; i < count; i++)
+        {
+            gate[i] = gate[i] / (1f + Transcendental.Exp(-gate[i])) * up[i];
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Conclave.Kernels;
+
+/// <summary>How 64 bytes of weights become one to four vectors, and the order of elements that this implies.</summary>
+internal unsafe interface IAvx512Weights
+{
+    /// <summary>Vectors of a group: 1, 2 or 4. Vector j holds the elements j, j + Vectors, j + 2 · Vectors, … of the group.</summary>
+    static abstract int Vectors { get; }
+
+    static abstract float InputFactor { get; }
+
+    static abstract float OutputFactor { get; }
+
+    /// <summary>Decodes 64 bytes; vectors beyond <see cref="Vectors"/> are undefined.</summary>
+    static abstract void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
+}
+
+internal readonly unsafe struct Avx512F32 : IAvx512Weights
+{
+    public static int Vectors => 1;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        v0 = Avx512F.LoadVector512((float*)p);
+        v1 = v2 = v3 = default;
+    }
+}
+
+internal readonly unsafe struct Avx512BF16 : IAvx512Weights
+{
+    public static int Vectors => 2;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        Vector512<uint> words = Avx512F.LoadVector512((uint*)p);
+        v0 = Avx512F.ShiftLeftLogical(words, 16).AsSingle();
+        v1 = Avx512F.And(words, Vector512.Create(0xFFFF0000u)).AsSingle();
+        v2 = v3 = default;
+    }
+}
+
+internal readonly unsafe struct Avx512F16 : IAvx512Weights
+{
+    public static int Vectors => 2;
+
+    public static float InputFactor => 1f;
+
+    public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        Vector512<uint> words = Avx512F.LoadVector512((uint*)p);
+        v0 = Decode(Avx512F.ShiftLeftLogical(words, 16));
+        v1 = Decode(words);
+        v2 = v3 = default;
+    }
+
+    /// <summary>
+    /// Decodes the upper half of each element. With a the magnitude read as if it had an implicit one, a normal value is a and a subnormal one
+    /// 2a − 2^-14; each is the smaller of the two, and no binary32 subnormal, which would cost a microcode assist, appears.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Decode(Vector512<uint> upper)
+    {
+        Vector512<uint> magnitude = Avx512F.ShiftRightLogical(Avx512F.And(upper, Vector512.Create(0x7FFF0000u)), 3);
+        Vector512<float> normal = Avx512F.Add(magnitude, Vector512.Create(112u << 23)).AsSingle();
+        Vector512<float> subnormal = Avx512F.FusedMultiplySubtract(normal, Vector512.Create(2f), Vector512.Create(6.103515625e-05f));
+        Vector512<uint> value = Avx512F.Min(normal, subnormal).AsUInt32();
+        return Avx512F.TernaryLogic(value, upper, Vector512.Create(0x80000000u), 0xF8).AsSingle();
+    }
+}
+
+/// <summary>
+/// FP8 E4M3, decoded as value · 2^-117. A table over the codes below 8 and one offset for the others turns the seven bits of the magnitude into eight
+/// that are the low end of a binary32's exponent and the top of its mantissa, subnormals normalized: a binary32 subnormal would cost a
+/// microcode assist of a hundred cycles and more for each vector that has one.
+/// </summary>
+internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
+{
+    public static int Vectors => 4;
+
+    public static float InputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        Vector128<byte> table = E4M3Magnitudes.Table;
+        Vector512<byte> codes = Avx512F.LoadVector512(p);
+        Vector512<byte> magnitudes = Avx512F.And(codes, Vector512.Create((byte)0x7F));
+        Vector512<byte> offsets = Avx512BW.Shuffle(
+            Vector512.Create(Vector256.Create(table, table), Vector256.Create(table, table)),
+            Avx512BW.Min(magnitudes, Vector512.Create((byte)8)));
+        Vector512<ushort> normalized = Avx512BW.Add(magnitudes, offsets).AsUInt16();
+
+        // The upper halves of binary32 values, for the even and the odd bytes.
+        Vector512<ushort> field = Vector512.Create((ushort)0x0FF0);
+        Vector512<ushort> sign = Vector512.Create((ushort)0x8000);
+        Vector512<uint> even = Avx512F.TernaryLogic(
+            Avx512F.And(Avx512BW.ShiftLeftLogical(normalized, 4), field), Avx512BW.ShiftLeftLogical(codes.AsUInt16(), 8), sign, 0xF8).AsUInt32();
+        Vector512<uint> odd = Avx512F.TernaryLogic(
+            Avx512F.And(Avx512BW.ShiftRightLogical(normalized, 4), field), codes.AsUInt16(), sign, 0xF8).AsUInt32();
+        Vector512<uint> upper = Vector512.Create(0xFFFF0000u);
+        v0 = Avx512F.ShiftLeftLogical(even, 16).AsSingle();
+        v1 = Avx512F.ShiftLeftLogical(odd, 16).AsSingle();
+        v2 = Avx512F.And(even, upper).AsSingle();
+        v3 = Avx512F.And(odd, upper).AsSingle();
+    }
+}

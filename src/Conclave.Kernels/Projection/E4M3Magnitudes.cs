@@ -1,0 +1,19 @@
+using System.Runtime.Intrinsics;
+
+namespace Conclave.Kernels;
+
+/// <summary>
+/// How the loops read the magnitude of an E4M3 code: as eight bits that, moved to the bits 20 … 27 of a binary32, are the value divided by 2^117. Sums are
+/// exact in the sense of binary32 while x · scale stays below 2^48 and no product that matters is below 2^-89.
+/// </summary>
+internal static class E4M3Magnitudes
+{
+    /// <summary>2^80: activations carry it so that products stay in the middle of binary32's range.</summary>
+    public const float InputFactor = 1208925819614629174706176f;
+
+    /// <summary>2^37.</summary>
+    public const float OutputFactor = 137438953472f;
+
+    /// <summary>What is added to the magnitudes 0 … 7 (zero and the subnormals, which become normal), and to all others.</summary>
+    public static Vector128<byte> Table => Vector128.Create((byte)0, 7, 14, 17, 20, 21, 22, 23, 24, 24, 24, 24, 24, 24, 24, 24);
+}

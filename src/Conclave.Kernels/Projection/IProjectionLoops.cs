@@ -1,0 +1,49 @@
+namespace Conclave.Kernels;
+
+/// <summary>
+/// The inner loops of a linear projection on one instruction set for one weight format. A group is what one vector load of weights holds: as many
+/// elements as fit, decoded into one to four binary32 vectors of <see cref="Lanes"/> elements in a fixed order of the format's own; activations
+/// are arranged in the same order.
+/// </summary>
+internal unsafe interface IProjectionLoops
+{
+    /// <summary>Elements of a binary32 vector.</summary>
+    static abstract int Lanes { get; }
+
+    /// <summary>Elements of K in a group.</summary>
+    static abstract int Group { get; }
+
+    /// <summary>Bytes of a stored weight.</summary>
+    static abstract int ElementBytes { get; }
+
+    /// <summary>What activations are multiplied by on their way in (a power of two), because decoded weights are the true ones divided by InputFactor · OutputFactor.</summary>
+    static abstract float InputFactor { get; }
+
+    /// <summary>What sums are multiplied by (a power of two).</summary>
+    static abstract float OutputFactor { get; }
+
+    /// <summary>Weight rows that <see cref="Gemv"/> computes together.</summary>
+    static abstract int GemvRows { get; }
+
+    /// <summary>Largest number of inputs of a tile.</summary>
+    static abstract int TileInputs { get; }
+
+    /// <summary>Puts whole groups of activations into the order in which weights are decoded.</summary>
+    static abstract void Arrange(float* natural, float* arranged, nint groups);
+
+    /// <summary>Decodes whole groups of weights.</summary>
+    static abstract void Decode(byte* weights, float* decoded, nint groups);
+
+    /// <summary>
+    /// <see cref="GemvRows"/> sums of one arranged input: the weight rows <paramref name="rowBytes"/> apart from <paramref name="weights"/> on, of which
+    /// only the first <paramref name="rows"/> exist; <paramref name="tails"/> holds the last, partial group of each row, a group's bytes apart, or is null.
+    /// </summary>
+    static abstract void Gemv(byte* weights, nint rowBytes, int rows, float* input, nint groups, byte* tails, float* sums);
+
+    /// <summary>
+    /// The sums of four decoded weight rows and <paramref name="count"/> inputs, continued lane by lane: <paramref name="partials"/> holds one vector for
+    /// each input and row, read unless this is the first stretch of K, and written unless <paramref name="sums"/> asks for four sums for each input.
+    /// </summary>
+    static abstract void Tile(
+        int count, float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums);
+}

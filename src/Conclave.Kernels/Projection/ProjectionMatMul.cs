@@ -1,0 +1,37 @@
+using Conclave.Primitives;
+
+namespace Conclave.Kernels;
+
+/// <summary>Divides the weight rows of a projection over the workers.</summary>
+internal static unsafe class ProjectionMatMul<TProjection>
+    where TProjection : struct, IProjection
+{
+    // Whole register tiles, except for the last rows.
+    private const int RowsTogether = 8;
+
+    public static void Run(TensorView weights, TensorView input, TensorView output, WorkerTeam team)
+    {
+        OperatorShapes.MatMul(weights, input, output);
+        if (input.Rows > 0 && weights.Rows > 0)
+        {
+            team.Run(new Work(weights, input, output, team));
+        }
+    }
+
+    private readonly struct Work(TensorView weights, TensorView input, TensorView output, WorkerTeam team) : IWork
+    {
+        public void Run(int worker, int workers)
+        {
+            (nint first, nint end) = WorkRange.Of((weights.Rows + RowsTogether - 1) / RowsTogether, worker, workers);
+            first *= RowsTogether;
+            end = nint.Min(end * RowsTogether, weights.Rows);
+            if (first < end)
+            {
+                int m = checked((int)input.Rows);
+                byte* scratch = team.Scratch(worker, TProjection.ScratchBytes(weights.Columns, m));
+                InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
+                TProjection.Run(weights, first, end - first, rows, m, output.PointerF32(0) + first, output.RowStride, scratch);
+            }
+        }
+    }
+}

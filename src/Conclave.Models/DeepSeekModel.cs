@@ -1,0 +1,224 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Models;
+
+/// <summary>How a model is set up for running.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>Most tokens of a step.</summary>
+    public int MaxTokensPerStep { get; init; } = 512;
+
+    /// <summary>Blocks of 64 tokens in the cache, for all sequences together.</summary>
+    public required int CacheBlocks { get; init; }
+
+    /// <summary>How the cache stores elements: F32 or BF16.</summary>
+    public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
+
+    /// <summary>Whether to load the multi-token prediction layer, if the checkpoint has one.</summary>
+    public bool WithMtp { get; init; }
+}
+
+/// <summary>
+/// A DeepSeek-family model, composed by its configuration: embedding, decoder layers (latent attention, then a dense MLP or a mixture of experts), final
+/// norm, head; optionally the first multi-token prediction layer. Matrices are read where the checkpoint is mapped. One thread at a time may run steps.
+/// </summary>
+public sealed class DeepSeekModel : IDisposable
+{
+    private readonly WeightSource _weights;
+    private readonly KernelSet _kernels;
+    private readonly WorkerTeam _team;
+    private readonly Workspace _workspace;
+    private readonly ExchangeSlot? _slot;
+    private readonly RotaryEmbedding _rotary;
+    private readonly TensorView _embedding;
+    private readonly TensorView _finalNorm;
+    private readonly TensorView _head;
+    private readonly DecoderLayer[] _layers;
+    private readonly MultiTokenPredictor? _predictor;
+    private readonly LatentCache _cache;
+    private readonly NativeBuffer _hiddenBuffer;
+    private readonly TensorView _hidden;
+    private NativeBuffer? _logitsBuffer;
+
+    /// <summary>Composes the model over an open checkpoint, which must stay open as long as the model is used.</summary>
+    /// <param name="checkpoint">The weights.</param>
+    /// <param name="kernels">The operators.</param>
+    /// <param name="team">Who computes.</param>
+    /// <param name="options">Sizes.</param>
+    /// <exception cref="UserErrorException">Tensors are missing or misshapen (listed together).</exception>
+    public DeepSeekModel(Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, ModelOptions options)
+    {
+        Config = checkpoint.Config;
+        Options = options;
+        _kernels = kernels;
+        _team = team;
+        _weights = new WeightSource(checkpoint, kernels.Codec);
+        _rotary = new RotaryEmbedding(Config);
+        bool withMtp = options.WithMtp && Config.MtpLayers > 0;
+        int layers = Config.Layers + (withMtp ? 1 : 0);
+
+        Router? router = null;
+        IExpertExchange? exchange = null;
+        if (Config.RoutedExperts > 0)
+        {
+            router = new Router(Config);
+            exchange = new LocalExchange(Config.RoutedExperts, Config.ExpertsPerToken, kernels, team);
+            _slot = exchange.CreateSlot(options.MaxTokensPerStep);
+        }
+
+        _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
+        _finalNorm = _weights.Vector("model.norm.weight", Config.HiddenSize);
+        _head = Config.TieWordEmbeddings && !_weights.Has("lm_head.weight")
+            ? _embedding
+            : _weights.Matrix("lm_head.weight", Config.VocabularySize, Config.HiddenSize);
+
+        DecoderLayer Layer(int index)
+        {
+            string prefix = $"model.layers.{index}";
+            MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale);
+            bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
+            FeedForward feedForward = isMoe
+                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, exchange!, _slot!)
+                : new DenseMlp(_weights, Config, $"{prefix}.mlp");
+            return new DecoderLayer(_weights, Config, prefix, attention, feedForward);
+        }
+
+        _layers = [.. Enumerable.Range(0, Config.Layers).Select(Layer)];
+        if (withMtp)
+        {
+            _predictor = new MultiTokenPredictor(
+                _weights, Config, $"model.layers.{Config.Layers}", Layer(Config.Layers), _embedding, _head);
+        }
+
+        _weights.ThrowIfIncomplete();
+        _workspace = new Workspace(Config, options.MaxTokensPerStep, withMtp);
+        _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
+        _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
+    }
+
+    /// <summary>The model's shape.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>How it was set up.</summary>
+    public ModelOptions Options { get; }
+
+    /// <summary>True where the multi-token prediction layer is loaded.</summary>
+    public bool HasMtp => _predictor is not null;
+
+    /// <summary>
+    /// Computes a step: writes the latents of the batch's tokens to the cache and returns the logits [batch.LogitCount, V], valid until the next step.
+    /// </summary>
+    /// <param name="batch">At least one token; ids below the vocabulary's size.</param>
+    /// <param name="observer">Who looks at intermediate tensors, if anybody.</param>
+    /// <exception cref="ArgumentException">The batch is empty, larger than a step, or holds an id outside the vocabulary.</exception>
+    public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
+    {
+        Step step = Begin(batch, _embedding, observer);
+        TensorView residual = _workspace.Residual(step.Tokens);
+        observer?.Embedding(residual);
+        for (int layer = 0; layer < _layers.Length; layer++)
+        {
+            _layers[layer].Forward(step, residual);
+            observer?.LayerOutput(layer, residual);
+        }
+
+        _kernels.RmsNorm.Run(residual, _finalNorm, (float)Config.NormEpsilon, _hidden.SliceRows(0, step.Tokens), _team);
+        return Logits(batch, _hidden, _head);
+    }
+
+    /// <summary>The hidden states after the final norm [T, H] of the last step's rows; overwritten by the next step.</summary>
+    /// <param name="tokens">Rows of that step.</param>
+    public TensorView Hidden(int tokens) => _hidden.SliceRows(0, tokens);
+
+    /// <summary>
+    /// Computes the multi-token prediction layer: from the main model's hidden states at positions i and the tokens at i + 1, the logits of the tokens at
+    /// i + 2, [batch.LogitCount, V], valid until the next step.
+    /// </summary>
+    /// <param name="batch">Holds token i + 1 at position i.</param>
+    /// <param name="previous">[T, H] F32: hidden states after the final norm; must not be the view of <see cref="Hidden"/>'s own step if rows differ.</param>
+    /// <exception cref="InvalidOperationException">The layer was not loaded.</exception>
+    public TensorView ForwardMtp(ForwardBatch batch, TensorView previous)
+    {
+        if (_predictor is null)
+        {
+            throw new InvalidOperationException("the multi-token prediction layer was not loaded");
+        }
+
+        Step step = Begin(batch, _predictor.Embedding, null);
+        TensorView output = _workspace.Sublayer(step.Tokens);
+        _predictor.Forward(step, _workspace.Residual(step.Tokens), previous, output);
+        return Logits(batch, output, _predictor.Head);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _logitsBuffer?.Dispose();
+        _hiddenBuffer.Dispose();
+        _cache.Dispose();
+        _slot?.Dispose();
+        _workspace.Dispose();
+        _weights.Dispose();
+    }
+
+    private Step Begin(ForwardBatch batch, TensorView embedding, IForwardObserver? observer)
+    {
+        if (batch.Count == 0 || batch.Count > _workspace.MaxTokens)
+        {
+            throw new ArgumentException($"a step has 1 to {_workspace.MaxTokens} tokens, not {batch.Count}", nameof(batch));
+        }
+
+        TensorView residual = _workspace.Residual(batch.Count);
+        ReadOnlySpan<int> tokens = batch.Tokens;
+        for (int row = 0; row < tokens.Length; row++)
+        {
+            if ((uint)tokens[row] >= (uint)Config.VocabularySize)
+            {
+                throw new ArgumentException($"token id {tokens[row]} is outside the vocabulary of {Config.VocabularySize}", nameof(batch));
+            }
+
+            _kernels.Codec.Decode(embedding, tokens[row], residual.RowF32(row));
+        }
+
+        _rotary.Fill(batch.Positions, _workspace.Cos(batch.Count), _workspace.Sin(batch.Count));
+        return new Step(batch, _kernels, _team, _workspace, _cache, observer);
+    }
+
+    private TensorView Logits(ForwardBatch batch, TensorView hidden, TensorView head)
+    {
+        ReadOnlySpan<int> rows = batch.LogitRows;
+        TensorView logits = LogitsView(rows.Length);
+        if (rows.Length == 0)
+        {
+            return logits;
+        }
+
+        // Rows that follow each other need no copy; others are gathered where the sublayers' input was.
+        TensorView selected = hidden.SliceRows(rows[0], rows.Length <= hidden.Rows - rows[0] ? rows.Length : 1);
+        if (rows[^1] - rows[0] != rows.Length - 1)
+        {
+            selected = _workspace.Normalized(rows.Length);
+            for (int i = 0; i < rows.Length; i++)
+            {
+                hidden.RowF32(rows[i]).CopyTo(selected.RowF32(i));
+            }
+        }
+
+        _kernels.MatMul.Run(head, selected, logits, _team);
+        return logits;
+    }
+
+    private unsafe TensorView LogitsView(int rows)
+    {
+        nint bytes = checked((nint)rows * Config.VocabularySize * sizeof(float));
+        if (_logitsBuffer is null || _logitsBuffer.Length < bytes)
+        {
+            _logitsBuffer?.Dispose();
+            _logitsBuffer = new NativeBuffer(bytes);
+        }
+
+        return new TensorView(_logitsBuffer.Data, ElementFormat.F32, rows, Config.VocabularySize);
+    }
+}

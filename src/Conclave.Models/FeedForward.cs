@@ -1,0 +1,89 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Models;
+
+/// <summary>The second sublayer of a decoder layer.</summary>
+internal abstract class FeedForward
+{
+    /// <summary>output[T, H] from input[T, H].</summary>
+    public abstract void Forward(in Step step, TensorView input, TensorView output);
+}
+
+/// <summary>One gated MLP for every token.</summary>
+internal sealed class DenseMlp(WeightSource weights, ModelConfig config, string prefix) : FeedForward
+{
+    private readonly MlpWeights[] _mlp = [weights.Mlp(prefix, config.HiddenSize, config.IntermediateSize)];
+
+    /// <inheritdoc/>
+    public override void Forward(in Step step, TensorView input, TensorView output) =>
+        step.Kernels.ExpertMlp.Run(_mlp, new ExpertRows([0, step.Tokens], []), input, output, step.Team);
+}
+
+/// <summary>
+/// A mixture of experts (DeepSeekMoE): k routed experts for a token, weighted, plus shared experts that every token passes, which are one MLP of their
+/// joint width and are computed while tokens travel.
+/// </summary>
+internal sealed class MoeLayer : FeedForward
+{
+    private readonly int _layer;
+    private readonly Router _router;
+    private readonly IExpertExchange _exchange;
+    private readonly ExchangeSlot _slot;
+    private readonly TensorView _gate;
+    private readonly TensorView? _bias;
+    private readonly MlpWeights[] _experts;
+    private readonly MlpWeights[] _shared;
+
+    public MoeLayer(
+        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot slot)
+    {
+        _layer = layer;
+        _router = router;
+        _exchange = exchange;
+        _slot = slot;
+        _gate = weights.Matrix($"{prefix}.gate.weight", config.RoutedExperts, config.HiddenSize);
+        if (config.Selection == RouterSelection.NoAuxTc)
+        {
+            _bias = weights.Vector($"{prefix}.gate.e_score_correction_bias", config.RoutedExperts);
+        }
+
+        _experts = new MlpWeights[config.RoutedExperts];
+        for (int expert = 0; expert < _experts.Length; expert++)
+        {
+            _experts[expert] = weights.Mlp($"{prefix}.experts.{expert}", config.HiddenSize, config.MoeIntermediateSize);
+        }
+
+        _shared = config.SharedExperts == 0
+            ? []
+            : [weights.Mlp($"{prefix}.shared_experts", config.HiddenSize, config.MoeIntermediateSize * config.SharedExperts)];
+    }
+
+    /// <inheritdoc/>
+    public override void Forward(in Step step, TensorView input, TensorView output)
+    {
+        TensorView scores = step.Workspace.Scores(step.Tokens);
+        Routing routing = step.Workspace.Routing(step.Tokens);
+        step.Kernels.MatMul.Run(_gate, input, scores, step.Team);
+        _router.Route(scores, _bias is { } bias ? bias.RowF32(0) : [], routing);
+        step.Observer?.Routed(_layer, routing);
+
+        _exchange.BeginDispatch(_slot, _layer, input, routing);
+        TensorView shared = step.Workspace.Shared(step.Tokens);
+        if (_shared.Length > 0)
+        {
+            step.Kernels.ExpertMlp.Run(_shared, new ExpertRows([0, step.Tokens], []), input, shared, step.Team);
+        }
+
+        ExpertRows rows = _exchange.FinishDispatch(_slot, out TensorView received);
+        TensorView computed = step.Workspace.ExpertOutput(rows.Count);
+        step.Kernels.ExpertMlp.Run(_experts, rows, received, computed, step.Team);
+        _exchange.BeginCombine(_slot, computed);
+        _exchange.FinishCombine(_slot, output);
+        if (_shared.Length > 0)
+        {
+            step.Add(shared, output);
+        }
+    }
+}

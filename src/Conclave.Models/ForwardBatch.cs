@@ -1,0 +1,134 @@
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Models;
+
+/// <summary>Which form of attention computes a position: a property of the request, so that its bits never depend on the batch.</summary>
+public enum AttentionForm
+{
+    /// <summary>Prompt positions.</summary>
+    Expanded,
+
+    /// <summary>Generated positions.</summary>
+    Absorbed,
+}
+
+/// <summary>
+/// What one forward step computes: chunks of prompts and single generated tokens of many sequences together. It is filled anew for every step and
+/// allocates nothing after its creation.
+/// </summary>
+public sealed unsafe class ForwardBatch : IDisposable
+{
+    private readonly NativeBuffer _blockTables;
+    private readonly int[] _tokens;
+    private readonly int[] _positions;
+    private readonly int[] _logitRows;
+    private readonly nint[] _cacheRows;
+    private readonly AttentionSpan[] _expanded;
+    private readonly AttentionSpan[] _absorbed;
+    private int _expandedCount;
+    private int _absorbedCount;
+    private int _blockCount;
+
+    /// <summary>Creates an empty batch.</summary>
+    /// <param name="maxTokens">Most tokens of a step.</param>
+    /// <param name="maxSequences">Most sequences of a step.</param>
+    /// <param name="maxBlocks">Most block table entries of all sequences of a step.</param>
+    public ForwardBatch(int maxTokens, int maxSequences, int maxBlocks)
+    {
+        _tokens = new int[maxTokens];
+        _positions = new int[maxTokens];
+        _logitRows = new int[maxTokens];
+        _cacheRows = new nint[maxTokens];
+        _expanded = new AttentionSpan[maxSequences];
+        _absorbed = new AttentionSpan[maxSequences];
+        _blockTables = new NativeBuffer((nint)maxBlocks * sizeof(int));
+    }
+
+    /// <summary>Number of tokens.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Most tokens that fit.</summary>
+    public int MaxTokens => _tokens.Length;
+
+    /// <summary>Token ids by row.</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);
+
+    /// <summary>Position of each row in its sequence.</summary>
+    public ReadOnlySpan<int> Positions => _positions.AsSpan(0, Count);
+
+    /// <summary>Row of the cache, counted over all blocks, that each row's latent is written to.</summary>
+    public ReadOnlySpan<nint> CacheRows => _cacheRows.AsSpan(0, Count);
+
+    /// <summary>Rows whose logits are wanted.</summary>
+    public ReadOnlySpan<int> LogitRows => _logitRows.AsSpan(0, LogitCount);
+
+    /// <summary>Number of rows whose logits are wanted.</summary>
+    public int LogitCount { get; private set; }
+
+    /// <summary>Prompt chunks.</summary>
+    public ReadOnlySpan<AttentionSpan> Expanded => _expanded.AsSpan(0, _expandedCount);
+
+    /// <summary>Generated tokens.</summary>
+    public ReadOnlySpan<AttentionSpan> Absorbed => _absorbed.AsSpan(0, _absorbedCount);
+
+    /// <summary>Empties the batch.</summary>
+    public void Clear()
+    {
+        Count = 0;
+        LogitCount = 0;
+        _expandedCount = 0;
+        _absorbedCount = 0;
+        _blockCount = 0;
+    }
+
+    /// <summary>Adds consecutive tokens of one sequence.</summary>
+    /// <param name="tokens">Token ids, at least one.</param>
+    /// <param name="firstPosition">Position of the first; all earlier positions are in the cache already.</param>
+    /// <param name="form">How attention computes these positions.</param>
+    /// <param name="blockTable">The sequence's cache blocks, enough for all its positions up to the last of these.</param>
+    /// <param name="logits">How many of the last rows need logits.</param>
+    /// <exception cref="ArgumentException">The tokens do not fit the batch or the block table.</exception>
+    public void Add(ReadOnlySpan<int> tokens, int firstPosition, AttentionForm form, ReadOnlySpan<int> blockTable, int logits)
+    {
+        int blocks = LatentCache.BlocksFor(firstPosition + tokens.Length);
+        if (tokens.IsEmpty || tokens.Length > MaxTokens - Count || blocks > blockTable.Length
+            || ((nint)_blockCount + blocks) * sizeof(int) > _blockTables.Length || (uint)logits > (uint)tokens.Length
+            || Math.Max(_expandedCount, _absorbedCount) == _expanded.Length)
+        {
+            throw new ArgumentException(
+                $"{tokens.Length} tokens from position {firstPosition} with {blockTable.Length} blocks do not fit a batch that holds {Count} of {MaxTokens}");
+        }
+
+        int* table = (int*)_blockTables.Data + _blockCount;
+        blockTable[..blocks].CopyTo(new Span<int>(table, blocks));
+        _blockCount += blocks;
+        AttentionSpan span = new(Count, tokens.Length, firstPosition, (nint)table);
+        if (form == AttentionForm.Expanded)
+        {
+            _expanded[_expandedCount++] = span;
+        }
+        else
+        {
+            _absorbed[_absorbedCount++] = span;
+        }
+
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            int position = firstPosition + i;
+            (int segment, int row) = Math.DivRem(position, LatentPages.TokensPerBlock);
+            _tokens[Count + i] = tokens[i];
+            _positions[Count + i] = position;
+            _cacheRows[Count + i] = ((nint)table[segment] * LatentPages.TokensPerBlock) + row;
+            if (i >= tokens.Length - logits)
+            {
+                _logitRows[LogitCount++] = Count + i;
+            }
+        }
+
+        Count += tokens.Length;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _blockTables.Dispose();
+}

@@ -1,0 +1,50 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Models;
+
+/// <summary>
+/// Where the parts of a model take their weights: matrices stay where the checkpoint is mapped, vectors (norms, biases) are widened to binary32 once.
+/// </summary>
+internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : IDisposable
+{
+    private readonly List<NativeBuffer> _vectors = [];
+    private readonly CheckpointProblems _problems = new(checkpoint.Directory);
+
+    /// <summary>A projection [rows, columns] in its stored format.</summary>
+    public TensorView Matrix(string name, int rows, int columns) => checkpoint.WeightMatrix(name, rows, columns, _problems);
+
+    /// <summary>A vector as one row of binary32.</summary>
+    public TensorView Vector(string name, int length)
+    {
+        TensorView stored = checkpoint.Vector(name, length, _problems);
+        _vectors.Add(NativeBuffer.ForF32(1, length, out TensorView view));
+        if (stored.Columns == length)
+        {
+            codec.Decode(stored, 0, view.RowF32(0));
+        }
+
+        return view;
+    }
+
+    /// <summary>True where the checkpoint has the tensor.</summary>
+    public bool Has(string name) => checkpoint.TryGet(name, out _);
+
+    /// <summary>The three matrices of a gated MLP.</summary>
+    public MlpWeights Mlp(string prefix, int hidden, int intermediate) => new(
+        Matrix($"{prefix}.gate_proj.weight", intermediate, hidden),
+        Matrix($"{prefix}.up_proj.weight", intermediate, hidden),
+        Matrix($"{prefix}.down_proj.weight", hidden, intermediate));
+
+    /// <summary>Complains about all tensors that were asked for and are missing or misshapen.</summary>
+    public void ThrowIfIncomplete() => _problems.ThrowIfAny();
+
+    public void Dispose()
+    {
+        foreach (NativeBuffer vector in _vectors)
+        {
+            vector.Dispose();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Primitives;
+using Conclave.Testing;
+
+namespace Conclave.Models.Tests;
+
+/// <summary>The same request gives the same bits alone or in any batch, however its prompt is cut, on any number of threads.</summary>
+public sealed class BitContractTests
+{
+    private const int PromptLength = 150;
+    private const int Generated = 4;
+
+    public static TheoryData<string, string> Cases()
+    {
+        TheoryData<string, string> cases = [];
+        foreach (KernelSet kernels in KernelSet.Supported)
+        {
+            foreach (string model in new[] { "fable", "v3-mtp-fp8", "v3-nogroup-bf16", "v2-greedy-bf16", "v2-group-f32" })
+            {
+                cases.Add(kernels.Name, model);
+            }
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void BitsDoNotDependOnChunksBatchOrThreads(string isa, string name)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(name == "fable" ? Repository.Fable : Repository.Data(name));
+        foreach (ElementFormat cacheFormat in new[] { ElementFormat.F32, ElementFormat.BF16 })
+        {
+            float[][] alone = Run(checkpoint, isa, cacheFormat, 1, chunk: PromptLength, company: false);
+            Assert.All(alone, logits => Assert.All(logits, logit => Assert.True(float.IsFinite(logit))));
+            Assert.NotEqual(alone[0], alone[1]);
+            foreach ((int threads, int chunk, bool company) in new[]
+                { (2, PromptLength, false), (3, 64, true), (4, 7, false), (1, 1, true), (2, 65, true) })
+            {
+                float[][] other = Run(checkpoint, isa, cacheFormat, threads, chunk, company);
+                Assert.Equal(Bits(alone), Bits(other));
+            }
+        }
+    }
+
+    private static uint[][] Bits(float[][] logits) =>
+        Array.ConvertAll(logits, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
+
+    /// <summary>Logits after the prompt and after each of a few generated tokens of one sequence.</summary>
+    private static float[][] Run(Checkpoint checkpoint, string isa, ElementFormat cacheFormat, int threads, int chunk, bool company)
+    {
+        using WorkerTeam team = new(threads);
+        ModelOptions options = new() { CacheBlocks = 16, CacheFormat = cacheFormat, MaxTokensPerStep = 256 };
+        using DeepSeekModel model = new(checkpoint, KernelSet.Find(isa), team, options);
+        using ForwardBatch batch = new(options.MaxTokensPerStep, 8, 64);
+        int vocabulary = checkpoint.Config.VocabularySize;
+        int[] tokens = Tokens(PromptLength + Generated, vocabulary, seed: 1);
+        int[] others = Tokens(400, vocabulary, seed: 2);
+
+        // In company the sequence's blocks are scattered, and two strangers share every step: one with a prompt, one that generates.
+        int[] table = company ? [11, 2, 7] : [0, 1, 2];
+        int[] promptTable = [3, 12, 5, 1];
+        int[] generatingTable = [9, 4];
+        int strangerPosition = 0;
+        List<float[]> logits = [];
+        for (int position = 0; position < tokens.Length;)
+        {
+            bool prompt = position < PromptLength;
+            int count = prompt ? Math.Min(chunk, PromptLength - position) : 1;
+            batch.Clear();
+            if (company && strangerPosition < 200)
+            {
+                batch.Add(others.AsSpan(strangerPosition, 3), strangerPosition, AttentionForm.Expanded, promptTable, 1);
+                strangerPosition += 3;
+            }
+
+            int row = batch.LogitCount;
+            batch.Add(
+                tokens.AsSpan(position, count), position, prompt ? AttentionForm.Expanded : AttentionForm.Absorbed, table, 1);
+            if (company)
+            {
+                int at = Math.Min(position, 100);
+                batch.Add(others.AsSpan(at, 1), at, AttentionForm.Absorbed, generatingTable, 1);
+            }
+
+            position += count;
+            TensorView result = model.Forward(batch);
+            if (position >= PromptLength)
+            {
+                logits.Add(result.RowF32(row).ToArray());
+            }
+        }
+
+        return [.. logits];
+    }
+
+    private static int[] Tokens(int count, int vocabulary, int seed)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(vocabulary))];
+    }
+}
