@@ -107,10 +107,7 @@ internal static class ChatCommand
             output.Flush();
         }
 
-        // A blocked read cannot be cancelled; Ctrl-C leaves it behind.
-        Task<string?> line = Task.Run(Console.In.ReadLine, CancellationToken.None);
-        line.Wait(cancellation);
-        return line.Result;
+        return Interruptible.Wait(Console.In.ReadLine, cancellation);
     }
 
     private static void WriteStatistics(GeneratedText answer)

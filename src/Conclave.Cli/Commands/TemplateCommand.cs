@@ -26,9 +26,9 @@ internal static class TemplateCommand
         };
         CliCommand command = new(
             "template", "Renders a chat template: {\"text\":\"…\"} or {\"error\":\"…\"} for each line of variables.",
+            ("conclave template chat_template.jinja --json-lines conversations.jsonl", "a template on the variables of each line"),
             ("echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' | conclave template models/fable --json-lines -",
-                "the prompt that the bundled model would get"),
-            ("conclave template chat_template.jinja --json-lines conversations.jsonl", "a template of your own"))
+                "the prompt that the bundled model would get"))
         {
             source, lines,
         };
