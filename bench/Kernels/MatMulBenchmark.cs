@@ -11,10 +11,10 @@ internal static unsafe class MatMulBenchmark
 
     public static void Run(string name, MatMul matMul, ElementFormat format, NativeBuffer memory, WorkerTeam team, double bandwidth, double peak)
     {
-        foreach (int m in new[] { 1, 2, 4, 8, 32, 512 })
+        foreach (int m in new[] { 1, 2, 4, 8, 32, 96, 512 })
         {
             // Sixteen megabytes for each call, or as many rows as take a few milliseconds.
-            nint n = m > 8 ? 256 : Piece / K / format.Size();
+            nint n = m > 32 ? 64 : m > 8 ? 256 : Piece / K / format.Size();
             nint piece = n * K * format.Size();
             int pieces = (int)(memory.Length / piece);
             using NativeBuffer scaleMemory = BenchmarkData.Scales(format, n, K, out BlockScales scales);

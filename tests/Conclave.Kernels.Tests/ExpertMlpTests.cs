@@ -36,7 +36,7 @@ public sealed unsafe class ExpertMlpTests
                     }
                 }
             },
-            iter: 60,
+            iter: 30,
             threads: 1);
     }
 
@@ -72,7 +72,7 @@ public sealed unsafe class ExpertMlpTests
 
                 MatMulTests.AssertSameBits(together, alone, $"[{c.Inner}, {c.Hidden}], offsets {string.Join(' ', offsets)}");
             },
-            iter: 40,
+            iter: 15,
             threads: 1);
         Array.ForEach(teams, team => team.Dispose());
     }

@@ -31,7 +31,7 @@ public sealed unsafe class MatMulTests
                 matMul.Run(weights.View, x, y, team);
                 Check(weights, x, y);
             },
-            iter: 60,
+            iter: 40,
             threads: 1);
     }
 
@@ -59,7 +59,7 @@ public sealed unsafe class MatMulTests
 
                 AssertSameBits(together, alone, $"{weights.View.Format} [{n}, {k}] m={m}");
             },
-            iter: 60,
+            iter: 40,
             threads: 1);
         foreach (WorkerTeam team in teams)
         {
@@ -91,7 +91,7 @@ public sealed unsafe class MatMulTests
 
                 AssertSameBits(whole, pieces, $"{weights.View.Format} [{n}, {k}] m={m}");
             },
-            iter: 60,
+            iter: 40,
             threads: 1);
     }
 

@@ -32,9 +32,9 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
             most = int.Max(most, rows.Offsets[expert + 1] - rows.Offsets[expert]);
         }
 
-        // The activations between the passes lie before the first worker's own scratch memory. An expert with one row needs the larger of both kinds.
+        // The activations between the passes lie before the first worker's own scratch memory.
         nint longest = nint.Max(input.Columns, inner);
-        nint projection = nint.Max(TProjection.ScratchBytes(longest, 1), TProjection.ScratchBytes(longest, most));
+        nint projection = TProjection.ScratchBytes(longest, most);
         nint own = checked(projection + ((nint)most * RowsAtOnce * sizeof(float)));
         nint shared = (checked(rows.Count * inner * sizeof(float)) + Alignment - 1) & -Alignment;
         byte* memory = team.Scratch(0, checked(shared + own));
