@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Conclave.Testing;
-using Conclave.Text;
 
 namespace Conclave.Text.Tests.Templates;
 

@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json;
 using Conclave.Primitives;
 using Conclave.Testing;
-using Conclave.Text;
 using CsCheck;
 
 namespace Conclave.Text.Tests.Templates;
@@ -13,11 +12,11 @@ public sealed class RandomTemplateTests
 
     private static readonly TemplateLimits Small = new() { MaxSteps = 50_000, MaxLength = 1 << 18 };
 
-    private static readonly Gen<string> Atoms = Gen.OneOfConst(
+    private static readonly Gen<string> Atoms = OneOf(
         "s", "u", "n", "f", "neg", "big", "l", "ls", "d", "e", "t", "z", "m", "nested", "mixed", "users", "text", "zz", "0", "1", "-2", "1.5",
         "'a'", "''", "'é😀x'", "none", "true", "[1, 2]", "('a', 2)", "{'a': 1}", "range(3)", "namespace(a=1)", "loop", "x", "cycler(1, 2)");
 
-    private static readonly Gen<string> Suffixes = Gen.OneOfConst(
+    private static readonly Gen<string> Suffixes = OneOf(
         "|length", "|upper", "|list", "|first", "|last", "|join(',')", "|sort", "|reverse", "|tojson", "|tojson(indent=2)", "|string", "|int", "|trim",
         "|default('q')", "|sum", "|min", "|unique|list", "|map('upper')|list", "|map(attribute='role')|list", "|select('string')|list",
         "|selectattr('n', 'gt', 1)|list", "|items|list", "|dictsort", "|round", "|title", "|replace('a', 'b')", "|batch(2)|list", "|slice(2)|list",
@@ -25,7 +24,7 @@ public sealed class RandomTemplateTests
         "[0]", "[-1]", "[1:]", "[::-1]", "[::2]", ".a", ".items()", ".get('a')", ".upper()", ".split()", ".strip('a')", ".format(1, 2)", "['a']",
         ".index(1)", "()", ".append(1)", " is odd", " is string", " is defined", " is in [1, 'a']", " is mapping");
 
-    private static readonly Gen<string> Operators = Gen.OneOfConst(
+    private static readonly Gen<string> Operators = OneOf(
         "+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">=", "in", "not in", "and", "or", "if s else");
 
     private static readonly Gen<string> Expressions = Gen.Recursive<string>((depth, self) => depth > 3
@@ -108,4 +107,6 @@ public sealed class RandomTemplateTests
             return e.Message;
         }
     }
+
+    private static Gen<string> OneOf(params string[] texts) => Gen.Int[0, texts.Length - 1].Select(index => texts[index]);
 }

@@ -1,5 +1,3 @@
-using Conclave.Text;
-
 namespace Conclave.Text.Tests.Templates;
 
 public sealed class SyntaxErrorTests

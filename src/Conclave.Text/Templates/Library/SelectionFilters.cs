@@ -82,7 +82,7 @@ internal static class SelectionFilters
             Func<RenderState, Arguments, bool>? test = arguments.At(offset) switch
             {
                 null => null,
-                StringValue name when Tests.Find(name.Text) is { } found => found,
+                StringValue name when TestLibrary.Find(name.Text) is { } found => found,
                 { } other => throw NotFound(state, "test", other),
             };
             Arguments rest = arguments.Skip(offset + 1);

@@ -51,7 +51,7 @@ internal sealed class FilterExpression(int line, Expression? input, string name,
 
 internal sealed class TestExpression(int line, Expression input, string name, ArgumentList arguments) : Expression(line)
 {
-    private readonly Func<RenderState, Arguments, bool>? _test = Tests.Find(name);
+    private readonly Func<RenderState, Arguments, bool>? _test = TestLibrary.Find(name);
 
     public string Name => name;
 

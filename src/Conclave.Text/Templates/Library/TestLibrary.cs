@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Conclave.Text;
 
 /// <summary>Jinja's tests by name. The value that is tested is the first argument.</summary>
-internal static class Tests
+internal static class TestLibrary
 {
     private static readonly Signature EvenParameters = new("test_even", "value");
     private static readonly Signature OddParameters = new("test_odd", "value");
