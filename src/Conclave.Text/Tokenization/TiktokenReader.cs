@@ -47,7 +47,7 @@ internal static class TiktokenReader
                 new PatternSplit(new Pattern(SplitPattern), SplitBehavior.Isolated, invert: false),
                 new ByteLevel(addPrefixSpace: false, useRegex: false),
             ],
-            MoonshotChunks = true,
+            Moonshot = true,
         };
     }
 

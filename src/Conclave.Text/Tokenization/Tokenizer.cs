@@ -20,7 +20,7 @@ public sealed class Tokenizer
     private readonly AddedTokenMatcher _normalized;
     private readonly int[] _before;
     private readonly int[] _after;
-    private readonly bool _moonshotChunks;
+    private readonly bool _moonshot;
 
     internal Tokenizer(TokenizerParts parts)
     {
@@ -30,7 +30,7 @@ public sealed class Tokenizer
         _preTokenizers = parts.PreTokenizers;
         _before = parts.Before;
         _after = parts.After;
-        _moonshotChunks = parts.MoonshotChunks;
+        _moonshot = parts.Moonshot;
         SpacesBetweenTokens = parts.SpacesBetweenTokens;
 
         // Special tokens come first: where two added tokens have one content after normalization, the reference takes the first of this order.
@@ -78,7 +78,7 @@ public sealed class Tokenizer
 
         int[] points = CodePoints.From(text);
         Encoding encoding = new(new PreTokenizedText(new MatchState(points.Length)), new BytePairScratch(), [], ids, recognizeSpecial);
-        if (_moonshotChunks)
+        if (_moonshot)
         {
             MoonshotChunks chunks = new(points);
             while (chunks.TryNext(out Range range))
@@ -134,6 +134,12 @@ public sealed class Tokenizer
     // Tokens that must be found in the raw text first, then, in what lies between, those that must be found in normalized text.
     private void EncodeRaw(ReadOnlySpan<int> text, Encoding encoding)
     {
+        if (_moonshot && !encoding.RecognizeSpecial)
+        {
+            EncodePieces(text, encoding);
+            return;
+        }
+
         List<AddedTokenMatcher.Segment> segments = [];
         _raw.Split(text, encoding.RecognizeSpecial, segments);
         foreach (AddedTokenMatcher.Segment segment in segments)

@@ -25,6 +25,8 @@ internal sealed record TokenizerParts
     /// <summary>Without a decoder the reference joins tokens with spaces.</summary>
     public bool SpacesBetweenTokens { get; init; }
 
-    /// <summary>Long texts are cut beforehand as Moonshot's tokenizer does.</summary>
-    public bool MoonshotChunks { get; init; }
+    /// <summary>
+    /// As Moonshot's tokenizer does: long texts are cut beforehand, and where special tokens are not recognized no added token is.
+    /// </summary>
+    public bool Moonshot { get; init; }
 }
