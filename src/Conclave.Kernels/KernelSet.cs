@@ -76,12 +76,12 @@ public sealed class KernelSet
         ];
         if (Avx2Simd.IsSupported)
         {
-            sets.Add(Create<Avx2Simd, Vector256<float>>("avx2", new ReferenceMatMul(), new ReferenceExpertMlp()));
+            sets.Add(Create<Avx2Simd, Vector256<float>>("avx2", new Avx2MatMul(), new Avx2ExpertMlp()));
         }
 
         if (Avx512Simd.IsSupported)
         {
-            sets.Add(Create<Avx512Simd, Vector512<float>>("avx512", new ReferenceMatMul(), new ReferenceExpertMlp()));
+            sets.Add(Create<Avx512Simd, Vector512<float>>("avx512", new Avx512MatMul(), new Avx512ExpertMlp()));
         }
 
         return [.. sets];

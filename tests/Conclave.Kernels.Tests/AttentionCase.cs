@@ -93,13 +93,17 @@ internal sealed unsafe class AttentionCase : IDisposable
         }
     }
 
-    /// <summary>Output of a head at a position, and the greatest magnitude among the values that it is an average of.</summary>
+    /// <summary>
+    /// Output of a head at a position, and what its error is measured by: the greatest Σ |w · c| among the values that it is an average of. (The values
+    /// themselves may cancel to nearly nothing, which no sum in binary32 can follow.)
+    /// </summary>
     public (double[] Output, double Size) Expected(int sequence, int position, int head)
     {
         float* q = Queries.View.PointerF32(FirstRow(sequence) + position) + (head * Shape.QueryDim);
         double[][] weights = _expansion[(head * Shape.HeadRows)..((head + 1) * Shape.HeadRows)];
         double[] scores = new double[position + 1];
         double[][] values = new double[position + 1][];
+        double size = 0;
         for (int t = 0; t <= position; t++)
         {
             double[] token = _tokens[sequence][t];
@@ -111,13 +115,14 @@ internal sealed unsafe class AttentionCase : IDisposable
 
             scores[t] *= Shape.Scale;
             values[t] = expanded[Shape.NopeDim..];
+            size = Math.Max(size, weights[Shape.NopeDim..].Max(row => row.Select((weight, k) => Math.Abs(weight * token[k])).Sum()));
         }
 
         double max = scores.Max();
         double[] softmax = [.. scores.Select(score => Math.Exp(score - max))];
         double sum = softmax.Sum();
         double[] output = [.. Enumerable.Range(0, Shape.ValueDim).Select(d => values.Select((value, t) => softmax[t] * value[d]).Sum() / sum)];
-        return (output, values.Max(value => value.Max(Math.Abs)));
+        return (output, size);
     }
 
     public void Dispose()

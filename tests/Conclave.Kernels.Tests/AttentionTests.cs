@@ -6,12 +6,12 @@ namespace Conclave.Kernels.Tests;
 /// <summary>Both forms of latent attention on every instruction set: against the definition, and the bit contract.</summary>
 public sealed class AttentionTests
 {
-    // Relative to the greatest value that is averaged. A score of up to 20 carries the error of two chained sums of up to 600 products in binary32,
-    // about 20 · 6e-8 · √8 = 3e-6 with chains of random sign, and enters the output by its exponential.
-    private const double Tolerance = 1e-5;
+    // Relative to Σ |w · c| of the values that are averaged. A score of up to 20 carries the error of two chained sums of up to 600 products in
+    // binary32, about 20 · 6e-8 · √8 = 3e-6 with chains of random sign, and enters the output by its exponential.
+    private const double Tolerance = 5e-6;
 
     // The reference sums in binary64 and rounds keys, values and averages once.
-    private const double ReferenceTolerance = 2e-6;
+    private const double ReferenceTolerance = 1e-6;
 
     private static readonly LatentAttentionShape Small = new(3, NopeDim: 24, RopeDim: 8, ValueDim: 16, LatentDim: 40, Scale: 0.2f);
 
@@ -36,7 +36,8 @@ public sealed class AttentionTests
                     using AttentionCase attention = new(seed, shape, Sets.WeightFormats[weightFormat], cache, lengths);
                     Check(attention, set, absorbed, seed);
                 },
-                iter: 40,
+                // The reference is simple, not fast.
+                iter: set == "reference" ? 10 : 40,
                 threads: 1);
 
     [Theory]

@@ -36,7 +36,8 @@ public sealed unsafe class RowOperatorTests
                     }
                 }
             },
-            iter: 100);
+            iter: 100,
+            threads: 1);
     }
 
     [Theory]
@@ -74,7 +75,8 @@ public sealed unsafe class RowOperatorTests
                     }
                 }
             },
-            iter: 200);
+            iter: 200,
+            threads: 1);
     }
 
     [Theory]
@@ -94,7 +96,8 @@ public sealed unsafe class RowOperatorTests
                 KernelSet.Find(set).ScaledAdd.Run(x.View, scale, y.View, team);
                 Assert.Equal(expected, y.Bits());
             },
-            iter: 100);
+            iter: 100,
+            threads: 1);
     }
 
     [Theory]

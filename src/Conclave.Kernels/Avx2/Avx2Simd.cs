@@ -146,11 +146,11 @@ internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
         Sse2.Store(destination, Avx2.Permute4x64(packed.AsUInt64(), 0b10_00).GetLower().AsUInt16());
     }
 
-    public static nint ProjectionScratch(nint k, int m) => ReferenceProjection.ScratchBytes(k, m);
+    public static nint ProjectionScratch(nint k, int m) => Avx2Projection.ScratchBytes(k, m);
 
     public static void Project(
         TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch) =>
-        ReferenceProjection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
+        Avx2Projection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Halve(Vector256<float> a) => Sse.Add(a.GetLower(), a.GetUpper());

@@ -140,11 +140,11 @@ internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
         Avx.Store(destination, Avx512F.ConvertToVector256UInt16(codes));
     }
 
-    public static nint ProjectionScratch(nint k, int m) => ReferenceProjection.ScratchBytes(k, m);
+    public static nint ProjectionScratch(nint k, int m) => Avx512Projection.ScratchBytes(k, m);
 
     public static void Project(
         TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch) =>
-        ReferenceProjection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
+        Avx512Projection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Quarter(Vector512<float> a)

@@ -65,9 +65,9 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
                     shape.CacheDim,
                     count,
                     room.Expanded,
-                    shape.HeadRows,
+                    room.ExpandedStride,
                     room.Projection);
-                TransposeKeys(room.Expanded, latent, count, room.Keys);
+                TransposeKeys(room, latent, count);
                 for (int row = int.Max(0, start - span.FirstPosition); row < span.Rows; row += RowsAtOnce)
                 {
                     Update(span, head, row, int.Min(RowsAtOnce, span.Rows - row), segment, room);
@@ -83,20 +83,20 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
         private float* Output(AttentionSpan span, int head, int row) =>
             output.PointerF32(span.FirstRow + row) + ((nint)head * shape.ValueDim);
 
-        private void TransposeKeys(float* expanded, float* latent, int count, float* keys)
+        private void TransposeKeys(Room room, float* latent, int count)
         {
             for (int t = 0; t < count; t++)
             {
-                float* key = expanded + ((nint)t * shape.HeadRows);
+                float* key = room.Expanded + (t * room.ExpandedStride);
                 for (int d = 0; d < shape.NopeDim; d++)
                 {
-                    keys[(d * Segment) + t] = key[d];
+                    room.Keys[(d * Segment) + t] = key[d];
                 }
 
                 float* rotary = latent + ((nint)t * shape.CacheDim) + shape.LatentDim;
                 for (int d = 0; d < shape.RopeDim; d++)
                 {
-                    keys[((shape.NopeDim + d) * Segment) + t] = rotary[d];
+                    room.Keys[((shape.NopeDim + d) * Segment) + t] = rotary[d];
                 }
             }
         }
@@ -129,7 +129,7 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
                 rows,
                 visible,
                 room.Expanded + shape.NopeDim,
-                shape.HeadRows,
+                room.ExpandedStride,
                 shape.ValueDim,
                 room.Part,
                 shape.ValueDim,
@@ -152,9 +152,11 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
     {
         public Room(in LatentAttentionShape shape, int rows, WorkerTeam team, int worker)
         {
+            // Off the powers of two that models choose: tokens a multiple of 1 KiB apart would share few sets of the first-level cache.
+            ExpandedStride = shape.HeadRows + 16;
             ScratchLayout layout = default;
             nint latent = layout.Floats((nint)Segment * shape.CacheDim);
-            nint expanded = layout.Floats((nint)Segment * shape.HeadRows);
+            nint expanded = layout.Floats(Segment * ExpandedStride);
             nint keys = layout.Floats((nint)Segment * shape.QueryDim);
             nint scores = layout.Floats(RowsAtOnce * Segment);
             nint part = layout.Floats((nint)RowsAtOnce * shape.ValueDim);
@@ -174,6 +176,9 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
 
         /// <summary>[64, HeadRows]: keys without rotary part, then values, of each token.</summary>
         public float* Expanded { get; }
+
+        /// <summary>Elements from one token's keys and values to the next.</summary>
+        public nint ExpandedStride { get; }
 
         /// <summary>[QueryDim, 64].</summary>
         public float* Keys { get; }
