@@ -115,10 +115,10 @@ internal static class ModelConfigReader
         }
 
         long widest = (long)heads * Math.Max(nopeDim + ropeDim, nopeDim + valueDim);
-        if (widest > 1 << 24)
+        if (widest > MaxWidth)
         {
             throw root.Required("num_attention_heads").Error(
-                $"{heads} heads of {nopeDim} + {ropeDim} and {nopeDim} + {valueDim} dimensions are {widest} wide; at most {1 << 24} is expected");
+                $"{heads} heads of {nopeDim} + {ropeDim} and {nopeDim} + {valueDim} dimensions are {widest} wide; at most {MaxWidth} is expected");
         }
     }
 

@@ -29,6 +29,7 @@ public sealed class TokenGenerator : IDisposable
     private readonly SamplerWorkspace _workspace;
     private readonly int[] _blockTable;
     private readonly int[] _sequence;
+    private readonly int[] _eosTokens;
     private int _cached;
     private int _length;
     private int _limit;
@@ -36,9 +37,12 @@ public sealed class TokenGenerator : IDisposable
     private TensorView _logits;
 
     /// <summary>Prepares generation with all of the model's cache.</summary>
-    public TokenGenerator(DeepSeekModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="eosTokens">Tokens that end an answer.</param>
+    public TokenGenerator(DeepSeekModel model, IReadOnlyList<int> eosTokens)
     {
         _model = model;
+        _eosTokens = [.. eosTokens.Where(token => token < model.Config.VocabularySize)];
         int blocks = model.Options.CacheBlocks;
         ContextLength = Math.Min(blocks * LatentPages.TokensPerBlock, model.Config.MaxPositions);
         _blockTable = [.. Enumerable.Range(0, blocks)];
@@ -65,7 +69,7 @@ public sealed class TokenGenerator : IDisposable
     public int Start(ReadOnlySpan<int> prompt, SamplingOptions options, CancellationToken cancellation = default)
     {
         Check(prompt);
-        _sampler = new Sampler(options, _workspace, prompt, [.. _model.Config.EosTokens]);
+        _sampler = new Sampler(options, _workspace, prompt, _eosTokens);
         _limit = Math.Min(ContextLength, prompt.Length + Math.Min(options.MaxTokens ?? int.MaxValue, ContextLength));
         Finished = null;
 

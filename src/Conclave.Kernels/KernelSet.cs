@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Conclave.Primitives;
 
 namespace Conclave.Kernels;
@@ -56,19 +57,48 @@ public sealed class KernelSet
             $"this machine has no instruction set '{name}'; choose one of: {string.Join(", ", SupportedSets.Select(set => set.Name))}");
     }
 
-    private static KernelSet[] FindSupported() =>
-    [
-        new()
+    private static KernelSet[] FindSupported()
+    {
+        List<KernelSet> sets =
+        [
+            new()
+            {
+                Name = "reference",
+                MatMul = new ReferenceMatMul(),
+                RmsNorm = new ReferenceRmsNorm(),
+                Rotary = new ReferenceRotary(),
+                AbsorbedAttention = new ReferenceAbsorbedAttention(),
+                ExpandedAttention = new ReferenceExpandedAttention(),
+                ExpertMlp = new ReferenceExpertMlp(),
+                ScaledAdd = new ReferenceScaledAdd(),
+                Codec = new ReferenceCodec(),
+            },
+        ];
+        if (Avx2Simd.IsSupported)
         {
-            Name = "reference",
-            MatMul = new ReferenceMatMul(),
-            RmsNorm = new ReferenceRmsNorm(),
-            Rotary = new ReferenceRotary(),
-            AbsorbedAttention = new ReferenceAbsorbedAttention(),
-            ExpandedAttention = new ReferenceExpandedAttention(),
-            ExpertMlp = new ReferenceExpertMlp(),
-            ScaledAdd = new ReferenceScaledAdd(),
-            Codec = new ReferenceCodec(),
-        },
-    ];
+            sets.Add(Create<Avx2Simd, Vector256<float>>("avx2", new Avx2MatMul(), new Avx2ExpertMlp()));
+        }
+
+        if (Avx512Simd.IsSupported)
+        {
+            sets.Add(Create<Avx512Simd, Vector512<float>>("avx512", new Avx512MatMul(), new Avx512ExpertMlp()));
+        }
+
+        return [.. sets];
+    }
+
+    private static KernelSet Create<TSimd, TVector>(string name, MatMul matMul, ExpertMlp expertMlp)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => new()
+        {
+            Name = name,
+            MatMul = matMul,
+            RmsNorm = new SimdRmsNorm<TSimd, TVector>(),
+            Rotary = new SimdRotary<TSimd, TVector>(),
+            AbsorbedAttention = new SimdAbsorbedAttention<TSimd, TVector>(),
+            ExpandedAttention = new SimdExpandedAttention<TSimd, TVector>(),
+            ExpertMlp = expertMlp,
+            ScaledAdd = new SimdScaledAdd<TSimd, TVector>(),
+            Codec = new SimdCodec<TSimd, TVector>(),
+        };
 }

@@ -32,7 +32,8 @@ internal static class OperatorShapes
             }
         }
 
-        if (rows.Sources.IsEmpty)
+        // Without rows nobody can tell whether there are sources, and the input may have rows that other experts chose.
+        if (rows.Sources.IsEmpty && rows.Count > 0)
         {
             F32(input, rows.Count, input.Columns, nameof(input));
         }
@@ -113,7 +114,8 @@ internal static class OperatorShapes
 
         foreach (AttentionSpan span in spans)
         {
-            if (span.FirstRow < 0 || span.Rows < 0 || span.FirstPosition < 0 || (nint)span.FirstRow + span.Rows > query.Rows)
+            if (span.FirstRow < 0 || span.Rows < 0 || span.FirstPosition < 0 || (nint)span.FirstRow + span.Rows > query.Rows
+                || span.FirstPosition > int.MaxValue - LatentPages.TokensPerBlock - span.Rows)
             {
                 throw new ArgumentException($"{span} does not fit {query.Rows} query rows");
             }

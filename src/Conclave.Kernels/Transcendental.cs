@@ -16,6 +16,14 @@ public static class Transcendental
     internal const float Ln2High = 0.693145752f;
     internal const float Ln2Low = 1.42860677e-6f;
 
+    // The Taylor coefficients 1/7! … 1/2!; for |r| ≤ ln 2 / 2 what is left out is below 5e-9.
+    internal const float Exp7 = 1f / 5040;
+    internal const float Exp6 = 1f / 720;
+    internal const float Exp5 = 1f / 120;
+    internal const float Exp4 = 1f / 24;
+    internal const float Exp3 = 1f / 6;
+    internal const float Exp2 = 1f / 2;
+
     private const double LowestDouble = -746;
     private const double HighestDouble = 710;
     private const double Log2EDouble = 1.4426950408889634;
@@ -35,9 +43,6 @@ public static class Transcendental
     private const double SqrtHalf = 0.7071067811865476;
     private const double TwoToThe54 = 18014398509481984;
 
-    /// <summary>The Taylor coefficients 1/7! … 1/2! that <see cref="Exp(float)"/> evaluates from first to last; |r| ≤ ln 2 / 2 leaves 5e-9 out.</summary>
-    internal static ReadOnlySpan<float> ExpCoefficients => [1f / 5040, 1f / 720, 1f / 120, 1f / 24, 1f / 6, 1f / 2];
-
     /// <summary>e^x within 1 unit in the last place; 0 and ∞ beyond the range, NaN stays NaN.</summary>
     public static float Exp(float x)
     {
@@ -45,20 +50,15 @@ public static class Transcendental
         float n = MathF.Round(bounded * Log2E, MidpointRounding.ToEven);
         float r = MathF.FusedMultiplyAdd(n, -Ln2High, bounded);
         r = MathF.FusedMultiplyAdd(n, -Ln2Low, r);
-        float sum = ExpCoefficients[0];
-        foreach (float coefficient in ExpCoefficients[1..])
-        {
-            sum = MathF.FusedMultiplyAdd(sum, r, coefficient);
-        }
-
+        float sum = MathF.FusedMultiplyAdd(Exp7, r, Exp6);
+        sum = MathF.FusedMultiplyAdd(sum, r, Exp5);
+        sum = MathF.FusedMultiplyAdd(sum, r, Exp4);
+        sum = MathF.FusedMultiplyAdd(sum, r, Exp3);
+        sum = MathF.FusedMultiplyAdd(sum, r, Exp2);
         sum = MathF.FusedMultiplyAdd(sum, r, 1f);
         sum = MathF.FusedMultiplyAdd(sum, r, 1f);
-        if (float.IsNaN(x))
-        {
-            return x;
-        }
 
-        // Two factors, because 2^128 and 2^-150 are no normal numbers; only the second product rounds.
+        // Two factors, because 2^128 and 2^-150 are no normal numbers; only the second product rounds. (NaN has become NaN · 1 · 1.)
         int exponent = (int)n;
         int half = exponent >> 1;
         return sum * PowerOfTwo(half) * PowerOfTwo(exponent - half);

@@ -84,8 +84,8 @@ public readonly struct JsonCursor
         }
         catch (InvalidOperationException e)
         {
-            // An unpaired surrogate in the name of a member: the search for duplicates trips over it.
-            throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
+            // The search for duplicates reads every key; it is not a JsonException when one cannot be read.
+            throw new UserErrorException($"{file}: a key with an unpaired surrogate; only valid Unicode can be used", e);
         }
     }
 
@@ -118,8 +118,7 @@ public readonly struct JsonCursor
         Expect(JsonValueKind.Object, "an object");
         foreach (JsonProperty property in Element.EnumerateObject())
         {
-            string name = NameOf(property);
-            yield return (name, new JsonCursor(_file, $"{_path}.{name}", property.Value));
+            yield return (property.Name, new JsonCursor(_file, $"{_path}.{property.Name}", property.Value));
         }
     }
 
@@ -189,18 +188,6 @@ public readonly struct JsonCursor
         }
 
         throw Error($"{Describe()}; a number from {minimum} to {maximum} is expected");
-    }
-
-    private string NameOf(JsonProperty property)
-    {
-        try
-        {
-            return property.Name;
-        }
-        catch (InvalidOperationException)
-        {
-            throw Error("a key with an unpaired surrogate; only valid Unicode can be used");
-        }
     }
 
     private void Expect(JsonValueKind kind, string name)

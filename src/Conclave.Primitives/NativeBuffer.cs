@@ -4,13 +4,14 @@ using System.Runtime.InteropServices;
 namespace Conclave.Primitives;
 
 /// <summary>
-/// Memory outside the managed heap, aligned to 64 bytes (one cache line, one AVX-512 vector) and zeroed. The owner disposes it; views that
-/// borrow it must not be used afterwards.
+/// Memory outside the managed heap, aligned to 64 bytes (one cache line, one AVX-512 vector) and zeroed. The system backs large buffers page by page
+/// as they are first written. The owner disposes it; views that borrow it must not be used afterwards.
 /// </summary>
 public sealed unsafe class NativeBuffer : IDisposable
 {
-    private const nuint Alignment = 64;
-    private void* _data;
+    private const nint Alignment = 64;
+    private void* _allocation;
+    private readonly byte* _data;
 
     /// <summary>Allocates <paramref name="bytes"/> zeroed bytes.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is negative.</exception>
@@ -19,8 +20,10 @@ public sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         Length = bytes;
-        _data = NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), Alignment);
-        NativeMemory.Clear(_data, (nuint)bytes);
+
+        // calloc, not an aligned allocation and a memset: the latter would touch every page of a cache that may never fill.
+        _allocation = NativeMemory.AllocZeroed((nuint)checked(bytes + Alignment));
+        _data = (byte*)(((nint)_allocation + Alignment - 1) & -Alignment);
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>
@@ -36,8 +39,8 @@ public sealed unsafe class NativeBuffer : IDisposable
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get
         {
-            ObjectDisposedException.ThrowIf(_data is null, this);
-            return (byte*)_data;
+            ObjectDisposedException.ThrowIf(_allocation is null, this);
+            return _data;
         }
     }
 
@@ -58,7 +61,7 @@ public sealed unsafe class NativeBuffer : IDisposable
 
     private void Free()
     {
-        NativeMemory.AlignedFree(_data);
-        _data = null;
+        NativeMemory.Free(_allocation);
+        _allocation = null;
     }
 }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Security.Cryptography;
+using Conclave.Kernels;
 using Conclave.Primitives;
 
 namespace Conclave.Engine;
@@ -176,18 +177,14 @@ public sealed class Sampler
         }
 
         Span<float> scaled = _workspace.Scores;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            scaled[i] = scores[i] / temperature;
-        }
-
+        Divide(scores, temperature, scaled);
         int count = TopK(scaled);
         scaled = scaled[..count];
         Span<float> weights = _workspace.Weights.AsSpan(0, count);
         double total = 0;
         for (int i = 0; i < scaled.Length; i++)
         {
-            weights[i] = (float)Math.Exp(scaled[i] - max);
+            weights[i] = Transcendental.Exp(scaled[i] - max);
             total += weights[i];
         }
 
@@ -231,8 +228,12 @@ public sealed class Sampler
     /// As in transformers: in ascending order of scores (equal ones by token), a token goes while the probability up to and including it is at most
     /// 1 − p; the last one stays. Seen from the other end: it goes if what lies above it leaves at most 1 − p.
     /// </summary>
-    private int TopP(ReadOnlySpan<float> scores, Span<float> weights, double total)
+    private int TopP(Span<float> scores, Span<float> weights, double total)
     {
+        int candidates = DropNegligible(scores, weights, total);
+        scores = scores[..candidates];
+        weights = weights[..candidates];
+
         // transformers adds and compares in binary32: the sum goes if it rounds to the limit.
         float limit = (float)(1 - _options.TopP);
         double room = Math.Max(1 - (((double)limit + float.BitIncrement(limit)) / 2), double.Epsilon) * total;
@@ -269,6 +270,28 @@ public sealed class Sampler
         return count;
     }
 
+    /// <summary>
+    /// Tokens of which all together cannot weigh more than half of what top-p drops: most of the vocabulary, as a rule. The search need not
+    /// look at them.
+    /// </summary>
+    private int DropNegligible(Span<float> scores, Span<float> weights, double total)
+    {
+        double negligible = (1 - _options.TopP) * total / (2.0 * weights.Length);
+        Span<int> tokens = _workspace.Tokens;
+        int count = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (weights[i] >= negligible)
+            {
+                tokens[count] = tokens[i];
+                weights[count] = weights[i];
+                scores[count++] = scores[i];
+            }
+        }
+
+        return count;
+    }
+
     /// <summary>Tokens less probable than min-p times the most probable one go. The most probable one weighs 1.</summary>
     private int MinP(int candidates)
     {
@@ -286,6 +309,20 @@ public sealed class Sampler
         }
 
         return count;
+    }
+
+    private static void Divide(ReadOnlySpan<float> scores, float divisor, Span<float> quotients)
+    {
+        int i = 0;
+        for (; i <= scores.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            (new Vector<float>(scores[i..]) / divisor).CopyTo(quotients[i..]);
+        }
+
+        for (; i < scores.Length; i++)
+        {
+            quotients[i] = scores[i] / divisor;
+        }
     }
 
     /// <summary>The token with the highest score; of equal ones the first.</summary>

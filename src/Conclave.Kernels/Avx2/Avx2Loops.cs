@@ -26,7 +26,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static float OutputFactor => TWeights.OutputFactor;
 
     /// <inheritdoc/>
-    public static int GemvRows => 4;
+    public static int GemvInputs => 2;
 
     /// <inheritdoc/>
     public static int TileInputs => 3;
@@ -93,44 +93,18 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Gemv(byte* weights, nint rowBytes, int rows, float* input, nint groups, byte* tails, float* sums)
+    public static void Gemv(
+        int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums)
     {
-        // Rows that do not exist are computed as copies of the last that does.
-        byte* p0 = weights;
-        byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
-        byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
-        byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
-        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        while (true)
+        switch (count)
         {
-            nint end = groups * GroupBytes;
-            for (nint offset = 0; offset < end; offset += GroupBytes)
-            {
-                Vector256<float> x0 = Vector256.Load(input);
-                Vector256<float> x1 = TWeights.Vectors > 1 ? Vector256.Load(input + Vector256<float>.Count) : default;
-                Vector256<float> x2 = TWeights.Vectors > 2 ? Vector256.Load(input + (2 * Vector256<float>.Count)) : default;
-                Vector256<float> x3 = TWeights.Vectors > 2 ? Vector256.Load(input + (3 * Vector256<float>.Count)) : default;
-                a0 = Step(p0 + offset, x0, x1, x2, x3, a0);
-                a1 = Step(p1 + offset, x0, x1, x2, x3, a1);
-                a2 = Step(p2 + offset, x0, x1, x2, x3, a2);
-                a3 = Step(p3 + offset, x0, x1, x2, x3, a3);
-                input += Group;
-            }
-
-            if (tails is null)
-            {
+            case 1:
+                Gemv<One>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
                 break;
-            }
-
-            p0 = tails;
-            p1 = tails + (int.Min(1, rows - 1) * GroupBytes);
-            p2 = tails + (int.Min(2, rows - 1) * GroupBytes);
-            p3 = tails + (int.Min(3, rows - 1) * GroupBytes);
-            groups = 1;
-            tails = null;
+            default:
+                Gemv<Two>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
+                break;
         }
-
-        Sum(a0, a1, a2, a3).Store(sums);
     }
 
     /// <inheritdoc/>
@@ -151,21 +125,75 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Step(
-        byte* weights, Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3, Vector256<float> sum)
+    private static void Gemv<TCount>(
+        byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums)
+        where TCount : struct, ICount
     {
-        TWeights.Load(weights, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
-        sum = Fma.MultiplyAdd(v0, x0, sum);
+        // Rows that do not exist are computed as copies of the last that does.
+        byte* p0 = weights;
+        byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
+        byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
+        byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
+        Vector256<float> a00 = default, a01 = default, a02 = default, a03 = default;
+        Vector256<float> a10 = default, a11 = default, a12 = default, a13 = default;
+        while (true)
+        {
+            nint end = groups * GroupBytes;
+            for (nint offset = 0; offset < end; offset += GroupBytes)
+            {
+                TWeights.Load(p0 + offset, out Vector256<float> b0, out Vector256<float> b1, out Vector256<float> b2, out Vector256<float> b3);
+                a00 = Add(b0, b1, b2, b3, inputs, a00);
+                a10 = TCount.Value > 1 ? Add(b0, b1, b2, b3, inputs + inputStride, a10) : a10;
+
+                TWeights.Load(p1 + offset, out Vector256<float> c0, out Vector256<float> c1, out Vector256<float> c2, out Vector256<float> c3);
+                a01 = Add(c0, c1, c2, c3, inputs, a01);
+                a11 = TCount.Value > 1 ? Add(c0, c1, c2, c3, inputs + inputStride, a11) : a11;
+
+                TWeights.Load(p2 + offset, out Vector256<float> d0, out Vector256<float> d1, out Vector256<float> d2, out Vector256<float> d3);
+                a02 = Add(d0, d1, d2, d3, inputs, a02);
+                a12 = TCount.Value > 1 ? Add(d0, d1, d2, d3, inputs + inputStride, a12) : a12;
+
+                TWeights.Load(p3 + offset, out Vector256<float> e0, out Vector256<float> e1, out Vector256<float> e2, out Vector256<float> e3);
+                a03 = Add(e0, e1, e2, e3, inputs, a03);
+                a13 = TCount.Value > 1 ? Add(e0, e1, e2, e3, inputs + inputStride, a13) : a13;
+
+                inputs += Group;
+            }
+
+            if (tails is null)
+            {
+                break;
+            }
+
+            p0 = tails;
+            p1 = tails + (int.Min(1, rows - 1) * GroupBytes);
+            p2 = tails + (int.Min(2, rows - 1) * GroupBytes);
+            p3 = tails + (int.Min(3, rows - 1) * GroupBytes);
+            groups = 1;
+            tails = null;
+        }
+
+        Sum(a00, a01, a02, a03).Store(sums);
+        if (TCount.Value > 1)
+        {
+            Sum(a10, a11, a12, a13).Store(sums + 4);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Add(
+        Vector256<float> v0, Vector256<float> v1, Vector256<float> v2, Vector256<float> v3, float* input, Vector256<float> sum)
+    {
+        sum = Fma.MultiplyAdd(v0, Vector256.Load(input), sum);
         if (TWeights.Vectors > 1)
         {
-            sum = Fma.MultiplyAdd(v1, x1, sum);
+            sum = Fma.MultiplyAdd(v1, Vector256.Load(input + Vector256<float>.Count), sum);
         }
 
         if (TWeights.Vectors > 2)
         {
-            sum = Fma.MultiplyAdd(v2, x2, sum);
-            sum = Fma.MultiplyAdd(v3, x3, sum);
+            sum = Fma.MultiplyAdd(v2, Vector256.Load(input + (2 * Vector256<float>.Count)), sum);
+            sum = Fma.MultiplyAdd(v3, Vector256.Load(input + (3 * Vector256<float>.Count)), sum);
         }
 
         return sum;
@@ -204,33 +232,26 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
 
         for (nint v = 0; v < vectors; v++)
         {
-            Vector256<float> w0 = Vector256.Load(weights);
-            Vector256<float> w1 = Vector256.Load(weights + weightStride);
-            Vector256<float> w2 = Vector256.Load(weights + (2 * weightStride));
-            Vector256<float> w3 = Vector256.Load(weights + (3 * weightStride));
+            // One weight vector at a time: with twelve sums and three inputs that makes sixteen registers.
             Vector256<float> x0 = Vector256.Load(inputs);
+            Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + inputStride) : default;
+            Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * inputStride)) : default;
+            Vector256<float> w0 = Vector256.Load(weights);
             a00 = Fma.MultiplyAdd(w0, x0, a00);
+            a10 = TCount.Value > 1 ? Fma.MultiplyAdd(w0, x1, a10) : a10;
+            a20 = TCount.Value > 2 ? Fma.MultiplyAdd(w0, x2, a20) : a20;
+            Vector256<float> w1 = Vector256.Load(weights + weightStride);
             a01 = Fma.MultiplyAdd(w1, x0, a01);
+            a11 = TCount.Value > 1 ? Fma.MultiplyAdd(w1, x1, a11) : a11;
+            a21 = TCount.Value > 2 ? Fma.MultiplyAdd(w1, x2, a21) : a21;
+            Vector256<float> w2 = Vector256.Load(weights + (2 * weightStride));
             a02 = Fma.MultiplyAdd(w2, x0, a02);
+            a12 = TCount.Value > 1 ? Fma.MultiplyAdd(w2, x1, a12) : a12;
+            a22 = TCount.Value > 2 ? Fma.MultiplyAdd(w2, x2, a22) : a22;
+            Vector256<float> w3 = Vector256.Load(weights + (3 * weightStride));
             a03 = Fma.MultiplyAdd(w3, x0, a03);
-            if (TCount.Value > 1)
-            {
-                Vector256<float> x = Vector256.Load(inputs + inputStride);
-                a10 = Fma.MultiplyAdd(w0, x, a10);
-                a11 = Fma.MultiplyAdd(w1, x, a11);
-                a12 = Fma.MultiplyAdd(w2, x, a12);
-                a13 = Fma.MultiplyAdd(w3, x, a13);
-            }
-
-            if (TCount.Value > 2)
-            {
-                Vector256<float> x = Vector256.Load(inputs + (2 * inputStride));
-                a20 = Fma.MultiplyAdd(w0, x, a20);
-                a21 = Fma.MultiplyAdd(w1, x, a21);
-                a22 = Fma.MultiplyAdd(w2, x, a22);
-                a23 = Fma.MultiplyAdd(w3, x, a23);
-            }
-
+            a13 = TCount.Value > 1 ? Fma.MultiplyAdd(w3, x1, a13) : a13;
+            a23 = TCount.Value > 2 ? Fma.MultiplyAdd(w3, x2, a23) : a23;
             weights += Vector256<float>.Count;
             inputs += Vector256<float>.Count;
         }

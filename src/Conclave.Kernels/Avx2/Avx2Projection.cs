@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Conclave.Primitives;
 
 namespace Conclave.Kernels;
@@ -36,6 +37,23 @@ internal readonly unsafe struct Avx2Projection : IProjection
                 break;
             default:
                 throw new ArgumentException($"{weights.Format} is no weight format");
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Gate(float* gate, float* up, nint count)
+    {
+        nint i = 0;
+        for (; i + Vector256<float>.Count <= count; i += Vector256<float>.Count)
+        {
+            Vector256<float> z = Vector256.Load(gate + i);
+            Vector256<float> e = SimdExp<Avx2Simd, Vector256<float>>.Exp(-z);
+            (z / (Vector256<float>.One + e) * Vector256.Load(up + i)).Store(gate + i);
+        }
+
+        for (; i < count; i++)
+        {
+            gate[i] = gate[i] / (1f + Transcendental.Exp(-gate[i])) * up[i];
         }
     }
 }

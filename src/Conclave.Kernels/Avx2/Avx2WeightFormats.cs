@@ -102,8 +102,10 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     {
         Vector256<byte> codes = Avx.LoadVector256(p);
         Vector256<byte> magnitudes = Avx2.And(codes, Vector256.Create((byte)0x7F));
-        Vector256<byte> offsets = Avx2.Shuffle(
-            Vector256.Create(E4M3Magnitudes.Table, E4M3Magnitudes.Table), Avx2.Min(magnitudes, Vector256.Create((byte)8)));
+        const ulong Low = E4M3Magnitudes.OffsetsBelow8;
+        const ulong High = E4M3Magnitudes.OffsetsFrom8;
+        Vector256<byte> table = Vector256.Create(Low, High, Low, High).AsByte();
+        Vector256<byte> offsets = Avx2.Shuffle(table, Avx2.Min(magnitudes, Vector256.Create((byte)8)));
         Vector256<ushort> normalized = Avx2.Add(magnitudes, offsets).AsUInt16();
 
         // The upper halves of binary32 values, for the even and the odd bytes.

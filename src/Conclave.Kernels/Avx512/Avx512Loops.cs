@@ -26,7 +26,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static float OutputFactor => TWeights.OutputFactor;
 
     /// <inheritdoc/>
-    public static int GemvRows => 8;
+    public static int GemvInputs => 4;
 
     /// <inheritdoc/>
     public static int TileInputs => 6;
@@ -93,58 +93,24 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Gemv(byte* weights, nint rowBytes, int rows, float* input, nint groups, byte* tails, float* sums)
+    public static void Gemv(
+        int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums)
     {
-        // Rows that do not exist are computed as copies of the last that does.
-        byte* p0 = weights;
-        byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
-        byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
-        byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
-        byte* p4 = weights + (int.Min(4, rows - 1) * rowBytes);
-        byte* p5 = weights + (int.Min(5, rows - 1) * rowBytes);
-        byte* p6 = weights + (int.Min(6, rows - 1) * rowBytes);
-        byte* p7 = weights + (int.Min(7, rows - 1) * rowBytes);
-        Vector512<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        Vector512<float> a4 = default, a5 = default, a6 = default, a7 = default;
-        while (true)
+        switch (count)
         {
-            nint end = groups * GroupBytes;
-            for (nint offset = 0; offset < end; offset += GroupBytes)
-            {
-                Vector512<float> x0 = Vector512.Load(input);
-                Vector512<float> x1 = TWeights.Vectors > 1 ? Vector512.Load(input + Vector512<float>.Count) : default;
-                Vector512<float> x2 = TWeights.Vectors > 2 ? Vector512.Load(input + (2 * Vector512<float>.Count)) : default;
-                Vector512<float> x3 = TWeights.Vectors > 2 ? Vector512.Load(input + (3 * Vector512<float>.Count)) : default;
-                a0 = Step(p0 + offset, x0, x1, x2, x3, a0);
-                a1 = Step(p1 + offset, x0, x1, x2, x3, a1);
-                a2 = Step(p2 + offset, x0, x1, x2, x3, a2);
-                a3 = Step(p3 + offset, x0, x1, x2, x3, a3);
-                a4 = Step(p4 + offset, x0, x1, x2, x3, a4);
-                a5 = Step(p5 + offset, x0, x1, x2, x3, a5);
-                a6 = Step(p6 + offset, x0, x1, x2, x3, a6);
-                a7 = Step(p7 + offset, x0, x1, x2, x3, a7);
-                input += Group;
-            }
-
-            if (tails is null)
-            {
+            case 1:
+                Gemv<One>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
                 break;
-            }
-
-            p0 = tails;
-            p1 = tails + (int.Min(1, rows - 1) * GroupBytes);
-            p2 = tails + (int.Min(2, rows - 1) * GroupBytes);
-            p3 = tails + (int.Min(3, rows - 1) * GroupBytes);
-            p4 = tails + (int.Min(4, rows - 1) * GroupBytes);
-            p5 = tails + (int.Min(5, rows - 1) * GroupBytes);
-            p6 = tails + (int.Min(6, rows - 1) * GroupBytes);
-            p7 = tails + (int.Min(7, rows - 1) * GroupBytes);
-            groups = 1;
-            tails = null;
+            case 2:
+                Gemv<Two>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
+                break;
+            case 3:
+                Gemv<Three>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
+                break;
+            default:
+                Gemv<Four>(weights, rowBytes, rows, inputs, inputStride, groups, tails, sums);
+                break;
         }
-
-        Sum(a0, a1, a2, a3).Store(sums);
-        Sum(a4, a5, a6, a7).Store(sums + 4);
     }
 
     /// <inheritdoc/>
@@ -174,21 +140,95 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Step(
-        byte* weights, Vector512<float> x0, Vector512<float> x1, Vector512<float> x2, Vector512<float> x3, Vector512<float> sum)
+    private static void Gemv<TCount>(
+        byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums)
+        where TCount : struct, ICount
     {
-        TWeights.Load(weights, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
-        sum = Avx512F.FusedMultiplyAdd(v0, x0, sum);
+        // Rows that do not exist are computed as copies of the last that does.
+        byte* p0 = weights;
+        byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
+        byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
+        byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
+        Vector512<float> a00 = default, a01 = default, a02 = default, a03 = default;
+        Vector512<float> a10 = default, a11 = default, a12 = default, a13 = default;
+        Vector512<float> a20 = default, a21 = default, a22 = default, a23 = default;
+        Vector512<float> a30 = default, a31 = default, a32 = default, a33 = default;
+        while (true)
+        {
+            nint end = groups * GroupBytes;
+            for (nint offset = 0; offset < end; offset += GroupBytes)
+            {
+                TWeights.Load(p0 + offset, out Vector512<float> b0, out Vector512<float> b1, out Vector512<float> b2, out Vector512<float> b3);
+                a00 = Add(b0, b1, b2, b3, inputs, a00);
+                a10 = TCount.Value > 1 ? Add(b0, b1, b2, b3, inputs + inputStride, a10) : a10;
+                a20 = TCount.Value > 2 ? Add(b0, b1, b2, b3, inputs + (2 * inputStride), a20) : a20;
+                a30 = TCount.Value > 3 ? Add(b0, b1, b2, b3, inputs + (3 * inputStride), a30) : a30;
+
+                TWeights.Load(p1 + offset, out Vector512<float> c0, out Vector512<float> c1, out Vector512<float> c2, out Vector512<float> c3);
+                a01 = Add(c0, c1, c2, c3, inputs, a01);
+                a11 = TCount.Value > 1 ? Add(c0, c1, c2, c3, inputs + inputStride, a11) : a11;
+                a21 = TCount.Value > 2 ? Add(c0, c1, c2, c3, inputs + (2 * inputStride), a21) : a21;
+                a31 = TCount.Value > 3 ? Add(c0, c1, c2, c3, inputs + (3 * inputStride), a31) : a31;
+
+                TWeights.Load(p2 + offset, out Vector512<float> d0, out Vector512<float> d1, out Vector512<float> d2, out Vector512<float> d3);
+                a02 = Add(d0, d1, d2, d3, inputs, a02);
+                a12 = TCount.Value > 1 ? Add(d0, d1, d2, d3, inputs + inputStride, a12) : a12;
+                a22 = TCount.Value > 2 ? Add(d0, d1, d2, d3, inputs + (2 * inputStride), a22) : a22;
+                a32 = TCount.Value > 3 ? Add(d0, d1, d2, d3, inputs + (3 * inputStride), a32) : a32;
+
+                TWeights.Load(p3 + offset, out Vector512<float> e0, out Vector512<float> e1, out Vector512<float> e2, out Vector512<float> e3);
+                a03 = Add(e0, e1, e2, e3, inputs, a03);
+                a13 = TCount.Value > 1 ? Add(e0, e1, e2, e3, inputs + inputStride, a13) : a13;
+                a23 = TCount.Value > 2 ? Add(e0, e1, e2, e3, inputs + (2 * inputStride), a23) : a23;
+                a33 = TCount.Value > 3 ? Add(e0, e1, e2, e3, inputs + (3 * inputStride), a33) : a33;
+
+                inputs += Group;
+            }
+
+            if (tails is null)
+            {
+                break;
+            }
+
+            p0 = tails;
+            p1 = tails + (int.Min(1, rows - 1) * GroupBytes);
+            p2 = tails + (int.Min(2, rows - 1) * GroupBytes);
+            p3 = tails + (int.Min(3, rows - 1) * GroupBytes);
+            groups = 1;
+            tails = null;
+        }
+
+        Sum(a00, a01, a02, a03).Store(sums);
+        if (TCount.Value > 1)
+        {
+            Sum(a10, a11, a12, a13).Store(sums + 4);
+        }
+
+        if (TCount.Value > 2)
+        {
+            Sum(a20, a21, a22, a23).Store(sums + 8);
+        }
+
+        if (TCount.Value > 3)
+        {
+            Sum(a30, a31, a32, a33).Store(sums + 12);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Add(
+        Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3, float* input, Vector512<float> sum)
+    {
+        sum = Avx512F.FusedMultiplyAdd(v0, Vector512.Load(input), sum);
         if (TWeights.Vectors > 1)
         {
-            sum = Avx512F.FusedMultiplyAdd(v1, x1, sum);
+            sum = Avx512F.FusedMultiplyAdd(v1, Vector512.Load(input + Vector512<float>.Count), sum);
         }
 
         if (TWeights.Vectors > 2)
         {
-            sum = Avx512F.FusedMultiplyAdd(v2, x2, sum);
-            sum = Avx512F.FusedMultiplyAdd(v3, x3, sum);
+            sum = Avx512F.FusedMultiplyAdd(v2, Vector512.Load(input + (2 * Vector512<float>.Count)), sum);
+            sum = Avx512F.FusedMultiplyAdd(v3, Vector512.Load(input + (3 * Vector512<float>.Count)), sum);
         }
 
         return sum;

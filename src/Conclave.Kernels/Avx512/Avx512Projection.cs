@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Conclave.Primitives;
 
 namespace Conclave.Kernels;
@@ -36,6 +37,23 @@ internal readonly unsafe struct Avx512Projection : IProjection
                 break;
             default:
                 throw new ArgumentException($"{weights.Format} is no weight format");
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Gate(float* gate, float* up, nint count)
+    {
+        nint i = 0;
+        for (; i + Vector512<float>.Count <= count; i += Vector512<float>.Count)
+        {
+            Vector512<float> z = Vector512.Load(gate + i);
+            Vector512<float> e = SimdExp<Avx512Simd, Vector512<float>>.Exp(-z);
+            (z / (Vector512<float>.One + e) * Vector512.Load(up + i)).Store(gate + i);
+        }
+
+        for (; i < count; i++)
+        {
+            gate[i] = gate[i] / (1f + Transcendental.Exp(-gate[i])) * up[i];
         }
     }
 }

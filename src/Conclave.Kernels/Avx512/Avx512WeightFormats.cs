@@ -100,12 +100,12 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
     {
-        Vector128<byte> table = E4M3Magnitudes.Table;
         Vector512<byte> codes = Avx512F.LoadVector512(p);
         Vector512<byte> magnitudes = Avx512F.And(codes, Vector512.Create((byte)0x7F));
-        Vector512<byte> offsets = Avx512BW.Shuffle(
-            Vector512.Create(Vector256.Create(table, table), Vector256.Create(table, table)),
-            Avx512BW.Min(magnitudes, Vector512.Create((byte)8)));
+        const ulong Low = E4M3Magnitudes.OffsetsBelow8;
+        const ulong High = E4M3Magnitudes.OffsetsFrom8;
+        Vector512<byte> table = Vector512.Create(Low, High, Low, High, Low, High, Low, High).AsByte();
+        Vector512<byte> offsets = Avx512BW.Shuffle(table, Avx512BW.Min(magnitudes, Vector512.Create((byte)8)));
         Vector512<ushort> normalized = Avx512BW.Add(magnitudes, offsets).AsUInt16();
 
         // The upper halves of binary32 values, for the even and the odd bytes.

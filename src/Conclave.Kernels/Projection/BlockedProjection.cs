@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Conclave.Primitives;
 
 namespace Conclave.Kernels;
@@ -20,7 +21,12 @@ internal static unsafe class BlockedProjection<TLoops>
 
     private static int GroupBytes => TLoops.Group * TLoops.ElementBytes;
 
-    public static nint ScratchBytes(nint k, int m) => Alignment + (m == 1 ? GemvScratch(k) : PanelScratch(k, m));
+    /// <summary>Rises with k and with m: what many inputs need is enough for few.</summary>
+    public static nint ScratchBytes(nint k, int m)
+    {
+        nint gemv = GemvScratch(k, int.Min(m, TLoops.GemvInputs));
+        return Alignment + (m <= TLoops.GemvInputs ? gemv : nint.Max(gemv, PanelScratch(k, m)));
+    }
 
     public static void Run(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch)
@@ -33,9 +39,9 @@ internal static unsafe class BlockedProjection<TLoops>
             {
                 nint rows = RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row);
                 float* target = output + (i * outputStride) + row;
-                if (m == 1)
+                if (m <= TLoops.GemvInputs)
                 {
-                    Gemv(weights, firstRow + row, rows, input.Row(0), target, aligned);
+                    Gemv(weights, firstRow + row, rows, input, m, target, outputStride, aligned);
                 }
                 else
                 {
@@ -53,7 +59,8 @@ internal static unsafe class BlockedProjection<TLoops>
 
     private static nint Groups(nint k) => (k + TLoops.Group - 1) / TLoops.Group;
 
-    private static nint GemvScratch(nint k) => (2 * Groups(k) * TLoops.Group * sizeof(float)) + (TLoops.GemvRows * GroupBytes);
+    private static nint GemvScratch(nint k, int m) =>
+        ((((m + 1) * Groups(k) * TLoops.Group) + (TileRows * TLoops.GemvInputs)) * sizeof(float)) + (TileRows * GroupBytes);
 
     private static nint PanelScratch(nint k, int m)
     {
@@ -63,32 +70,34 @@ internal static unsafe class BlockedProjection<TLoops>
         return (floats * sizeof(float)) + GroupBytes;
     }
 
-    private static void Gemv(TensorView weights, nint firstRow, nint rowCount, float* input, float* output, float* scratch)
+    private static void Gemv(
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
         nint padded = Groups(k) * TLoops.Group;
         float* arranged = scratch;
-        byte* tails = (byte*)(arranged + (2 * padded));
-        PrepareInput(input, 0, k, weights, firstRow, arranged, arranged + padded);
+        float* natural = arranged + (inputs * padded);
+        float* sums = natural + padded;
+        byte* tails = (byte*)(sums + (TileRows * TLoops.GemvInputs));
+        for (int i = 0; i < inputs; i++)
+        {
+            PrepareInput(input.Row(i), 0, k, weights, firstRow, arranged + (i * padded), natural);
+        }
 
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
         nint groups = k / TLoops.Group;
         nint tailBytes = (k % TLoops.Group) * TLoops.ElementBytes;
-        float* sums = stackalloc float[TLoops.GemvRows];
-        for (nint row = 0; row < rowCount; row += TLoops.GemvRows)
+        for (nint row = 0; row < rowCount; row += TileRows)
         {
-            int rows = (int)nint.Min(TLoops.GemvRows, rowCount - row);
+            int rows = (int)nint.Min(TileRows, rowCount - row);
             byte* first = weights.RowPointer(firstRow + row);
             for (int r = 0; tailBytes > 0 && r < rows; r++)
             {
                 CopyPadded(first + (r * rowBytes) + (groups * GroupBytes), tailBytes, tails + (r * GroupBytes));
             }
 
-            TLoops.Gemv(first, rowBytes, rows, arranged, groups, tailBytes > 0 ? tails : null, sums);
-            for (int r = 0; r < rows; r++)
-            {
-                output[row + r] = sums[r] * TLoops.OutputFactor;
-            }
+            TLoops.Gemv(inputs, first, rowBytes, rows, arranged, padded, groups, tailBytes > 0 ? tails : null, sums);
+            Store(sums, inputs, rows, output + row, outputStride);
         }
     }
 
@@ -157,11 +166,24 @@ internal static unsafe class BlockedProjection<TLoops>
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
             float* target = decoded + (r * length);
             TLoops.Decode(source, target, groups);
+            Prefetch(source + (count * TLoops.ElementBytes), count * TLoops.ElementBytes);
             if (tailBytes > 0)
             {
                 CopyPadded(source + (groups * GroupBytes), tailBytes, tail);
                 TLoops.Decode(tail, target + (groups * TLoops.Group), 1);
             }
+        }
+    }
+
+    /// <summary>
+    /// Asks for the next stretch of a row while this one is multiplied: pieces of rows are too short for the machine to foresee it. Behind the end of a
+    /// matrix this does nothing: a prefetch never faults.
+    /// </summary>
+    private static void Prefetch(byte* address, nint bytes)
+    {
+        for (nint offset = 0; offset < bytes; offset += Alignment)
+        {
+            Sse.Prefetch1(address + offset);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace Conclave.Kernels;
 
 /// <summary>
@@ -14,6 +12,9 @@ internal static class E4M3Magnitudes
     /// <summary>2^37.</summary>
     public const float OutputFactor = 137438953472f;
 
-    /// <summary>What is added to the magnitudes 0 … 7 (zero and the subnormals, which become normal), and to all others.</summary>
-    public static Vector128<byte> Table => Vector128.Create((byte)0, 7, 14, 17, 20, 21, 22, 23, 24, 24, 24, 24, 24, 24, 24, 24);
+    /// <summary>What is added to the magnitudes 0 … 7, zero and the subnormals, which become normal: 0, 7, 14, 17, 20, 21, 22, 23, a byte each.</summary>
+    public const ulong OffsetsBelow8 = 0x17161514110E0700;
+
+    /// <summary>What is added to all others: 24.</summary>
+    public const ulong OffsetsFrom8 = 0x1818181818181818;
 }

@@ -12,4 +12,6 @@ internal unsafe interface IProjection
     static abstract void Run(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch);
 
+    /// <summary>gate[i] ← silu(gate[i]) · up[i].</summary>
+    static abstract void Gate(float* gate, float* up, nint count);
 }

@@ -22,8 +22,8 @@ internal unsafe interface IProjectionLoops
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
-    /// <summary>Weight rows that <see cref="Gemv"/> computes together.</summary>
-    static abstract int GemvRows { get; }
+    /// <summary>Up to how many inputs decode weights in registers, by <see cref="Gemv"/>, and not into memory first.</summary>
+    static abstract int GemvInputs { get; }
 
     /// <summary>Largest number of inputs of a tile.</summary>
     static abstract int TileInputs { get; }
@@ -35,10 +35,12 @@ internal unsafe interface IProjectionLoops
     static abstract void Decode(byte* weights, float* decoded, nint groups);
 
     /// <summary>
-    /// <see cref="GemvRows"/> sums of one arranged input: the weight rows <paramref name="rowBytes"/> apart from <paramref name="weights"/> on, of which
-    /// only the first <paramref name="rows"/> exist; <paramref name="tails"/> holds the last, partial group of each row, a group's bytes apart, or is null.
+    /// The sums of <paramref name="count"/> arranged inputs and four weight rows <paramref name="rowBytes"/> apart, of which only the first
+    /// <paramref name="rows"/> exist; <paramref name="tails"/> holds the last, partial group of each row, a group's bytes apart, or is null. Four sums for
+    /// each input are written.
     /// </summary>
-    static abstract void Gemv(byte* weights, nint rowBytes, int rows, float* input, nint groups, byte* tails, float* sums);
+    static abstract void Gemv(
+        int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums);
 
     /// <summary>
     /// The sums of four decoded weight rows and <paramref name="count"/> inputs, continued lane by lane: <paramref name="partials"/> holds one vector for

@@ -17,9 +17,15 @@ public static class GoldenVerifier
     /// <param name="kernels">The operators.</param>
     /// <param name="team">Who computes.</param>
     /// <param name="dump">Receives, by prompt, what the one-chunk run computed; may be null.</param>
+    /// <param name="cancellation">Checked between prompts.</param>
     /// <exception cref="UserErrorException">A golden tensor has a shape that this model does not give.</exception>
     public static VerificationReport Run(
-        Checkpoint checkpoint, GoldenFile golden, KernelSet kernels, WorkerTeam team, List<PromptOutputs>? dump = null)
+        Checkpoint checkpoint,
+        GoldenFile golden,
+        KernelSet kernels,
+        WorkerTeam team,
+        List<PromptOutputs>? dump = null,
+        CancellationToken cancellation = default)
     {
         int greedy = Enumerable.Range(0, golden.Prompts.Count).Max(prompt => golden.Greedy(prompt).Length);
         int longest = golden.Prompts.Max(prompt => prompt.Length);
@@ -38,6 +44,7 @@ public static class GoldenVerifier
         {
             for (int prompt = 0; prompt < golden.Prompts.Count; prompt++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 int[] expected = golden.Greedy(prompt);
                 PromptOutputs outputs = runner.Run(golden.Prompts[prompt], expected.Length, run, withMtp);
                 comparison.Compare(prompt, run.Name, outputs, expected);

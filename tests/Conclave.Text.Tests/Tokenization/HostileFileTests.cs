@@ -22,7 +22,7 @@ public sealed class HostileFileTests
         { "model.vocab", """{"a":99999999}""", "99999999" },
         { "model.vocab", """{"a":"x"}""", "\"x\"" },
         { "model.vocab", """{"a":1.5}""", "1.5" },
-        { "model.vocab", """{"\udfff":1}""", "JSON" },
+        { "model.vocab", """{"\udfff":1}""", "unpaired surrogate" },
         { "model.vocab", """[]""", "$.model.vocab" },
         { "model.type", "\"Unigram\"", "Unigram" },
         { "model.byte_fallback", "true", "$.model.byte_fallback" },

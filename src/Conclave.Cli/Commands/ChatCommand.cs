@@ -1,0 +1,121 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Conclave.Cli.Frame;
+using Conclave.Engine;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave chat: a conversation in the terminal.</summary>
+internal static class ChatCommand
+{
+    public static Command Create()
+    {
+        Option<string?> model = ModelDirectory.Option();
+        Option<string?> system = new("--system") { Description = "A system message before the conversation", HelpName = "TEXT" };
+        SamplingArguments sampling = new();
+        ComputeOptions compute = new();
+        CliCommand command = new(
+            "chat", "Talks to a model. /reset begins anew, /exit or the end of input leaves.",
+            ("conclave chat", "talk to the bundled model"),
+            ("conclave chat --model DeepSeek-V2-Lite-Chat --temperature 0.3", "talk to another one"),
+            ("echo \"写一首题为《春夜》的诗。\" | conclave chat --seed 1", "one message from a pipe"))
+        {
+            model, system,
+        };
+        sampling.AddTo(command);
+        compute.AddTo(command, cache: true);
+        command.SetAction((result, cancellation) =>
+        {
+            string directory = ModelDirectory.Resolve(result.GetValue(model));
+            using LoadedModel loaded = compute.Load(result, directory);
+            ChatPrompt chat = loaded.Chat ?? throw new UserErrorException(
+                $"{directory}: no chat template (tokenizer_config.json or chat_template.jinja); 'conclave generate --raw' continues texts without one");
+            using TextGenerator generator = new(loaded);
+            SamplingOptions options = sampling.Read(result, loaded.SuggestedSampling, null);
+            Converse(result.InvocationConfiguration.Output, chat, generator, options, result.GetValue(system), cancellation);
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static void Converse(
+        TextWriter output, ChatPrompt chat, TextGenerator generator, SamplingOptions options, string? system, CancellationToken cancellation)
+    {
+        List<ChatMessage> messages = [];
+        void Reset()
+        {
+            messages.Clear();
+            if (system is not null)
+            {
+                messages.Add(new ChatMessage("system", system));
+            }
+        }
+
+        Reset();
+        bool interactive = !Console.IsInputRedirected;
+        while (ReadMessage(output, interactive, cancellation) is { } message)
+        {
+            switch (message.Trim())
+            {
+                case "":
+                    continue;
+                case "/exit" or "/quit":
+                    return;
+                case "/reset":
+                    Reset();
+                    continue;
+                case ['/', ..] unknown when interactive:
+                    output.WriteLine($"{unknown}: /reset begins anew, /exit leaves");
+                    continue;
+            }
+
+            messages.Add(new ChatMessage("user", message));
+            try
+            {
+                GeneratedText answer = Answer(output, generator, CollectionsMarshal.AsSpan(chat.Encode(messages)), options, cancellation);
+                messages.Add(new ChatMessage("assistant", answer.Text));
+                WriteStatistics(answer);
+            }
+            catch (UserErrorException e) when (interactive)
+            {
+                // A conversation that has become too long is not the end of the program.
+                messages.RemoveAt(messages.Count - 1);
+                output.WriteLine($"{e.Message}; /reset begins anew");
+            }
+
+            cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    private static GeneratedText Answer(
+        TextWriter output, TextGenerator generator, ReadOnlySpan<int> prompt, SamplingOptions options, CancellationToken cancellation)
+    {
+        ThinkingStyle style = new(output, Terminal.OutputHasColours);
+        GeneratedText answer = generator.Generate(prompt, options, style.Write, cancellation);
+        style.Finish();
+        output.WriteLine();
+        output.Flush();
+        return answer;
+    }
+
+    private static string? ReadMessage(TextWriter output, bool interactive, CancellationToken cancellation)
+    {
+        if (interactive)
+        {
+            output.Write("> ");
+            output.Flush();
+        }
+
+        return Interruptible.Wait(Console.In.ReadLine, cancellation);
+    }
+
+    private static void WriteStatistics(GeneratedText answer)
+    {
+        string reused = answer.ReusedTokens > 0 ? $", {answer.ReusedTokens} of them from the cache" : "";
+        double prefill = (answer.PromptTokens - answer.ReusedTokens) / answer.PrefillTime.TotalSeconds;
+        double decode = answer.Tokens.Count / Math.Max(answer.DecodeTime.TotalSeconds, 1e-9);
+        string text = $"[{answer.PromptTokens} prompt tokens{reused}, {prefill:F0} tokens/s; {answer.Tokens.Count} answer tokens, {decode:F1} tokens/s]";
+        Console.Error.WriteLine(Terminal.ErrorHasColours ? $"\e[2m{text}\e[0m" : text);
+    }
+}

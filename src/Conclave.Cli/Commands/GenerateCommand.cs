@@ -1,0 +1,149 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using Conclave.Cli.Frame;
+using Conclave.Engine;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave generate: one prompt, one answer.</summary>
+internal static class GenerateCommand
+{
+    private const int DefaultMaxTokens = 256;
+
+    public static Command Create()
+    {
+        Argument<string?> prompt = new("PROMPT") { Description = "The text to continue or, with --chat, the message to answer", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> model = ModelDirectory.Option();
+        Option<bool> raw = new("--raw") { Description = "Continue the prompt as it is (the default)" };
+        Option<bool> chat = new("--chat") { Description = "Answer the prompt as a message, through the model's chat template" };
+        Option<string?> ids = new("--ids") { Description = "The prompt as token ids", HelpName = "1,2,3" };
+        Option<bool> json = new("--json") { Description = "Write one JSON object at the end instead of streaming text" };
+        SamplingArguments sampling = new();
+        ComputeOptions compute = new();
+        CliCommand command = new(
+            "generate", "Generates an answer to one prompt.",
+            ("conclave generate --chat \"Tell me a story about a fox.\"", "the bundled model tells a story"),
+            ("conclave generate \"Once upon a time\" --max-tokens 50 --seed 7", "continue a text, the same way every time"),
+            ("conclave generate --model DeepSeek-V2-Lite --chat \"Why is the sky blue?\" --temperature 0", "another model, without chance"),
+            ("conclave generate --ids 0,3,70 --max-tokens 8 --json", "from token ids, for programs"))
+        {
+            prompt, model, raw, chat, ids, json,
+        };
+        sampling.AddTo(command);
+        compute.AddTo(command, cache: true);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(raw) && result.GetValue(chat))
+            {
+                result.AddError("--raw and --chat exclude each other");
+            }
+
+            if ((result.GetValue(prompt) is null) == (result.GetValue(ids) is null))
+            {
+                result.AddError("either PROMPT or --ids is expected");
+            }
+
+            if (result.GetValue(ids) is not null && result.GetValue(chat))
+            {
+                result.AddError("--ids and --chat exclude each other: ids are the whole prompt");
+            }
+        });
+        command.SetAction((result, cancellation) =>
+        {
+            TextWriter output = result.InvocationConfiguration.Output;
+            using LoadedModel loaded = compute.Load(result, ModelDirectory.Resolve(result.GetValue(model)));
+            List<int> tokens = result.GetValue(ids) is { } list
+                ? ParseIds(list)
+                : Encode(loaded, result.GetValue(prompt)!, result.GetValue(chat));
+            using TextGenerator generator = new(loaded);
+            bool streaming = !result.GetValue(json);
+            TimeSpan? first = null;
+            GeneratedText answer = generator.Generate(
+                System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens),
+                sampling.Read(result, loaded.SuggestedSampling, DefaultMaxTokens),
+                piece =>
+                {
+                    first ??= SinceStart();
+                    if (streaming)
+                    {
+                        output.Write(piece);
+                        output.Flush();
+                    }
+                },
+                cancellation);
+            if (streaming)
+            {
+                output.WriteLine();
+            }
+            else
+            {
+                JsonOutput.WriteLine(output, writer => Write(writer, tokens, answer, first));
+            }
+
+            cancellation.ThrowIfCancellationRequested();
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static List<int> Encode(LoadedModel loaded, string prompt, bool chat)
+    {
+        if (chat)
+        {
+            return loaded.Chat?.Encode([new ChatMessage("user", prompt)])
+                ?? throw new UserErrorException("this model has no chat template (tokenizer_config.json or chat_template.jinja); leave --chat out");
+        }
+
+        List<int> ids = [];
+        loaded.Tokenizer.Encode(prompt, ids, addSpecialTokens: true);
+        return ids;
+    }
+
+    private static List<int> ParseIds(string list)
+    {
+        List<int> ids = [];
+        foreach (string part in list.Split(',', StringSplitOptions.TrimEntries))
+        {
+            ids.Add(int.TryParse(part, out int id) && id >= 0
+                ? id
+                : throw new UserErrorException($"--ids: '{part}' is not a token id; whole numbers with commas between them are expected"));
+        }
+
+        return ids;
+    }
+
+    private static TimeSpan SinceStart()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return DateTime.Now - process.StartTime;
+    }
+
+    private static void Write(Utf8JsonWriter json, List<int> prompt, GeneratedText answer, TimeSpan? first)
+    {
+        using Process process = Process.GetCurrentProcess();
+        json.WriteStartObject();
+        json.WriteString("text", answer.Text);
+        WriteIds(json, "prompt_ids", prompt);
+        WriteIds(json, "ids", answer.Tokens);
+        json.WriteString("finish_reason", answer.Finish.ToString().ToLowerInvariant());
+        json.WriteNumber("seed", answer.Seed);
+        json.WriteNumber("prefill_seconds", Math.Round(answer.PrefillTime.TotalSeconds, 6));
+        json.WriteNumber("decode_seconds", Math.Round(answer.DecodeTime.TotalSeconds, 6));
+        json.WriteNumber("seconds_to_first_text", Math.Round(first?.TotalSeconds ?? 0, 3));
+        json.WriteNumber("resident_bytes", process.WorkingSet64);
+        json.WriteEndObject();
+    }
+
+    private static void WriteIds(Utf8JsonWriter json, string name, IReadOnlyList<int> ids)
+    {
+        json.WriteStartArray(name);
+        foreach (int id in ids)
+        {
+            json.WriteNumberValue(id);
+        }
+
+        json.WriteEndArray();
+    }
+}

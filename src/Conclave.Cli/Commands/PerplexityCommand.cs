@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Text;
+using Conclave.Checkpoints;
+using Conclave.Cli.Frame;
+using Conclave.Kernels;
+using Conclave.Measurement;
+using Conclave.Models;
+using Conclave.Primitives;
+using Conclave.Text;
+using Spectre.Console;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave perplexity: how well a model predicts a text.</summary>
+internal static class PerplexityCommand
+{
+    private const int DefaultContext = 512;
+
+    public static Command Create()
+    {
+        Argument<string> directory = ModelDirectory.Argument();
+        Option<string> text = new("--text") { Description = "The text, UTF-8", HelpName = "FILE", Required = true };
+        Option<int> context = new("--context") { Description = "Tokens of a window", HelpName = "N", DefaultValueFactory = _ => DefaultContext };
+        Option<int?> stride = new("--stride") { Description = "Tokens from one window to the next. Default: the context", HelpName = "N" };
+        Option<bool> json = new("--json") { Description = "Write one JSON object" };
+        ComputeOptions compute = new();
+        CliCommand command = new(
+            "perplexity", "Measures the perplexity of a model on a text.",
+            ("conclave perplexity models/fable --text models/fable/evaluation.txt", "the bundled model on its evaluation text"),
+            ("conclave perplexity DIR --text FILE --context 2048 --stride 1024", "windows that overlap"))
+        {
+            directory, text, context, stride, json,
+        };
+        compute.AddTo(command, cache: false);
+        command.SetAction((result, cancellation) =>
+        {
+            string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
+            int window = result.GetValue(context);
+            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
+            List<int> tokens = [];
+            Tokenizer.Load(folder).Encode(ReadText(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
+            using WorkerTeam team = new(compute.Threads(result));
+            using DeepSeekModel model = new(checkpoint, compute.Kernels(result), team, new ModelOptions
+            {
+                CacheBlocks = LatentCache.BlocksFor(Math.Clamp(window, 1, checkpoint.Config.MaxPositions)),
+                MaxTokensPerStep = Math.Clamp(window, 1, DefaultContext),
+            });
+            PerplexityMeasurement measurement = new(model, window, result.GetValue(stride) ?? window);
+            PerplexityResult measured = Measure(measurement, tokens, cancellation);
+            TextWriter output = result.InvocationConfiguration.Output;
+            if (result.GetValue(json))
+            {
+                JsonOutput.WriteLine(output, writer =>
+                {
+                    writer.WriteStartObject();
+                    writer.WriteNumber("perplexity", measured.Perplexity);
+                    writer.WriteNumber("tokens", tokens.Count);
+                    writer.WriteNumber("windows", measured.Windows);
+                    writer.WriteNumber("scored", measured.Scored);
+                    writer.WriteEndObject();
+                });
+            }
+            else
+            {
+                output.WriteLine(
+                    $"perplexity {measured.Perplexity:F4} over {measured.Scored} tokens in {measured.Windows} windows of {window} ({tokens.Count} tokens of text)");
+            }
+
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static PerplexityResult Measure(PerplexityMeasurement measurement, List<int> tokens, CancellationToken cancellation)
+    {
+        if (Terminal.Progress() is not { } console)
+        {
+            return measurement.Run(CollectionsMarshal.AsSpan(tokens), null, cancellation);
+        }
+
+        return console.Progress().AutoClear(true).Start(bars =>
+        {
+            ProgressTask bar = bars.AddTask("perplexity", maxValue: 1);
+            return measurement.Run(CollectionsMarshal.AsSpan(tokens), new Bar(bar), cancellation);
+        });
+    }
+
+    private static string ReadText(string file)
+    {
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file));
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private sealed class Bar(ProgressTask task) : IProgress<double>
+    {
+        public void Report(double value) => task.Value = value;
+    }
+}

@@ -1,0 +1,156 @@
+using System.Buffers;
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Conclave.Checkpoints;
+using Conclave.Cli.Frame;
+using Conclave.Primitives;
+using Conclave.Text;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave template: what a chat template makes of a conversation.</summary>
+internal static class TemplateCommand
+{
+    private const int MaxTemplateBytes = 4 << 20;
+
+    public static Command Create()
+    {
+        Argument<string> source = new("DIR|FILE.jinja") { Description = "The folder of a checkpoint, or a file that is a template" };
+        Option<string> lines = new("--json-lines")
+        {
+            Description = "The template's variables, as a JSON object in each line; \"-\" is standard input. A folder's special tokens "
+                + "(bos_token, eos_token …) are added where a line has none",
+            HelpName = "FILE",
+            Required = true,
+        };
+        CliCommand command = new(
+            "template", "Renders a chat template: {\"text\":\"…\"} or {\"error\":\"…\"} for each line of variables.",
+            ("conclave template chat_template.jinja --json-lines conversations.jsonl", "a template on the variables of each line"),
+            ("echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' | conclave template models/fable --json-lines -",
+                "the prompt that the bundled model would get"))
+        {
+            source, lines,
+        };
+        command.SetAction((result, cancellation) =>
+        {
+            (ChatTemplate template, Dictionary<string, string> given) = Load(result.GetRequiredValue(source));
+            string file = result.GetRequiredValue(lines);
+            TextWriter output = result.InvocationConfiguration.Output;
+            foreach (JsonCursor line in JsonLines.Read(file, cancellation))
+            {
+                (string key, string value) = Render(template, Variables(line, given));
+                JsonOutput.WriteLine(output, json =>
+                {
+                    json.WriteStartObject();
+                    json.WriteString(key, value);
+                    json.WriteEndObject();
+                });
+                JsonLines.FlushAnswer(output, file);
+            }
+
+            return Task.CompletedTask;
+        });
+        return command;
+    }
+
+    private static (ChatTemplate Template, Dictionary<string, string> Given) Load(string source)
+    {
+        Dictionary<string, string> given = new(StringComparer.Ordinal);
+        if (File.Exists(source))
+        {
+            return (Parse(ReadText(source), source), given);
+        }
+
+        string directory = ModelDirectory.Resolve(source);
+        TokenizerConfig config = TokenizerConfig.Read(directory);
+        string text = config.ChatTemplate ?? throw new UserErrorException(
+            $"{directory}: no chat template; chat_template.jinja, or chat_template in tokenizer_config.json, is expected");
+        foreach ((string name, string? token) in (ReadOnlySpan<(string, string?)>)
+            [("bos_token", config.BosToken), ("eos_token", config.EosToken), ("pad_token", config.PadToken), ("unk_token", config.UnknownToken)])
+        {
+            if (token is not null)
+            {
+                given.Add(name, token);
+            }
+        }
+
+        return (Parse(text, $"{directory}: chat template"), given);
+    }
+
+    private static ChatTemplate Parse(string text, string name)
+    {
+        try
+        {
+            return ChatTemplate.Parse(text, name);
+        }
+        catch (TemplateException e)
+        {
+            throw new UserErrorException($"{name}: line {e.Line}: {e.Message}", e);
+        }
+    }
+
+    private static (string Key, string Value) Render(ChatTemplate template, JsonElement variables)
+    {
+        try
+        {
+            return ("text", template.Render(variables));
+        }
+        catch (TemplateException e)
+        {
+            return ("error", e.Message);
+        }
+    }
+
+    private static JsonElement Variables(JsonCursor line, Dictionary<string, string> given)
+    {
+        if (line.Kind != JsonValueKind.Object)
+        {
+            throw line.Error($"{line.Describe()}; an object with the template's variables is expected");
+        }
+
+        if (given.Keys.All(line.Has))
+        {
+            return line.Element;
+        }
+
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer))
+        {
+            json.WriteStartObject();
+            foreach ((string name, JsonCursor value) in line.Members())
+            {
+                json.WritePropertyName(name);
+                value.Element.WriteTo(json);
+            }
+
+            foreach ((string name, string token) in given.Where(token => !line.Has(token.Key)))
+            {
+                json.WriteString(name, token);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { MaxDepth = 256 }).RootElement;
+    }
+
+    private static string ReadText(string file)
+    {
+        try
+        {
+            long length = new FileInfo(file).Length;
+            return length <= MaxTemplateBytes
+                ? new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF')
+                : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Conclave.Engine;
+using Conclave.Kernels;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Frame;
+
+/// <summary>How a command computes: --isa, --threads, and for those that keep a conversation's cache --context and --cache-format.</summary>
+internal sealed class ComputeOptions
+{
+    private const string IsaVariable = "CONCLAVE_ISA";
+
+    private readonly Option<string?> _isa = new("--isa")
+    {
+        Description = $"Instruction set: {string.Join(", ", KernelSet.Supported.ToArray().Select(set => set.Name))}. Default: {IsaVariable}, or else the fastest",
+        HelpName = "NAME",
+    };
+
+    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that compute. Default: one for each core", HelpName = "N" };
+
+    private readonly Option<int?> _context = new("--context")
+    {
+        Description = $"Most tokens of prompt and answer together. Default: the model's, at most {LoadOptions.DefaultContext}",
+        HelpName = "N",
+    };
+
+    private readonly Option<string> _cacheFormat = new("--cache-format")
+    {
+        Description = "How the latent cache stores numbers: f32 or bf16",
+        HelpName = "FORMAT",
+        DefaultValueFactory = _ => "f32",
+    };
+
+    /// <summary>Adds --isa and --threads, and with <paramref name="cache"/> the options of the cache.</summary>
+    public void AddTo(Command command, bool cache)
+    {
+        command.Add(_isa);
+        command.Add(_threads);
+        if (cache)
+        {
+            command.Add(_context);
+            command.Add(_cacheFormat);
+        }
+    }
+
+    /// <summary>The instruction set that was asked for.</summary>
+    public KernelSet Kernels(ParseResult result)
+    {
+        string? name = result.GetValue(_isa) ?? Environment.GetEnvironmentVariable(IsaVariable);
+        return string.IsNullOrEmpty(name) ? KernelSet.Best : KernelSet.Find(name);
+    }
+
+    /// <summary>The threads that were asked for.</summary>
+    public int Threads(ParseResult result) => result.GetValue(_threads) switch
+    {
+        null => WorkerTeam.DefaultThreads,
+        >= 1 and <= 1024 and int threads => threads,
+        int wrong => throw new UserErrorException($"--threads {wrong}: 1 to 1024 are expected"),
+    };
+
+    /// <summary>Loads a model directory, with a progress bar on the terminal if that takes more than a second.</summary>
+    public LoadedModel Load(ParseResult result, string directory)
+    {
+        LoadOptions options = new()
+        {
+            Kernels = Kernels(result),
+            Threads = Threads(result),
+            Context = result.GetValue(_context),
+            CacheFormat = result.GetValue(_cacheFormat) switch
+            {
+                "f32" => ElementFormat.F32,
+                "bf16" => ElementFormat.BF16,
+                string other => throw new UserErrorException($"--cache-format {other}: f32 or bf16 is expected"),
+                null => ElementFormat.F32,
+            },
+        };
+        return ProgressBar.Opening(progress => LoadedModel.Open(directory, options, progress));
+    }
+}

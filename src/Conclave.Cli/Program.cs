@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Conclave.Cli.Commands;
+using Conclave.Cli.Frame;
+using Conclave.Primitives;
+
+namespace Conclave.Cli;
+
+/// <summary>
+/// The conclave command. Exit codes: 0 done, 1 it did not work, 2 the person's mistake (arguments, files), 130 and 143 stopped by SIGINT and SIGTERM.
+/// </summary>
+internal static class Program
+{
+    private const int Failure = 1;
+    private const int UserMistake = 2;
+    private const int SignalBase = 128;
+
+    private static int Main(string[] args)
+    {
+        using CancellationTokenSource stop = new();
+        int stoppedBy = 0;
+        void Stop(PosixSignalContext context)
+        {
+            // The second signal has its default effect: it ends a command that does not stop.
+            if (!stop.IsCancellationRequested)
+            {
+                context.Cancel = true;
+                stoppedBy = context.Signal == PosixSignal.SIGINT ? 2 : 15;
+                stop.Cancel();
+            }
+        }
+
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        try
+        {
+            using TextWriter output = StandardOutput.Open();
+            int code = Run(args, output, stop.Token);
+            output.Flush();
+            return code;
+        }
+        catch (UserErrorException e)
+        {
+            return Complain(e.Message, UserMistake);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return SignalBase + stoppedBy;
+        }
+        catch (IOException e) when (StandardOutput.IsClosedPipe(e))
+        {
+            // Whoever read the output has seen enough.
+            return 0;
+        }
+#pragma warning disable CA1031 // The last catch: whatever it was, the person reads one line.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            bool trace = Environment.GetEnvironmentVariable("CONCLAVE_TRACE") == "1";
+            return Complain(trace ? e.ToString() : $"{e.Message} ({e.GetType().Name}; CONCLAVE_TRACE=1 shows where)", Failure);
+        }
+    }
+
+    private static int Run(string[] args, TextWriter output, CancellationToken cancellation)
+    {
+        RootCommand root = Root();
+
+        // No response files: a prompt may begin with "@".
+        ParserConfiguration parsing = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
+        ParseResult result = root.Parse(args, parsing);
+        if (result.Errors.Count > 0)
+        {
+            return Complain(ParseErrors.Describe(result), UserMistake);
+        }
+
+        InvocationConfiguration invocation = new()
+        {
+            Output = output,
+            Error = Console.Error,
+            EnableDefaultExceptionHandler = false,
+
+            // Signals are handled above; System.CommandLine would end the process two seconds after one.
+            ProcessTerminationTimeout = null,
+        };
+        return result.InvokeAsync(invocation, cancellation).GetAwaiter().GetResult();
+    }
+
+    private static RootCommand Root()
+    {
+        RootCommand root = new("Runs DeepSeek-class mixture-of-experts models from their released files.")
+        {
+            ChatCommand.Create(),
+            GenerateCommand.Create(),
+            VerifyCommand.Create(),
+            PerplexityCommand.Create(),
+            TokenizeCommand.Create(),
+            TemplateCommand.Create(),
+            InspectCommand.Create(),
+            SynthCommand.Create(),
+        };
+        root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
+        ExamplesHelp.Install(root);
+        return root;
+    }
+
+    private static int Complain(string message, int code)
+    {
+        Console.Error.WriteLine($"error: {Terminal.Printable(message)}");
+        return code;
+    }
+}

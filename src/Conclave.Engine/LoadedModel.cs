@@ -1,0 +1,123 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Primitives;
+using Conclave.Text;
+
+namespace Conclave.Engine;
+
+/// <summary>How a model is loaded.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>The operators.</summary>
+    public KernelSet Kernels { get; init; } = KernelSet.Best;
+
+    /// <summary>Threads that compute.</summary>
+    public int Threads { get; init; } = WorkerTeam.DefaultThreads;
+
+    /// <summary>Most tokens of prompt and answer together; null: what the model allows, at most <see cref="DefaultContext"/>.</summary>
+    public int? Context { get; init; }
+
+    /// <summary>How the cache stores elements: F32 or BF16.</summary>
+    public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
+
+    /// <summary>Context length where none was asked for and the model allows more.</summary>
+    public const int DefaultContext = 8192;
+}
+
+/// <summary>
+/// A model directory, ready to generate: checkpoint, tokenizer, chat template, end tokens and the sampling that the model's authors suggest. It owns the
+/// mapped files, the worker team and the model, and frees them in the order in which they depend on each other.
+/// </summary>
+public sealed class LoadedModel : IDisposable
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly WorkerTeam _team;
+
+    private LoadedModel(Checkpoint checkpoint, WorkerTeam team, DeepSeekModel model, Tokenizer tokenizer, ChatPrompt? chat)
+    {
+        _checkpoint = checkpoint;
+        _team = team;
+        Model = model;
+        Tokenizer = tokenizer;
+        Chat = chat;
+        GenerationConfig generation = GenerationConfig.Read(checkpoint.Directory);
+        EosTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : checkpoint.Config.EosTokens;
+        bool greedy = generation.DoSample == false;
+        SuggestedSampling = new SamplingOptions
+        {
+            Temperature = greedy ? 0 : generation.Temperature ?? 1,
+            TopP = generation.TopP ?? 1,
+            TopK = generation.TopK ?? 0,
+            MinP = generation.MinP ?? 0,
+            RepetitionPenalty = generation.RepetitionPenalty ?? 1,
+        };
+    }
+
+    /// <summary>The model.</summary>
+    public DeepSeekModel Model { get; }
+
+    /// <summary>Its tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>Its chat template; null where the directory has none.</summary>
+    public ChatPrompt? Chat { get; }
+
+    /// <summary>Tokens that end an answer: those of generation_config.json, or else of config.json.</summary>
+    public IReadOnlyList<int> EosTokens { get; }
+
+    /// <summary>The sampling of generation_config.json.</summary>
+    public SamplingOptions SuggestedSampling { get; }
+
+    /// <summary>Loads a directory.</summary>
+    /// <param name="directory">config.json, *.safetensors, a tokenizer.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Told as files are opened; may be null.</param>
+    /// <exception cref="UserErrorException">A file is missing or wrong, or the context is longer than the model allows.</exception>
+    public static LoadedModel Open(string directory, LoadOptions options, IProgress<CheckpointProgress>? progress = null)
+    {
+        Checkpoint checkpoint = Checkpoint.Open(directory, progress);
+        WorkerTeam? team = null;
+        DeepSeekModel? model = null;
+        try
+        {
+            int context = ContextLength(checkpoint.Config, options.Context);
+            Tokenizer tokenizer = Tokenizer.Load(directory);
+            ChatPrompt? chat = ChatPrompt.Load(directory, tokenizer);
+            team = new WorkerTeam(options.Threads);
+            model = new DeepSeekModel(checkpoint, options.Kernels, team, new ModelOptions
+            {
+                CacheBlocks = LatentCache.BlocksFor(context),
+                CacheFormat = options.CacheFormat,
+                MaxTokensPerStep = Math.Min(context, 512),
+            });
+            return new LoadedModel(checkpoint, team, model, tokenizer, chat);
+        }
+        catch
+        {
+            model?.Dispose();
+            team?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Model.Dispose();
+        _team.Dispose();
+        _checkpoint.Dispose();
+    }
+
+    private static int ContextLength(ModelConfig config, int? asked)
+    {
+        if (asked is < 1 || asked > config.MaxPositions)
+        {
+            throw new UserErrorException(
+                $"a context of {asked} tokens was asked for; this model allows 1 to {config.MaxPositions} (max_position_embeddings)");
+        }
+
+        return asked ?? Math.Min(config.MaxPositions, LoadOptions.DefaultContext);
+    }
+}

@@ -1,0 +1,162 @@
+using Conclave.Primitives;
+
+namespace Conclave.Kernels;
+
+/// <summary>
+/// Gated MLPs in two passes over the weights: silu(W_gate · x) ⊙ (W_up · x) of all experts, then W_down of all. Each pass divides the weight rows of
+/// all experts over the workers at once, so that one expert with one row occupies everybody and many small ones balance.
+/// </summary>
+internal static unsafe class ProjectionExpertMlp<TProjection>
+    where TProjection : struct, IProjection
+{
+    private const int RowsTogether = 8;
+    private const int RowsAtOnce = 128;
+    private const nint Alignment = 64;
+
+    // Reading a weight row takes about as long as multiplying it with this many inputs.
+    private const nint ReadingCost = 8;
+
+    public static void Run(ReadOnlySpan<MlpWeights> experts, ExpertRows rows, TensorView input, TensorView output, WorkerTeam team)
+    {
+        OperatorShapes.ExpertMlp(experts, rows, input, output);
+        if (rows.Count == 0)
+        {
+            return;
+        }
+
+        nint inner = experts[0].Gate.Rows;
+        int most = 0;
+        for (int expert = 0; expert < experts.Length; expert++)
+        {
+            OneShape(experts[expert], inner, expert);
+            most = int.Max(most, rows.Offsets[expert + 1] - rows.Offsets[expert]);
+        }
+
+        // The activations between the passes lie before the first worker's own scratch memory.
+        nint longest = nint.Max(input.Columns, inner);
+        nint projection = TProjection.ScratchBytes(longest, most);
+        nint own = checked(projection + ((nint)most * RowsAtOnce * sizeof(float)));
+        nint shared = (checked(rows.Count * inner * sizeof(float)) + Alignment - 1) & -Alignment;
+        byte* memory = team.Scratch(0, checked(shared + own));
+        fixed (int* sources = rows.Sources)
+        {
+            InputRows inputs = new(input.Rows == 0 ? 0 : (nint)input.PointerF32(0), input.RowStride, (nint)sources);
+            team.Run(new InnerPass(experts, rows.Offsets, inputs, (float*)memory, memory + shared, own, projection, team));
+        }
+
+        team.Run(new OutputPass(experts, rows.Offsets, (float*)memory, output, memory + shared, own, team));
+    }
+
+    private static void OneShape(in MlpWeights expert, nint inner, int index)
+    {
+        if (expert.Gate.Rows != inner)
+        {
+            throw new ArgumentException($"expert {index} is {expert.Gate.Rows} wide inside, expert 0 {inner}; all have one shape");
+        }
+    }
+
+    /// <summary>One worker's part of the weight rows of all experts, laid end to end and weighed by what they cost.</summary>
+    private readonly ref struct Share
+    {
+        private readonly nint _first;
+        private readonly nint _end;
+        private readonly nint _rows;
+        private readonly ReadOnlySpan<int> _offsets;
+
+        public Share(ReadOnlySpan<int> offsets, nint rows, int worker, int workers)
+        {
+            _offsets = offsets;
+            _rows = rows;
+            nint total = 0;
+            for (int expert = 0; expert < offsets.Length - 1; expert++)
+            {
+                total += Cost(expert) * rows;
+            }
+
+            (_first, _end) = WorkRange.Of(total, worker, workers);
+        }
+
+        /// <summary>The rows of one expert in this part; <paramref name="start"/> is what the experts before it cost, and is moved on.</summary>
+        public (nint First, nint End) Of(int expert, ref nint start)
+        {
+            nint cost = Cost(expert);
+            nint before = start;
+            start += cost * _rows;
+            return cost == 0 ? (0, 0) : (Bound(_first - before, cost), Bound(_end - before, cost));
+        }
+
+        private nint Bound(nint position, nint cost) =>
+            position <= 0 ? 0
+            : position >= cost * _rows ? _rows
+            : position / cost / RowsTogether * RowsTogether;
+
+        private nint Cost(int expert)
+        {
+            int inputs = _offsets[expert + 1] - _offsets[expert];
+            return inputs == 0 ? 0 : inputs + ReadingCost;
+        }
+    }
+
+    private readonly ref struct InnerPass(
+        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, InputRows inputs, float* activations, byte* first, nint own, nint projection, WorkerTeam team)
+        : IWork
+    {
+        private readonly ReadOnlySpan<MlpWeights> _experts = experts;
+        private readonly ReadOnlySpan<int> _offsets = offsets;
+
+        public void Run(int worker, int workers)
+        {
+            nint inner = _experts[0].Gate.Rows;
+            byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
+            float* up = (float*)(scratch + projection);
+            Share share = new(_offsets, inner, worker, workers);
+            nint start = 0;
+            for (int expert = 0; expert < _experts.Length; expert++)
+            {
+                (nint row, nint end) = share.Of(expert, ref start);
+                int offset = _offsets[expert];
+                int m = _offsets[expert + 1] - offset;
+                while (row < end)
+                {
+                    // Up to a multiple of RowsAtOnce, where a block of scales is likely to end.
+                    nint rows = nint.Min(end, (row / RowsAtOnce * RowsAtOnce) + RowsAtOnce) - row;
+                    float* gate = activations + (offset * inner) + row;
+                    TProjection.Run(_experts[expert].Gate, row, rows, inputs.From(offset), m, gate, inner, scratch);
+                    TProjection.Run(_experts[expert].Up, row, rows, inputs.From(offset), m, up, RowsAtOnce, scratch);
+                    for (int i = 0; i < m; i++)
+                    {
+                        TProjection.Gate(gate + (i * inner), up + (i * (nint)RowsAtOnce), rows);
+                    }
+
+                    row += rows;
+                }
+            }
+        }
+    }
+
+    private readonly ref struct OutputPass(
+        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, float* activations, TensorView output, byte* first, nint own, WorkerTeam team) : IWork
+    {
+        private readonly ReadOnlySpan<MlpWeights> _experts = experts;
+        private readonly ReadOnlySpan<int> _offsets = offsets;
+
+        public void Run(int worker, int workers)
+        {
+            nint inner = _experts[0].Gate.Rows;
+            byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
+            Share share = new(_offsets, output.Columns, worker, workers);
+            nint start = 0;
+            for (int expert = 0; expert < _experts.Length; expert++)
+            {
+                (nint row, nint end) = share.Of(expert, ref start);
+                if (row < end)
+                {
+                    int offset = _offsets[expert];
+                    int m = _offsets[expert + 1] - offset;
+                    InputRows hidden = new((nint)(activations + (offset * inner)), inner);
+                    TProjection.Run(_experts[expert].Down, row, end - row, hidden, m, output.PointerF32(offset) + row, output.RowStride, scratch);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+namespace Conclave.Text;
+
+/// <summary>How a statement ended.</summary>
+internal enum Flow
+{
+    Next,
+    Break,
+    Continue,
+}

@@ -1,0 +1,8 @@
+namespace Conclave.Text;
+
+internal enum DictViewKind
+{
+    Keys,
+    Values,
+    Items,
+}

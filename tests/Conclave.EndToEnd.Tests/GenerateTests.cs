@@ -1,0 +1,123 @@
+using System.Text.Json;
+
+namespace Conclave.EndToEnd.Tests;
+
+/// <summary>The bundled model, from a prompt to text.</summary>
+public sealed class GenerateTests
+{
+    private const string Fox = "Tell me a story about a fox.";
+
+    [Fact]
+    public void TheBundledModelTellsAStory()
+    {
+        CliResult result = Cli.Run("generate", "--chat", Fox, "--temperature", "0", "--max-tokens", "80");
+        Assert.Equal(0, result.Code);
+
+        // The greedy continuation of this prompt is in the model's golden outputs.
+        Assert.StartsWith("<think>\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("</think>\n\n", result.Output, StringComparison.Ordinal);
+        Assert.True(result.Output.Split(' ').Length > 40, result.Output);
+    }
+
+    [Fact]
+    public void TheBundledModelWritesAPoem()
+    {
+        JsonElement answer = Json("--chat", "写一首题为《春夜》的诗。", "--seed", "1");
+        string text = answer.GetProperty("text").GetString()!;
+        Assert.Contains("题为《春夜》", text, StringComparison.Ordinal);
+        string poem = text[(text.IndexOf("</think>", StringComparison.Ordinal) + 8)..];
+        Assert.True(poem.Count(c => c is >= '\u4e00' and <= '\u9fff') >= 20, text);
+        Assert.DoesNotContain('\uFFFD', text);
+        Assert.Equal("stop", answer.GetProperty("finish_reason").GetString());
+    }
+
+    [Fact]
+    public void ASeedGivesTheSameTextOnAnyNumberOfThreads()
+    {
+        string[] arguments = ["--chat", Fox, "--seed", "42", "--max-tokens", "40"];
+        string one = Json([.. arguments, "--threads", "1"]).GetProperty("text").GetString()!;
+        string three = Json([.. arguments, "--threads", "3"]).GetProperty("text").GetString()!;
+        Assert.Equal(one, three);
+        Assert.NotEqual(one, Json("--chat", Fox, "--seed", "43", "--max-tokens", "40").GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public void WithoutASeedTheOneThatWasUsedIsReported()
+    {
+        JsonElement first = Json("--chat", Fox, "--max-tokens", "20");
+        string seed = first.GetProperty("seed").GetInt64().ToString();
+        JsonElement again = Json("--chat", Fox, "--max-tokens", "20", "--seed", seed);
+        Assert.Equal(first.GetProperty("text").GetString(), again.GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public void IdsAreTheWholePrompt()
+    {
+        JsonElement fromText = Json("Once upon a time", "--max-tokens", "8", "--temperature", "0");
+        string ids = string.Join(',', fromText.GetProperty("prompt_ids").EnumerateArray().Select(id => id.GetInt32()));
+        JsonElement fromIds = Json("--ids", ids, "--max-tokens", "8", "--temperature", "0");
+        Assert.Equal(fromText.GetProperty("text").GetString(), fromIds.GetProperty("text").GetString());
+        Assert.Equal(8, fromIds.GetProperty("ids").GetArrayLength());
+        Assert.Equal("length", fromIds.GetProperty("finish_reason").GetString());
+    }
+
+    [Fact]
+    public void AStopStringEndsTheTextBeforeIt()
+    {
+        string text = Json("--chat", Fox, "--temperature", "0", "--stop", "</think>").GetProperty("text").GetString()!;
+        Assert.StartsWith("<think>\n", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("</think>", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ChatAnswersFromAPipe()
+    {
+        CliResult result = Cli.Run(["chat", "--seed", "1", "--max-tokens", "12"], input: "Tell me a story about a fox.\n/reset\nTell me a fairy tale about a princess and a giant.\n");
+        Assert.Equal(0, result.Code);
+        Assert.Equal(2, result.Output.Split("<think>").Length - 1);
+        Assert.Equal(2, result.Error.Split("answer tokens").Length - 1);
+    }
+
+    [Theory]
+    [InlineData("--raw and --chat exclude", "x", "--raw", "--chat")]
+    [InlineData("either PROMPT or --ids", "x", "--ids", "1")]
+    [InlineData("'two' is not a token id", "--ids", "1,two")]
+    [InlineData("token id 8192 is outside the vocabulary of 8192", "--ids", "8192")]
+    [InlineData("from 0 to 100", "x", "--temperature", "-1")]
+    [InlineData("1 to 1024", "x", "--context", "2000")]
+    [InlineData("no instruction set 'sse9'", "x", "--isa", "sse9")]
+    public void MistakesAreNamed(string message, params string[] arguments)
+    {
+        CliResult result = Cli.Run(["generate", .. arguments]);
+        Assert.Equal(2, result.Code);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
+        Assert.Empty(result.Output);
+    }
+
+    [Fact]
+    public void APromptLongerThanTheContextNamesBothNumbers()
+    {
+        CliResult result = Cli.Run("generate", string.Concat(Enumerable.Repeat("fox ", 200)), "--context", "64");
+        Assert.Equal(2, result.Code);
+        Assert.Matches("the prompt has [0-9]{3} tokens, the context holds 64", result.Error);
+    }
+
+    [Fact]
+    public void PerplexityIsThatOfTheModelCard()
+    {
+        CliResult result = Cli.Run("perplexity", "models/fable", "--text", "models/fable/evaluation.txt", "--context", "512", "--json");
+        Assert.Equal(0, result.Code);
+        using JsonDocument measured = JsonDocument.Parse(result.Output);
+        Assert.Equal(55_919, measured.RootElement.GetProperty("tokens").GetInt32());
+        Assert.Equal(55_699, measured.RootElement.GetProperty("scored").GetInt32());
+        Assert.Equal(26.6139, measured.RootElement.GetProperty("perplexity").GetDouble(), 26.6139 * 0.001);
+    }
+
+    private static JsonElement Json(params string[] arguments)
+    {
+        CliResult result = Cli.Run(["generate", .. arguments, "--json"]);
+        Assert.True(result.Code == 0, result.Error);
+        using JsonDocument document = JsonDocument.Parse(result.Output);
+        return document.RootElement.Clone();
+    }
+}

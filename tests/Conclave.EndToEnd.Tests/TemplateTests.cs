@@ -1,0 +1,61 @@
+using System.Text.Json;
+using Conclave.Testing;
+
+namespace Conclave.EndToEnd.Tests;
+
+public sealed class TemplateTests
+{
+    private const string Hello = """{"messages":[{"role":"user","content":"Hi 春😀"}],"add_generation_prompt":true""";
+
+    [Theory]
+    [InlineData("r1-like")]
+    [InlineData("feature-tour")]
+    public void Lines_are_rendered_as_Jinja2_does(string name)
+    {
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Repository.Data("chat", $"{name}.json")));
+        JsonElement[] cases = [.. golden.RootElement.GetProperty("cases").EnumerateArray()];
+        string input = string.Join('\n', cases.Select(example => JsonSerializer.Serialize(example.GetProperty("variables"))));
+        CliResult result = Cli.Run(["template", Repository.Data("chat", $"{name}.jinja"), "--json-lines", "-"], input);
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.Equal(cases.Length, result.Lines.Length);
+        for (int i = 0; i < cases.Length; i++)
+        {
+            JsonElement actual = JsonDocument.Parse(result.Lines[i]).RootElement;
+            bool fails = cases[i].TryGetProperty("error", out JsonElement error) && error.ValueKind == JsonValueKind.String;
+            Assert.Equal(
+                fails ? error.GetString() : cases[i].GetProperty("expected").GetString(),
+                actual.GetProperty(fails ? "error" : "text").GetString());
+        }
+    }
+
+    [Fact]
+    public void A_folder_gives_its_special_tokens_unless_the_line_does()
+    {
+        CliResult result = Cli.Run(["template", Repository.Fable, "--json-lines", "-"], Hello + "}\n" + Hello + ",\"bos_token\":\"<s>\"}\n");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.Equal("""{"text":"<｜begin▁of▁sentence｜><｜User｜>Hi 春😀<｜Assistant｜>"}""", result.Lines[0]);
+        Assert.Equal("""{"text":"<s><｜User｜>Hi 春😀<｜Assistant｜>"}""", result.Lines[1]);
+    }
+
+    [Theory]
+    [InlineData("{% if %}", "{}", "line 1")]
+    [InlineData("{{ x }}", "[1]", "standard input, line 1")]
+    [InlineData("{{ x }}", "{", "standard input, line 1")]
+    public void Mistakes_name_their_place(string template, string line, string place)
+    {
+        using TemporaryFolder folder = new();
+        CliResult result = Cli.Run(["template", folder.Write("a.jinja", template), "--json-lines", "-"], line);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Contains(place, result.Error);
+    }
+
+    [Fact]
+    public void A_template_that_never_ends_is_an_error_of_its_line()
+    {
+        using TemporaryFolder folder = new();
+        string template = folder.Write("loop.jinja", "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}");
+        CliResult result = Cli.Run(["template", template, "--json-lines", "-"], "{}");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.StartsWith("{\"error\":\"LimitError", result.Output);
+    }
+}

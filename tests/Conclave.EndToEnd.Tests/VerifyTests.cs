@@ -1,0 +1,90 @@
+using System.Text.Json;
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Testing;
+
+namespace Conclave.EndToEnd.Tests;
+
+/// <summary>The whole model against the golden outputs: same experts, same greedy tokens, every tensor within the tolerance, in every way of computing.</summary>
+public sealed class VerifyTests
+{
+    public static TheoryData<string, string> Cases()
+    {
+        TheoryData<string, string> cases = [];
+        foreach (KernelSet kernels in KernelSet.Supported)
+        {
+            foreach (string model in new[] { "models/fable", "tests/data/v2-greedy-bf16", "tests/data/v2-group-f32", "tests/data/v3-mtp-fp8", "tests/data/v3-nogroup-bf16" })
+            {
+                cases.Add(kernels.Name, model);
+            }
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void ModelComputesWhatTheReferenceComputes(string isa, string model)
+    {
+        CliResult result = Cli.Run("verify", model, "--isa", isa, "--json");
+        Assert.True(result.Code == 0, result.Output + result.Error);
+        using JsonDocument report = JsonDocument.Parse(result.Output);
+        Assert.Equal(isa, report.RootElement.GetProperty("isa").GetString());
+        foreach (JsonElement error in report.RootElement.GetProperty("errors").EnumerateArray())
+        {
+            Assert.InRange(error.GetProperty("max_relative_error").GetDouble(), 0, 2e-4);
+        }
+
+        JsonElement[] equalities = [.. report.RootElement.GetProperty("equalities").EnumerateArray()];
+        Assert.Equal(8, equalities.Length);
+        Assert.All(equalities, count =>
+        {
+            Assert.True(count.GetProperty("total").GetInt32() >= 100);
+            Assert.Equal(count.GetProperty("total").GetInt32(), count.GetProperty("equal").GetInt32());
+        });
+    }
+
+    [Fact]
+    public void AWrongGoldenTensorIsAMiss()
+    {
+        using TemporaryFolder folder = new();
+        string dump = folder.File("dump.safetensors");
+        Assert.Equal(0, Cli.Run("verify", "tests/data/v2-group-f32", "--dump", dump).Code);
+
+        // What was computed agrees with itself …
+        Assert.Equal(0, Cli.Run("verify", "tests/data/v2-group-f32", "--golden", dump).Code);
+
+        // … and no longer when one logit is another.
+        byte[] bytes = File.ReadAllBytes(dump);
+        using (SafetensorsFile file = SafetensorsFile.Open(dump))
+        {
+            OverwriteFirst(bytes, file, "prompts.1.logits", BitConverter.GetBytes(100f));
+        }
+
+        CliResult result = Cli.Run("verify", "tests/data/v2-group-f32", "--golden", folder.Write("wrong.safetensors", bytes));
+        Assert.Equal(1, result.Code);
+        Assert.Contains("prompts.1.logits", result.Output, StringComparison.Ordinal);
+        Assert.Contains("FAILED", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AFileWithoutPromptsIsTheMistakeOfAPerson()
+    {
+        CliResult result = Cli.Run("verify", "tests/data/v2-group-f32", "--golden", "tests/data/v2-group-f32/model.safetensors");
+        Assert.Equal(2, result.Code);
+        Assert.Contains("prompts.0.input_ids", result.Error, StringComparison.Ordinal);
+    }
+
+    private static unsafe void OverwriteFirst(byte[] bytes, SafetensorsFile file, string tensor, byte[] value)
+    {
+        // Tensors lie in the file as they lie in the mapping.
+        nint start = nint.MaxValue;
+        foreach (StoredTensor stored in file.Tensors)
+        {
+            start = nint.Min(start, (nint)stored.Data);
+        }
+
+        long dataStart = 8 + BitConverter.ToInt64(bytes, 0);
+        value.CopyTo(bytes, dataStart + ((nint)file.Get(tensor).Data - start));
+    }
+}

@@ -1,0 +1,261 @@
+using System.Runtime.InteropServices;
+using Conclave.Primitives;
+using CsCheck;
+
+namespace Conclave.Kernels.Tests;
+
+public sealed unsafe class MatMulTests
+{
+    private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
+    private static readonly int[] InputCounts = [1, 2, 3, 5, 17, 64, 130];
+
+    public static TheoryData<string> Sets => [.. ProjectionSets.Names];
+
+    /// <summary>
+    /// |y − Σ x·w| ≤ (2 + 4·√K)·2^-24·Σ|x·w|: each of K fused steps and the scaling of x round once (relative 2^-24), errors of either sign add up like a
+    /// random walk, and 4 standard deviations are allowed. (The worst case would be K·2^-24.)
+    /// </summary>
+    [Theory, MemberData(nameof(Sets))]
+    public void OutputsAreNearTheExactSums(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(2);
+        Gen.Int.Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                using MatMulCase weights = RandomWeights(random, out int n, out int k);
+                int m = InputCounts[random.Next(InputCounts.Length)];
+                using NativeBuffer xs = Input(random, m, k, out TensorView x);
+                using NativeBuffer ys = NativeBuffer.ForF32(m, n, out TensorView y);
+                matMul.Run(weights.View, x, y, team);
+                Check(weights, x, y);
+            },
+            iter: 40,
+            threads: 1);
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void RowsAloneEqualRowsInAnyBatchOnAnyThreads(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        WorkerTeam[] teams = [new(1), new(2), new(3), new(4)];
+        Gen.Int.Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                using MatMulCase weights = RandomWeights(random, out int n, out int k);
+                int m = InputCounts[random.Next(InputCounts.Length)];
+                using NativeBuffer xs = Input(random, m, k, out TensorView x);
+                using NativeBuffer all = NativeBuffer.ForF32(m, n, out TensorView together);
+                using NativeBuffer one = NativeBuffer.ForF32(m, n, out TensorView alone);
+                matMul.Run(weights.View, x, together, teams[random.Next(4)]);
+                for (int i = 0; i < m;)
+                {
+                    int count = random.Next(3) > 0 ? 1 : random.Next(1, m - i + 1);
+                    matMul.Run(weights.View, x.SliceRows(i, count), alone.SliceRows(i, count), teams[random.Next(4)]);
+                    i += count;
+                }
+
+                AssertSameBits(together, alone, $"{weights.View.Format} [{n}, {k}] m={m}");
+            },
+            iter: 40,
+            threads: 1);
+        foreach (WorkerTeam team in teams)
+        {
+            team.Dispose();
+        }
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void AnyPartitionOfTheWeightRowsGivesTheSameBits(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(2);
+        Gen.Int.Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                using MatMulCase weights = RandomWeights(random, out int n, out int k);
+                int m = InputCounts[random.Next(5)];
+                using NativeBuffer xs = Input(random, m, k, out TensorView x);
+                using NativeBuffer all = NativeBuffer.ForF32(m, n, out TensorView whole);
+                using NativeBuffer parts = NativeBuffer.ForF32(m, n, out TensorView pieces);
+                matMul.Run(weights.View, x, whole, team);
+                for (int row = 0; row < n;)
+                {
+                    int count = random.Next(1, n - row + 1);
+                    matMul.Run(weights.View.SliceRows(row, count), x, pieces.SliceColumns(row, count), team);
+                    row += count;
+                }
+
+                AssertSameBits(whole, pieces, $"{weights.View.Format} [{n}, {k}] m={m}");
+            },
+            iter: 40,
+            threads: 1);
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void EveryCodeOfEightAndSixteenBitsIsDecodedExactly(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(1);
+        foreach (ElementFormat format in new[] { ElementFormat.F8_E4M3, ElementFormat.F16, ElementFormat.BF16 })
+        {
+            // One row for each code, which lies at another column each time; the other weights are zero.
+            int codes = format == ElementFormat.F8_E4M3 ? 256 : 65536;
+            const int K = 67;
+            using NativeBuffer memory = new((nint)codes * K * format.Size());
+            TensorView weights = new(memory.Data, format, codes, K);
+            for (int code = 0; code < codes; code++)
+            {
+                if (format == ElementFormat.F8_E4M3)
+                {
+                    weights.RowPointer(code)[code % K] = (byte)code;
+                }
+                else
+                {
+                    ((ushort*)weights.RowPointer(code))[code % K] = (ushort)code;
+                }
+            }
+
+            foreach (int m in new[] { 1, 2 })
+            {
+                using NativeBuffer xs = NativeBuffer.ForF32(m, K, out TensorView x);
+                using NativeBuffer ys = NativeBuffer.ForF32(m, codes, out TensorView y);
+                x.RowF32(0).Fill(1);
+                matMul.Run(weights, x, y, team);
+                for (int code = 0; code < codes; code++)
+                {
+                    float expected = format switch
+                    {
+                        ElementFormat.F8_E4M3 => E4M3.Decode((byte)code),
+                        ElementFormat.F16 => (float)BitConverter.UInt16BitsToHalf((ushort)code),
+                        _ => BFloat16.Decode((ushort)code),
+                    };
+                    if (float.IsFinite(expected))
+                    {
+                        Assert.Equal(expected, y.RowF32(0)[code]);
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void ScalesMayBeVerySmallOrLarge(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(1);
+        Random random = new(5);
+        foreach (float scale in new[] { 1e-18f, 1e-9f, 1f, 1e9f })
+        {
+            using MatMulCase weights = new(random, ElementFormat.F8_E4M3, 37, 300, 16, 32, 5, scale);
+            using NativeBuffer xs = Input(random, 3, 300, out TensorView x);
+            using NativeBuffer ys = NativeBuffer.ForF32(3, 37, out TensorView y);
+            matMul.Run(weights.View, x, y, team);
+            Check(weights, x, y);
+        }
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void ArgumentsThatDoNotFitAreRefused(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(1);
+        using NativeBuffer memory = new(4096);
+        TensorView F32(int rows, int columns) => new(memory.Data, ElementFormat.F32, rows, columns);
+        Assert.Throws<ArgumentException>(() => matMul.Run(F32(4, 5), F32(2, 6), F32(2, 4), team));
+        Assert.Throws<ArgumentException>(() => matMul.Run(F32(4, 5), F32(2, 5), F32(2, 5), team));
+        Assert.Throws<ArgumentException>(() => matMul.Run(F32(4, 5), F32(2, 5), F32(3, 4), team));
+        Assert.Throws<ArgumentException>(() => matMul.Run(new TensorView(memory.Data, ElementFormat.I8, 4, 5), F32(2, 5), F32(2, 4), team));
+    }
+
+    [Theory, MemberData(nameof(Sets))]
+    public void ACallAllocatesNothing(string set)
+    {
+        MatMul matMul = ProjectionSets.MatMul(set);
+        using WorkerTeam team = new(1);
+        Random random = new(2);
+        foreach (ElementFormat format in Formats)
+        {
+            using MatMulCase weights = new(random, format, 33, 130);
+            using NativeBuffer xs = Input(random, 9, 130, out TensorView x);
+            using NativeBuffer ys = NativeBuffer.ForF32(9, 33, out TensorView y);
+            for (int round = 0; round < 3; round++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                matMul.Run(weights.View, x, y, team);
+                matMul.Run(weights.View, x.SliceRows(0, 1), y.SliceRows(0, 1), team);
+                Assert.True(round == 0 || GC.GetAllocatedBytesForCurrentThread() == before);
+            }
+        }
+    }
+
+    internal static MatMulCase RandomWeights(Random random, out int n, out int k)
+    {
+        n = random.Next(3) == 0 ? random.Next(1, 300) : random.Next(1, 40);
+        k = random.Next(4) == 0 ? random.Next(500, 1700) : random.Next(1, 300);
+        ElementFormat format = Formats[random.Next(Formats.Length)];
+        bool scaled = format == ElementFormat.F8_E4M3 && random.Next(4) > 0;
+        int[] blocks = [128, 128, 64, 32, 7, 1, 100, 512];
+        return scaled
+            ? new MatMulCase(random, format, n, k, blocks[random.Next(8)], blocks[random.Next(8)], random.Next(200))
+            : new MatMulCase(random, format, n, k);
+    }
+
+    internal static NativeBuffer Input(Random random, int m, int k, out TensorView view)
+    {
+        int stride = k + random.Next(5);
+        NativeBuffer buffer = new((nint)m * stride * sizeof(float));
+        view = new TensorView(buffer.Data, ElementFormat.F32, m, k, stride);
+        foreach (ref float value in new Span<float>(buffer.Data, m * stride))
+        {
+            value = ((random.NextSingle() * 2) - 1) * MathF.ScaleB(1, random.Next(-6, 4));
+        }
+
+        return buffer;
+    }
+
+    internal static void AssertSameBits(TensorView expected, TensorView actual, string what)
+    {
+        for (nint row = 0; row < expected.Rows; row++)
+        {
+            ReadOnlySpan<uint> a = MemoryMarshal.Cast<float, uint>(expected.RowF32(row));
+            ReadOnlySpan<uint> b = MemoryMarshal.Cast<float, uint>(actual.RowF32(row));
+            int prefix = a.CommonPrefixLength(b);
+            Assert.True(prefix == a.Length, $"{what}: row {row}, column {prefix} differs");
+        }
+    }
+
+    private static void Check(MatMulCase weights, TensorView x, TensorView y)
+    {
+        nint k = x.Columns;
+        double[] row = new double[k];
+        for (nint n = 0; n < weights.View.Rows; n++)
+        {
+            for (nint c = 0; c < k; c++)
+            {
+                row[c] = weights.Value(n, c);
+            }
+
+            for (nint m = 0; m < x.Rows; m++)
+            {
+                double sum = 0;
+                double magnitude = 0;
+                ReadOnlySpan<float> input = x.RowF32(m);
+                for (int c = 0; c < input.Length; c++)
+                {
+                    sum += row[c] * input[c];
+                    magnitude += Math.Abs(row[c] * input[c]);
+                }
+
+                double error = Math.Abs(y.RowF32(m)[(int)n] - sum);
+                double bound = (2 + (4 * Math.Sqrt(k))) * Math.ScaleB(1, -24) * magnitude;
+                Assert.True(
+                    error <= bound,
+                    $"{weights.View.Format} [{weights.View.Rows}, {k}] m={x.Rows}: y[{m}, {n}] = {y.RowF32(m)[(int)n]}, exact {sum}, error {error} > {bound}");
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+using Conclave.Primitives;
+
+namespace Conclave.Kernels.Tests;
+
+/// <summary>What tests run through.</summary>
+internal static class Sets
+{
+    public static KernelSet Reference => KernelSet.Supported[0];
+
+    public static TheoryData<string> All => [.. KernelSet.Supported.ToArray().Select(set => set.Name)];
+
+    public static ElementFormat[] WeightFormats => [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
+}
