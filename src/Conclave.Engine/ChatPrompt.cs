@@ -30,9 +30,19 @@ public sealed class ChatPrompt
     public static ChatPrompt? Load(string directory, Tokenizer tokenizer)
     {
         TokenizerConfig config = TokenizerConfig.Read(directory);
-        return config.ChatTemplate is { } source
-            ? new ChatPrompt(ChatTemplate.Parse(source, Path.Combine(directory, "chat template")), tokenizer, config)
-            : null;
+        if (config.ChatTemplate is not { } source)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new ChatPrompt(ChatTemplate.Parse(source, "chat template"), tokenizer, config);
+        }
+        catch (TemplateException e)
+        {
+            throw new UserErrorException($"{directory}: the chat template cannot be used: {e.Message}", e);
+        }
     }
 
     /// <summary>The text of a conversation up to where the answer begins.</summary>
