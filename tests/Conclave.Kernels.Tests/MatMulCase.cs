@@ -77,8 +77,9 @@ internal sealed unsafe class MatMulCase : IDisposable
                 break;
             default:
                 // Every finite code, subnormals and both zeros among them.
-                int code = random.Next(254);
-                _codes.Data[i] = (byte)(code < 0x7F ? code : code + 1);
+                // All codes but NaN; every other row is without zeros and subnormals.
+                int magnitude = i / View.RowStride % 2 == 0 ? random.Next(0x7F) : random.Next(8, 0x7F);
+                _codes.Data[i] = (byte)(magnitude | (random.Next(2) << 7));
                 break;
         }
     }

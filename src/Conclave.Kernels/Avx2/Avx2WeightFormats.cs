@@ -10,12 +10,23 @@ internal unsafe interface IAvx2Weights
     /// <summary>Vectors of a group: 1, 2 or 4. Vector j holds the elements j, j + Vectors, j + 2 · Vectors, … of the group.</summary>
     static abstract int Vectors { get; }
 
+    /// <summary>What activations are multiplied by (a power of two) where weights come from <see cref="TryLoad"/>.</summary>
     static abstract float InputFactor { get; }
 
+    /// <summary>The same for weights from <see cref="Load"/>.</summary>
+    static abstract float LoadInputFactor { get; }
+
+    /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
     /// <summary>Decodes 32 bytes; vectors beyond <see cref="Vectors"/> are undefined.</summary>
     static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+
+    /// <summary>
+    /// Decodes 32 bytes on a shorter way that most weights can go. Returns false, with undefined vectors, where one of them cannot: then <see cref="Load"/>
+    /// gives them all, multiplied by InputFactor ÷ LoadInputFactor.
+    /// </summary>
+    static abstract bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 }
 
 internal readonly unsafe struct Avx2F32 : IAvx2Weights
@@ -24,7 +35,16 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
 
     public static float InputFactor => 1f;
 
+    public static float LoadInputFactor => 1f;
+
     public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Load(p, out v0, out v1, out v2, out v3);
+        return true;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -40,7 +60,16 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
 
     public static float InputFactor => 1f;
 
+    public static float LoadInputFactor => 1f;
+
     public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Load(p, out v0, out v1, out v2, out v3);
+        return true;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -58,7 +87,16 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
 
     public static float InputFactor => 1f;
 
+    public static float LoadInputFactor => 1f;
+
     public static float OutputFactor => 1f;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Load(p, out v0, out v1, out v2, out v3);
+        return true;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -85,9 +123,10 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
 }
 
 /// <summary>
-/// FP8 E4M3, decoded as value · 2^-117. A table over the codes below 8 and one offset for the others turns the seven bits of the magnitude into eight
-/// that are the low end of a binary32's exponent and the top of its mantissa, subnormals normalized: a binary32 subnormal would cost a
-/// microcode assist of a hundred cycles and more for each vector that has one.
+/// FP8 E4M3. The seven bits of a magnitude are the low end of a binary32's exponent and the top of its mantissa: moved there, they are value · 2^-120, and an
+/// E4M3 subnormal is a binary32 subnormal, which would cost a microcode assist of a hundred cycles and more. Where a group has a code below 8, the
+/// long way is taken: a table over those codes and one offset for the others turn the magnitude into eight bits that stand for value · 2^-117, subnormals
+/// normalized. Released weights have one such code in thousands.
 /// </summary>
 internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
 {
@@ -95,7 +134,21 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
 
     public static float InputFactor => E4M3Magnitudes.InputFactor;
 
+    public static float LoadInputFactor => E4M3Magnitudes.NormalizedInputFactor;
+
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<byte> codes = Avx.LoadVector256(p);
+        Vector256<short> field = Vector256.Create(unchecked((short)0x87F0));
+        Vector256<short> left = Avx2.ShiftLeftLogical(codes.AsInt16(), 8);
+        Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(left, 4), field).AsUInt32();
+        Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes.AsInt16(), 4), field).AsUInt32();
+        Halves(even, odd, out v0, out v1, out v2, out v3);
+        return !Vector256.EqualsAny(Avx2.And(codes, Vector256.Create((byte)0x78)), Vector256<byte>.Zero);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -114,6 +167,14 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
         Vector256<uint> even = Avx2.Or(
             Avx2.And(Avx2.ShiftLeftLogical(normalized, 4), field), Avx2.And(Avx2.ShiftLeftLogical(codes.AsUInt16(), 8), sign)).AsUInt32();
         Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
+        Halves(even, odd, out v0, out v1, out v2, out v3);
+    }
+
+    /// <summary>Binary32 values out of their upper halves, two in each element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Halves(
+        Vector256<uint> even, Vector256<uint> odd, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
         Vector256<uint> upper = Vector256.Create(0xFFFF0000u);
         v0 = Avx2.ShiftLeftLogical(even, 16).AsSingle();
         v1 = Avx2.ShiftLeftLogical(odd, 16).AsSingle();

@@ -23,6 +23,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static float InputFactor => TWeights.InputFactor;
 
     /// <inheritdoc/>
+    public static float TileInputFactor => TWeights.LoadInputFactor;
+
+    /// <inheritdoc/>
     public static float OutputFactor => TWeights.OutputFactor;
 
     /// <inheritdoc/>
@@ -146,6 +149,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     {
         // Rows that do not exist are computed as copies of the last that does.
         byte* p0 = weights;
+
+        // Rows follow each other in memory, so the next four are what follows these; asked for in order, whatever the lengths of rows.
+        byte* next = weights + (4 * rowBytes);
         byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
         byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
         byte* p3 = weights + (int.Min(3, rows - 1) * rowBytes);
@@ -158,30 +164,12 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
             nint end = groups * GroupBytes;
             for (nint offset = 0; offset < end; offset += GroupBytes)
             {
-                TWeights.Load(p0 + offset, out Vector512<float> b0, out Vector512<float> b1, out Vector512<float> b2, out Vector512<float> b3);
-                a00 = Add(b0, b1, b2, b3, inputs, a00);
-                a10 = TCount.Value > 1 ? Add(b0, b1, b2, b3, inputs + inputStride, a10) : a10;
-                a20 = TCount.Value > 2 ? Add(b0, b1, b2, b3, inputs + (2 * inputStride), a20) : a20;
-                a30 = TCount.Value > 3 ? Add(b0, b1, b2, b3, inputs + (3 * inputStride), a30) : a30;
-
-                TWeights.Load(p1 + offset, out Vector512<float> c0, out Vector512<float> c1, out Vector512<float> c2, out Vector512<float> c3);
-                a01 = Add(c0, c1, c2, c3, inputs, a01);
-                a11 = TCount.Value > 1 ? Add(c0, c1, c2, c3, inputs + inputStride, a11) : a11;
-                a21 = TCount.Value > 2 ? Add(c0, c1, c2, c3, inputs + (2 * inputStride), a21) : a21;
-                a31 = TCount.Value > 3 ? Add(c0, c1, c2, c3, inputs + (3 * inputStride), a31) : a31;
-
-                TWeights.Load(p2 + offset, out Vector512<float> d0, out Vector512<float> d1, out Vector512<float> d2, out Vector512<float> d3);
-                a02 = Add(d0, d1, d2, d3, inputs, a02);
-                a12 = TCount.Value > 1 ? Add(d0, d1, d2, d3, inputs + inputStride, a12) : a12;
-                a22 = TCount.Value > 2 ? Add(d0, d1, d2, d3, inputs + (2 * inputStride), a22) : a22;
-                a32 = TCount.Value > 3 ? Add(d0, d1, d2, d3, inputs + (3 * inputStride), a32) : a32;
-
-                TWeights.Load(p3 + offset, out Vector512<float> e0, out Vector512<float> e1, out Vector512<float> e2, out Vector512<float> e3);
-                a03 = Add(e0, e1, e2, e3, inputs, a03);
-                a13 = TCount.Value > 1 ? Add(e0, e1, e2, e3, inputs + inputStride, a13) : a13;
-                a23 = TCount.Value > 2 ? Add(e0, e1, e2, e3, inputs + (2 * inputStride), a23) : a23;
-                a33 = TCount.Value > 3 ? Add(e0, e1, e2, e3, inputs + (3 * inputStride), a33) : a33;
-
+                Prefetch(next);
+                next += 4 * GroupBytes;
+                Row<TCount>(p0 + offset, inputs, inputStride, ref a00, ref a10, ref a20, ref a30);
+                Row<TCount>(p1 + offset, inputs, inputStride, ref a01, ref a11, ref a21, ref a31);
+                Row<TCount>(p2 + offset, inputs, inputStride, ref a02, ref a12, ref a22, ref a32);
+                Row<TCount>(p3 + offset, inputs, inputStride, ref a03, ref a13, ref a23, ref a33);
                 inputs += Group;
             }
 
@@ -215,6 +203,38 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         }
     }
 
+    /// <summary>A cache is asked for the lines that four groups will be loaded from: out of order, the core looks ahead too little while it decodes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* address)
+    {
+        Sse.Prefetch0(address);
+        Sse.Prefetch0(address + 64);
+        Sse.Prefetch0(address + 128);
+        Sse.Prefetch0(address + 192);
+    }
+
+    /// <summary>Multiplies one group of a weight row with the inputs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Row<TCount>(byte* weights, float* inputs, nint inputStride, ref Vector512<float> a0, ref Vector512<float> a1, ref Vector512<float> a2, ref Vector512<float> a3)
+        where TCount : struct, ICount
+    {
+        if (TWeights.TryLoad(weights, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3))
+        {
+            a0 = Add(v0, v1, v2, v3, inputs, a0);
+            a1 = TCount.Value > 1 ? Add(v0, v1, v2, v3, inputs + inputStride, a1) : a1;
+            a2 = TCount.Value > 2 ? Add(v0, v1, v2, v3, inputs + (2 * inputStride), a2) : a2;
+            a3 = TCount.Value > 3 ? Add(v0, v1, v2, v3, inputs + (3 * inputStride), a3) : a3;
+        }
+        else
+        {
+            TWeights.Load(weights, out v0, out v1, out v2, out v3);
+            a0 = AddReduced(v0, v1, v2, v3, inputs, a0);
+            a1 = TCount.Value > 1 ? AddReduced(v0, v1, v2, v3, inputs + inputStride, a1) : a1;
+            a2 = TCount.Value > 2 ? AddReduced(v0, v1, v2, v3, inputs + (2 * inputStride), a2) : a2;
+            a3 = TCount.Value > 3 ? AddReduced(v0, v1, v2, v3, inputs + (3 * inputStride), a3) : a3;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Add(
         Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3, float* input, Vector512<float> sum)
@@ -232,6 +252,18 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         }
 
         return sum;
+    }
+
+    /// <summary>With weights of <c>Load</c>: what they are too large, a power of two, inputs are made smaller.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AddReduced(
+        Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3, float* input, Vector512<float> sum)
+    {
+        Vector512<float> factor = Vector512.Create(TWeights.LoadInputFactor / TWeights.InputFactor);
+        sum = Avx512F.FusedMultiplyAdd(v0, Vector512.Load(input) * factor, sum);
+        sum = Avx512F.FusedMultiplyAdd(v1, Vector512.Load(input + Vector512<float>.Count) * factor, sum);
+        sum = Avx512F.FusedMultiplyAdd(v2, Vector512.Load(input + (2 * Vector512<float>.Count)) * factor, sum);
+        return Avx512F.FusedMultiplyAdd(v3, Vector512.Load(input + (3 * Vector512<float>.Count)) * factor, sum);
     }
 
     private static void Tile<TCount>(

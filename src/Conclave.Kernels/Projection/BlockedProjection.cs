@@ -8,7 +8,7 @@ namespace Conclave.Kernels;
 /// A linear projection cut into blocks that fit the caches. Every output is summed in one tree, whatever the blocks: lane l of one vector adds the
 /// products of its elements by fused multiply-adds, groups of K in rising order and the vectors of a group in rising order, the last group filled
 /// up with zeros; then lanes are added in halves (l and l + L/2, …). Between two stretches of K the lanes are stored, not added.
-/// <para>Block scales multiply the activations: x'[k] = round(x[k] · s[k] · InputFactor), once for all weight rows of a block.</para>
+/// <para>Block scales multiply the activations: x'[k] = round(x[k] · s[k]) times a power of two, once for all weight rows of a block.</para>
 /// </summary>
 internal static unsafe class BlockedProjection<TLoops>
     where TLoops : struct, IProjectionLoops
@@ -81,7 +81,7 @@ internal static unsafe class BlockedProjection<TLoops>
         byte* tails = (byte*)(sums + (TileRows * TLoops.GemvInputs));
         for (int i = 0; i < inputs; i++)
         {
-            PrepareInput(input.Row(i), 0, k, weights, firstRow, arranged + (i * padded), natural);
+            PrepareInput(input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), natural);
         }
 
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
@@ -118,7 +118,7 @@ internal static unsafe class BlockedProjection<TLoops>
             nint length = Groups(count) * TLoops.Group;
             for (int i = 0; i < inputs; i++)
             {
-                PrepareInput(input.Row(i), start, count, weights, firstRow, arranged + (i * length), natural);
+                PrepareInput(input.Row(i), start, count, weights, firstRow, TLoops.TileInputFactor, arranged + (i * length), natural);
             }
 
             for (int i = 0; i < inputs; i += TLoops.TileInputs)
@@ -195,13 +195,14 @@ internal static unsafe class BlockedProjection<TLoops>
     }
 
     /// <summary>Scales a stretch of activations for the weight rows at <paramref name="row"/>, fills its last group up with zeros and arranges it.</summary>
-    private static void PrepareInput(float* input, nint start, nint count, TensorView weights, nint row, float* arranged, float* natural)
+    private static void PrepareInput(
+        float* input, nint start, nint count, TensorView weights, nint row, float factor, float* arranged, float* natural)
     {
         nint groups = Groups(count);
         float* source = input + start;
-        if (TLoops.InputFactor != 1f)
+        if (factor != 1f)
         {
-            ScaleInput(source, start, count, weights.Scales, row, natural);
+            ScaleInput(source, start, count, weights.Scales, row, factor, natural);
             source = natural;
         }
         else if (count % TLoops.Group != 0)
@@ -223,12 +224,12 @@ internal static unsafe class BlockedProjection<TLoops>
         TLoops.Arrange(source, arranged, groups);
     }
 
-    private static void ScaleInput(float* source, nint start, nint count, BlockScales scales, nint row, float* target)
+    private static void ScaleInput(float* source, nint start, nint count, BlockScales scales, nint row, float factor, float* target)
     {
         for (nint k = 0; k < count;)
         {
             nint run = count - k;
-            float scale = TLoops.InputFactor;
+            float scale = factor;
             if (scales.IsPresent)
             {
                 (nint block, nint offset) = Math.DivRem(start + k, scales.BlockColumns);

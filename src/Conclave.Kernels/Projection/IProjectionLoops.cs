@@ -16,8 +16,14 @@ internal unsafe interface IProjectionLoops
     /// <summary>Bytes of a stored weight.</summary>
     static abstract int ElementBytes { get; }
 
-    /// <summary>What activations are multiplied by on their way in (a power of two), because decoded weights are the true ones divided by InputFactor · OutputFactor.</summary>
+    /// <summary>
+    /// What activations are multiplied by on their way into <see cref="Gemv"/> (a power of two), because weights are read as the true ones divided by
+    /// InputFactor · OutputFactor.
+    /// </summary>
     static abstract float InputFactor { get; }
+
+    /// <summary>The same for <see cref="Tile"/> and the weights of <see cref="Decode"/>.</summary>
+    static abstract float TileInputFactor { get; }
 
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
