@@ -35,28 +35,29 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
-    public static void Arrange(float* natural, float* arranged, nint groups)
+    public static void Arrange(float* natural, float factor, float* arranged, nint groups)
     {
+        Vector256<float> scale = Vector256.Create(factor);
         for (nint g = 0; g < groups; g++)
         {
             if (TWeights.Vectors == 1)
             {
-                Vector256.Load(natural).Store(arranged);
+                (Vector256.Load(natural) * scale).Store(arranged);
             }
             else if (TWeights.Vectors == 2)
             {
-                Vector256<float> low = Halves(natural, natural + 8);
-                Vector256<float> high = Halves(natural + 4, natural + 12);
+                Vector256<float> low = Halves(natural, natural + 8) * scale;
+                Vector256<float> high = Halves(natural + 4, natural + 12) * scale;
                 Avx.Shuffle(low, high, 0x88).Store(arranged);
                 Avx.Shuffle(low, high, 0xDD).Store(arranged + 8);
             }
             else
             {
                 // Four rows of four elements are transposed in each half.
-                Vector256<float> r0 = Halves(natural, natural + 16);
-                Vector256<float> r1 = Halves(natural + 4, natural + 20);
-                Vector256<float> r2 = Halves(natural + 8, natural + 24);
-                Vector256<float> r3 = Halves(natural + 12, natural + 28);
+                Vector256<float> r0 = Halves(natural, natural + 16) * scale;
+                Vector256<float> r1 = Halves(natural + 4, natural + 20) * scale;
+                Vector256<float> r2 = Halves(natural + 8, natural + 24) * scale;
+                Vector256<float> r3 = Halves(natural + 12, natural + 28) * scale;
                 Vector256<float> low01 = Avx.Shuffle(r0, r1, 0x44);
                 Vector256<float> high01 = Avx.Shuffle(r0, r1, 0xEE);
                 Vector256<float> low23 = Avx.Shuffle(r2, r3, 0x44);

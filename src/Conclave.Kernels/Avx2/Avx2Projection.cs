@@ -6,6 +6,9 @@ namespace Conclave.Kernels;
 /// <summary>Linear projections with AVX2 and FMA: eight lanes.</summary>
 internal readonly unsafe struct Avx2Projection : IProjection
 {
+    /// <inheritdoc/>
+    public static int InputsAtOnce => BlockedProjection<Avx2Loops<Avx2E4M3>>.InputsAtOnce;
+
     /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements and <paramref name="m"/> inputs.</summary>
     public static nint ScratchBytes(nint k, int m) => BlockedProjection<Avx2Loops<Avx2E4M3>>.ScratchBytes(k, m);
 

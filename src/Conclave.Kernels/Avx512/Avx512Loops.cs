@@ -35,28 +35,29 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static void Arrange(float* natural, float* arranged, nint groups)
+    public static void Arrange(float* natural, float factor, float* arranged, nint groups)
     {
         Vector512<int> even = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         Vector512<int> odd = even + Vector512<int>.One;
+        Vector512<float> scale = Vector512.Create(factor);
         for (nint g = 0; g < groups; g++)
         {
-            Vector512<float> v0 = Vector512.Load(natural);
+            Vector512<float> v0 = Vector512.Load(natural) * scale;
             if (TWeights.Vectors == 1)
             {
                 v0.Store(arranged);
             }
             else if (TWeights.Vectors == 2)
             {
-                Vector512<float> v1 = Vector512.Load(natural + 16);
+                Vector512<float> v1 = Vector512.Load(natural + 16) * scale;
                 Avx512F.PermuteVar16x32x2(v0, even, v1).Store(arranged);
                 Avx512F.PermuteVar16x32x2(v0, odd, v1).Store(arranged + 16);
             }
             else
             {
-                Vector512<float> v1 = Vector512.Load(natural + 16);
-                Vector512<float> v2 = Vector512.Load(natural + 32);
-                Vector512<float> v3 = Vector512.Load(natural + 48);
+                Vector512<float> v1 = Vector512.Load(natural + 16) * scale;
+                Vector512<float> v2 = Vector512.Load(natural + 32) * scale;
+                Vector512<float> v3 = Vector512.Load(natural + 48) * scale;
                 Vector512<float> even01 = Avx512F.PermuteVar16x32x2(v0, even, v1);
                 Vector512<float> even23 = Avx512F.PermuteVar16x32x2(v2, even, v3);
                 Vector512<float> odd01 = Avx512F.PermuteVar16x32x2(v0, odd, v1);
@@ -324,8 +325,15 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
         }
 
+        // The panel lies in the second-level cache; the four rows of the next tile come nearer while these are multiplied.
+        float* next = weights + (4 * weightStride);
         for (nint v = 0; v < vectors; v++)
         {
+            Sse.Prefetch0(next);
+            Sse.Prefetch0(next + weightStride);
+            Sse.Prefetch0(next + (2 * weightStride));
+            Sse.Prefetch0(next + (3 * weightStride));
+            next += Vector512<float>.Count;
             Vector512<float> w0 = Vector512.Load(weights);
             Vector512<float> w1 = Vector512.Load(weights + weightStride);
             Vector512<float> w2 = Vector512.Load(weights + (2 * weightStride));

@@ -15,9 +15,11 @@ internal static unsafe class BlockedProjection<TLoops>
 {
     private const int TileRows = 4;
     private const int PanelRows = 64;
-    private const int PanelInputs = 96;
     private const int StretchLength = 512;
     private const int Alignment = 64;
+
+    /// <summary>Up to how many inputs share one decoding of the weights.</summary>
+    public const int InputsAtOnce = 96;
 
     private static int GroupBytes => TLoops.Group * TLoops.ElementBytes;
 
@@ -32,21 +34,23 @@ internal static unsafe class BlockedProjection<TLoops>
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch)
     {
         float* aligned = (float*)(((nint)scratch + Alignment - 1) & -Alignment);
-        for (int i = 0; i < m; i += PanelInputs)
+        for (int i = 0; i < m; i += InputsAtOnce)
         {
-            int inputs = int.Min(PanelInputs, m - i);
+            int inputs = int.Min(InputsAtOnce, m - i);
+            bool panels = m > TLoops.GemvInputs;
+            float* arranged = panels ? ArrangeInputs(weights.Columns, input.From(i), inputs, aligned) : null;
             for (nint row = 0; row < rowCount;)
             {
                 nint rows = RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row);
                 float* target = output + (i * outputStride) + row;
-                if (m <= TLoops.GemvInputs)
+                if (panels)
                 {
-                    Gemv(weights, firstRow + row, rows, input, m, target, outputStride, aligned);
+                    rows = nint.Min(rows, PanelRows);
+                    Panel(weights, firstRow + row, (int)rows, arranged, inputs, target, outputStride, aligned);
                 }
                 else
                 {
-                    rows = nint.Min(rows, PanelRows);
-                    Panel(weights, firstRow + row, (int)rows, input.From(i), inputs, target, outputStride, aligned);
+                    Gemv(weights, firstRow + row, rows, input, m, target, outputStride, aligned);
                 }
 
                 row += rows;
@@ -60,14 +64,12 @@ internal static unsafe class BlockedProjection<TLoops>
     private static nint Groups(nint k) => (k + TLoops.Group - 1) / TLoops.Group;
 
     private static nint GemvScratch(nint k, int m) =>
-        ((((m + 1) * Groups(k) * TLoops.Group) + (TileRows * TLoops.GemvInputs)) * sizeof(float)) + (TileRows * GroupBytes);
+        ((((m * Groups(k)) + 1) * TLoops.Group) + (TileRows * TLoops.GemvInputs)) * sizeof(float) + (TileRows * GroupBytes);
 
     private static nint PanelScratch(nint k, int m)
     {
-        nint stretch = nint.Min(Groups(k) * TLoops.Group, StretchLength);
-        nint inputs = int.Min(m, PanelInputs);
-        nint floats = stretch + (stretch * PanelRows) + (stretch * inputs) + (PanelRows * inputs * TLoops.Lanes) + (TileRows * TLoops.TileInputs);
-        return (floats * sizeof(float)) + GroupBytes;
+        PanelLayout layout = new(k, int.Min(m, InputsAtOnce));
+        return ((layout.Arranged + (layout.Inputs * layout.Padded)) * sizeof(float)) + GroupBytes;
     }
 
     private static void Gemv(
@@ -76,12 +78,12 @@ internal static unsafe class BlockedProjection<TLoops>
         nint k = weights.Columns;
         nint padded = Groups(k) * TLoops.Group;
         float* arranged = scratch;
-        float* natural = arranged + (inputs * padded);
-        float* sums = natural + padded;
+        float* group = arranged + (inputs * padded);
+        float* sums = group + TLoops.Group;
         byte* tails = (byte*)(sums + (TileRows * TLoops.GemvInputs));
         for (int i = 0; i < inputs; i++)
         {
-            PrepareInput(input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), natural);
+            PrepareInput(input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), group);
         }
 
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
@@ -101,24 +103,39 @@ internal static unsafe class BlockedProjection<TLoops>
         }
     }
 
+    /// <summary>All of the inputs in the order of decoded weights, once for all panels.</summary>
+    private static float* ArrangeInputs(nint k, InputRows input, int inputs, float* scratch)
+    {
+        PanelLayout layout = new(k, inputs);
+        float* arranged = scratch + layout.Arranged;
+        for (int i = 0; i < inputs; i++)
+        {
+            PrepareInput(input.Row(i), 0, k, default, 0, 1f, arranged + (i * layout.Padded), scratch + PanelLayout.Group);
+        }
+
+        return arranged;
+    }
+
     private static void Panel(
-        TensorView weights, nint firstRow, int rows, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
+        TensorView weights, nint firstRow, int rows, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
-        nint stretch = nint.Min(Groups(k) * TLoops.Group, StretchLength);
-        float* natural = scratch;
-        float* decoded = natural + stretch;
-        float* arranged = decoded + (stretch * PanelRows);
-        float* partials = arranged + (stretch * inputs);
-        float* sums = partials + (PanelRows * (nint)inputs * TLoops.Lanes);
-        byte* tail = (byte*)(sums + (TileRows * TLoops.TileInputs));
-        for (nint start = 0; start < k; start += stretch)
+        PanelLayout layout = new(k, inputs);
+        float* decoded = scratch + PanelLayout.Decoded;
+        float* partials = scratch + layout.Partials;
+        float* sums = scratch + PanelLayout.Sums;
+        byte* tail = (byte*)(arranged + (inputs * layout.Padded));
+        for (nint start = 0; start < k; start += layout.Stretch)
         {
-            nint count = nint.Min(stretch, k - start);
+            nint count = nint.Min(layout.Stretch, k - start);
             nint length = Groups(count) * TLoops.Group;
-            for (int i = 0; i < inputs; i++)
+            float* prepared = arranged + start;
+            nint stride = layout.Padded;
+            if (TLoops.TileInputFactor != 1f || weights.Scales.IsPresent)
             {
-                PrepareInput(input.Row(i), start, count, weights, firstRow, TLoops.TileInputFactor, arranged + (i * length), natural);
+                prepared = scratch + layout.Scaled;
+                stride = length;
+                ScaleInputs(weights, firstRow, start, count, arranged + start, layout.Padded, inputs, prepared, scratch + layout.Scales, scratch + PanelLayout.Group);
             }
 
             for (int i = 0; i < inputs; i += TLoops.TileInputs)
@@ -135,12 +152,36 @@ internal static unsafe class BlockedProjection<TLoops>
                     bool last = start + count == k;
                     float* lanes = partials + (((i * (nint)PanelRows) + (row * (nint)tileInputs)) * TLoops.Lanes);
                     TLoops.Tile(
-                        tileInputs, panel, length, arranged + (i * length), length, length / TLoops.Lanes, lanes, start == 0, last ? sums : null);
+                        tileInputs, panel, length, prepared + (i * stride), stride, length / TLoops.Lanes, lanes, start == 0, last ? sums : null);
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
                     }
                 }
+            }
+        }
+    }
+
+    /// <summary>x' of a stretch for the weight rows at <paramref name="row"/>: the scales are arranged as the inputs are, then each input is one multiplication.</summary>
+    private static void ScaleInputs(
+        TensorView weights, nint row, nint start, nint count, float* arranged, nint stride, int inputs, float* scaled, float* scales, float* group)
+    {
+        nint length = Groups(count) * TLoops.Group;
+        for (nint k = 0; k < count;)
+        {
+            nint run = RunOfOneScale(weights.Scales, row, start + k, count - k, out float scale);
+            new Span<float>(scaled + k, (int)run).Fill(scale * TLoops.TileInputFactor);
+            k += run;
+        }
+
+        PrepareInput(scaled, 0, count, default, 0, 1f, scales, group);
+        for (int i = 0; i < inputs; i++)
+        {
+            float* source = arranged + (i * stride);
+            float* target = scaled + (i * length);
+            for (nint k = 0; k < length; k += Vector256<float>.Count)
+            {
+                (Vector256.Load(source + k) * Vector256.Load(scales + k)).Store(target + k);
             }
         }
     }
@@ -194,65 +235,89 @@ internal static unsafe class BlockedProjection<TLoops>
         target[(int)bytes..].Clear();
     }
 
-    /// <summary>Scales a stretch of activations for the weight rows at <paramref name="row"/>, fills its last group up with zeros and arranges it.</summary>
+    /// <summary>
+    /// Arranges a stretch of activations, multiplied by what the weight rows at <paramref name="row"/> are scaled with and by <paramref name="factor"/>, and
+    /// fills the last group up with zeros. <paramref name="group"/> is room for one.
+    /// </summary>
     private static void PrepareInput(
-        float* input, nint start, nint count, TensorView weights, nint row, float factor, float* arranged, float* natural)
-    {
-        nint groups = Groups(count);
-        float* source = input + start;
-        if (factor != 1f)
-        {
-            ScaleInput(source, start, count, weights.Scales, row, factor, natural);
-            source = natural;
-        }
-        else if (count % TLoops.Group != 0)
-        {
-            nint whole = count / TLoops.Group * TLoops.Group;
-            TLoops.Arrange(source, arranged, groups - 1);
-            new ReadOnlySpan<float>(source + whole, (int)(count - whole)).CopyTo(new Span<float>(natural, TLoops.Group));
-            source = natural;
-            arranged += whole;
-            count -= whole;
-            groups = 1;
-        }
-
-        for (nint k = count; k < groups * TLoops.Group; k++)
-        {
-            natural[k] = 0;
-        }
-
-        TLoops.Arrange(source, arranged, groups);
-    }
-
-    private static void ScaleInput(float* source, nint start, nint count, BlockScales scales, nint row, float factor, float* target)
+        float* input, nint start, nint count, TensorView weights, nint row, float factor, float* arranged, float* group)
     {
         for (nint k = 0; k < count;)
         {
-            nint run = count - k;
-            float scale = factor;
-            if (scales.IsPresent)
+            nint run = RunOfOneScale(weights.Scales, row, start + k, count - k, out float scale);
+            nint groups = run / TLoops.Group;
+            if (groups > 0)
             {
-                (nint block, nint offset) = Math.DivRem(start + k, scales.BlockColumns);
-                run = nint.Min(run, scales.BlockColumns - offset);
-                scale *= scales.Row(row)[block];
+                TLoops.Arrange(input + start + k, scale * factor, arranged + k, groups);
+                k += groups * TLoops.Group;
+                continue;
             }
 
-            Multiply(source + k, scale, target + k, run);
-            k += run;
+            // A group in which scales change, or the last, partial one.
+            for (nint i = 0; i < TLoops.Group;)
+            {
+                nint left = nint.Min(TLoops.Group - i, count - k - i);
+                if (left <= 0)
+                {
+                    group[i++] = 0;
+                    continue;
+                }
+
+                run = RunOfOneScale(weights.Scales, row, start + k + i, left, out scale);
+                for (nint end = i + run; i < end; i++)
+                {
+                    group[i] = input[start + k + i] * (scale * factor);
+                }
+            }
+
+            TLoops.Arrange(group, 1f, arranged + k, 1);
+            k += TLoops.Group;
         }
     }
 
-    private static void Multiply(float* source, float factor, float* target, nint count)
+    private static nint RunOfOneScale(BlockScales scales, nint row, nint column, nint limit, out float scale)
     {
-        nint k = 0;
-        for (; k + Vector256<float>.Count <= count; k += Vector256<float>.Count)
+        if (!scales.IsPresent)
         {
-            (Vector256.Load(source + k) * factor).Store(target + k);
+            scale = 1f;
+            return limit;
         }
 
-        for (; k < count; k++)
-        {
-            target[k] = source[k] * factor;
-        }
+        (nint block, nint offset) = Math.DivRem(column, scales.BlockColumns);
+        scale = scales.Row(row)[block];
+        return nint.Min(limit, scales.BlockColumns - offset);
+    }
+
+    /// <summary>Where in the scratch memory a panel keeps what; in floats.</summary>
+    private readonly ref struct PanelLayout(nint k, int inputs)
+    {
+        public int Inputs { get; } = inputs;
+
+        /// <summary>Elements of K, rounded up to groups.</summary>
+        public nint Padded { get; } = Groups(k) * TLoops.Group;
+
+        /// <summary>Elements of K that are decoded and multiplied at a time.</summary>
+        public nint Stretch { get; } = nint.Min(Groups(k) * TLoops.Group, StretchLength);
+
+        /// <summary>One group.</summary>
+        public static nint Group => 0;
+
+        /// <summary>Sums of a tile.</summary>
+        public static nint Sums => Group + TLoops.Group;
+
+        /// <summary>Decoded weights [PanelRows, Stretch].</summary>
+        public static nint Decoded => Sums + ((TileRows * TLoops.TileInputs) + Alignment - 1) / Alignment * Alignment;
+
+        /// <summary>Scales of a stretch, arranged.</summary>
+        public nint Scales => Decoded + (Stretch * PanelRows);
+
+        /// <summary>Inputs of a stretch, scaled [Inputs, Stretch].</summary>
+        public nint Scaled => Scales + Stretch;
+
+        /// <summary>Unfinished sums, a vector for each input and row.</summary>
+        public nint Partials => Scaled + (Stretch * Inputs);
+
+        /// <summary>All inputs, arranged [Inputs, Padded]; a group of codes follows.</summary>
+        public nint Arranged => Partials + (PanelRows * (nint)Inputs * TLoops.Lanes);
     }
 }

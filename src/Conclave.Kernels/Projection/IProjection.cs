@@ -5,6 +5,9 @@ namespace Conclave.Kernels;
 /// <summary>Single-threaded linear projection on one instruction set.</summary>
 internal unsafe interface IProjection
 {
+    /// <summary>Inputs beyond this many read the weights once more.</summary>
+    static abstract int InputsAtOnce { get; }
+
     /// <summary>Bytes of scratch memory that <see cref="Run"/> needs for weight rows of <paramref name="k"/> elements and <paramref name="m"/> inputs.</summary>
     static abstract nint ScratchBytes(nint k, int m);
 

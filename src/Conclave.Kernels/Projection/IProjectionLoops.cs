@@ -34,8 +34,8 @@ internal unsafe interface IProjectionLoops
     /// <summary>Largest number of inputs of a tile.</summary>
     static abstract int TileInputs { get; }
 
-    /// <summary>Puts whole groups of activations into the order in which weights are decoded.</summary>
-    static abstract void Arrange(float* natural, float* arranged, nint groups);
+    /// <summary>Puts whole groups of activations, times a factor, into the order in which weights are decoded.</summary>
+    static abstract void Arrange(float* natural, float factor, float* arranged, nint groups);
 
     /// <summary>Decodes whole groups of weights.</summary>
     static abstract void Decode(byte* weights, float* decoded, nint groups);

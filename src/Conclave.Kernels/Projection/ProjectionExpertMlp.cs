@@ -10,7 +10,6 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
     where TProjection : struct, IProjection
 {
     private const int RowsTogether = 8;
-    private const int RowsAtOnce = 128;
     private const nint Alignment = 64;
 
     // Reading a weight row takes about as long as multiplying it with this many inputs.
@@ -35,7 +34,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         // The activations between the passes lie before the first worker's own scratch memory.
         nint longest = nint.Max(input.Columns, inner);
         nint projection = TProjection.ScratchBytes(longest, most);
-        nint own = checked(projection + ((nint)most * RowsAtOnce * sizeof(float)));
+        nint own = checked(projection + (int.Min(most, TProjection.InputsAtOnce) * inner * sizeof(float)));
         nint shared = (checked(rows.Count * inner * sizeof(float)) + Alignment - 1) & -Alignment;
         byte* memory = team.Scratch(0, checked(shared + own));
         fixed (int* sources = rows.Sources)
@@ -114,21 +113,18 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
             for (int expert = 0; expert < _experts.Length; expert++)
             {
                 (nint row, nint end) = share.Of(expert, ref start);
-                int offset = _offsets[expert];
-                int m = _offsets[expert + 1] - offset;
-                while (row < end)
+                nint rows = end - row;
+                int last = rows > 0 ? _offsets[expert + 1] : 0;
+                for (int r = _offsets[expert]; r < last; r += TProjection.InputsAtOnce)
                 {
-                    // Up to a multiple of RowsAtOnce, where a block of scales is likely to end.
-                    nint rows = nint.Min(end, (row / RowsAtOnce * RowsAtOnce) + RowsAtOnce) - row;
-                    float* gate = activations + (offset * inner) + row;
-                    TProjection.Run(_experts[expert].Gate, row, rows, inputs.From(offset), m, gate, inner, scratch);
-                    TProjection.Run(_experts[expert].Up, row, rows, inputs.From(offset), m, up, RowsAtOnce, scratch);
+                    int m = int.Min(last - r, TProjection.InputsAtOnce);
+                    float* gate = activations + (r * inner) + row;
+                    TProjection.Run(_experts[expert].Gate, row, rows, inputs.From(r), m, gate, inner, scratch);
+                    TProjection.Run(_experts[expert].Up, row, rows, inputs.From(r), m, up, rows, scratch);
                     for (int i = 0; i < m; i++)
                     {
-                        TProjection.Gate(gate + (i * inner), up + (i * (nint)RowsAtOnce), rows);
+                        TProjection.Gate(gate + (i * inner), up + (i * rows), rows);
                     }
-
-                    row += rows;
                 }
             }
         }
