@@ -97,6 +97,7 @@ internal static class Program
             TemplateCommand.Create(),
             InspectCommand.Create(),
             SynthCommand.Create(),
+            BenchCommand.Create(),
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);

@@ -104,6 +104,9 @@ public sealed class DeepSeekModel : IDisposable
     /// <summary>How it was set up.</summary>
     public ModelOptions Options { get; }
 
+    /// <summary>The latents of all positions.</summary>
+    public LatentCache Cache => _cache;
+
     /// <summary>True where the multi-token prediction layer is loaded.</summary>
     public bool HasMtp => _predictor is not null;
 

@@ -1,0 +1,87 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Conclave.Cli.Frame;
+using Conclave.Kernels;
+using Conclave.Measurement;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave bench: speed, always beside the limits of the machine measured in the same run.</summary>
+internal static class BenchCommand
+{
+    private const double Giga = 1e9;
+
+    public static Command Create() =>
+        new CliCommand(
+            "bench", "Measures speed, as shares of what this machine can do at that moment.",
+            ("conclave bench model models/fable", "prefill and decode of the bundled model"),
+            ("conclave bench kernels --isa avx2", "single operators on one instruction set"))
+        {
+            BenchModelCommand.Create(),
+            BenchKernelsCommand.Create(),
+        };
+
+    /// <summary>--repeat, an odd number of runs whose median is reported.</summary>
+    public static Option<int> Repeat() => new("--repeat") { Description = "Runs of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => 5 };
+
+    /// <summary>The value of an option that must be at least one.</summary>
+    public static int Positive(ParseResult result, Option<int> option)
+    {
+        int value = result.GetValue(option);
+        return value >= 1 ? value : throw new UserErrorException($"{option.Name} {value}: at least 1 is expected");
+    }
+
+    /// <summary>Numbers with commas between them; none where the option is empty.</summary>
+    public static int[] Numbers(ParseResult result, Option<string> option, int least)
+    {
+        string text = result.GetValue(option) ?? "";
+        List<int> numbers = [];
+        foreach (string part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < least)
+            {
+                throw new UserErrorException($"{option.Name} {text}: \"{part}\" is no number from {least} on");
+            }
+
+            numbers.Add(number);
+        }
+
+        return [.. numbers];
+    }
+
+    /// <summary>"12.3 GB/s, 81 % of 15.2".</summary>
+    public static string Rate(double perSecond, double limit, string unit) =>
+        $"{perSecond / Giga,6:F1} {unit} {perSecond / limit,5:P0} of {limit / Giga,5:F1}";
+
+    /// <summary>How it was measured, for programs.</summary>
+    public static void WriteSetting(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team)
+    {
+        json.WriteString("isa", kernels.Name);
+        json.WriteNumber("threads", team.Count);
+        json.WriteString("machine", MachineName());
+        json.WriteString("runtime", System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription);
+    }
+
+    /// <summary>The limits during one measurement.</summary>
+    public static void WriteLimits(Utf8JsonWriter json, MachineLimits limits)
+    {
+        json.WriteNumber("limit_bytes_per_second", Math.Round(limits.Bandwidth));
+        json.WriteNumber("limit_flops", Math.Round(limits.Peak));
+    }
+
+    private static string MachineName()
+    {
+        try
+        {
+            string? line = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal));
+            return line is null ? "unknown" : line[(line.IndexOf(':') + 1)..].Trim();
+        }
+        catch (IOException)
+        {
+            // Not Linux.
+            return System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.Text.Json;
+using Conclave.Cli.Frame;
+using Conclave.Kernels;
+using Conclave.Measurement;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave bench kernels: single operators.</summary>
+internal static class BenchKernelsCommand
+{
+    private const double Micro = 1e-6;
+
+    public static Command Create()
+    {
+        Option<string> filter = new("--filter")
+        {
+            Description = "Only cases whose operator/format contains this", HelpName = "TEXT", DefaultValueFactory = _ => "",
+        };
+        Option<int> repeat = new("--repeat") { Description = "Calls of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => 11 };
+        Option<bool> json = new("--json") { Description = "Write one JSON object" };
+        ComputeOptions compute = new();
+        CliCommand command = new(
+            "kernels", "Measures operators on weights that no cache holds.",
+            ("conclave bench kernels --filter matmul/F8", "FP8 projections"),
+            ("conclave bench kernels --isa avx2 --threads 1 --json", "one instruction set on one thread, for a program"))
+        {
+            filter, repeat, json,
+        };
+        compute.AddTo(command, cache: false);
+        command.SetAction((result, cancellation) =>
+        {
+            KernelSet kernels = compute.Kernels(result);
+            using WorkerTeam team = new(compute.Threads(result));
+            using KernelBenchmark benchmark = new(kernels, team);
+            string wanted = result.GetValue(filter) ?? "";
+            TextWriter output = result.InvocationConfiguration.Output;
+            List<KernelSample> samples = [];
+            foreach (KernelCase kernel in KernelBenchmark.Cases().Where(one => $"{one.Operator}/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                KernelSample sample = benchmark.Run(kernel, BenchCommand.Positive(result, repeat));
+                samples.Add(sample);
+                if (!result.GetValue(json))
+                {
+                    string what = $"{kernel.Operator} {kernel.Format} [{kernel.Rows}, {kernel.Columns}] × {kernel.Inputs}";
+                    output.WriteLine(
+                        $"{kernels.Name,-9} {what,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
+                    output.Flush();
+                }
+            }
+
+            if (result.GetValue(json))
+            {
+                JsonOutput.WriteLine(output, writer => Write(writer, kernels, team, samples), indented: true);
+            }
+
+            return Task.CompletedTask;
+        });
+        return command;
+    }
+
+    private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples)
+    {
+        json.WriteStartObject();
+        BenchCommand.WriteSetting(json, kernels, team);
+        json.WriteStartArray("kernels");
+        foreach (KernelSample sample in samples)
+        {
+            json.WriteStartObject();
+            json.WriteString("operator", sample.Case.Operator);
+            json.WriteString("format", sample.Case.Format.ToString());
+            json.WriteNumber("rows", sample.Case.Rows);
+            json.WriteNumber("columns", sample.Case.Columns);
+            json.WriteNumber("inputs", sample.Case.Inputs);
+            json.WriteNumber("seconds", sample.Seconds);
+            json.WriteNumber("bytes", sample.Bytes);
+            json.WriteNumber("flops", sample.Flops);
+            BenchCommand.WriteLimits(json, sample.Limits);
+            json.WriteNumber("roofline_share", sample.RooflineShare);
+            json.WriteNumber("times_reference", sample.ReferenceSeconds / sample.Seconds);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,167 @@
+using System.Diagnostics;
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Primitives;
+
+namespace Conclave.Measurement;
+
+/// <summary>What a model is asked to do again and again.</summary>
+/// <param name="Phase">"prefill" or "decode".</param>
+/// <param name="Context">Prefill: tokens of the prompt. Decode: tokens in the cache of every sequence before the first step.</param>
+/// <param name="Batch">Sequences that are decoded together; 1 in prefill.</param>
+public readonly record struct Workload(string Phase, int Context, int Batch);
+
+/// <summary>One timed run of a workload and the limits of the machine measured around it.</summary>
+/// <param name="Seconds">Time of the run.</param>
+/// <param name="Tokens">Tokens that it computed.</param>
+/// <param name="Limits">The mean of the limits before and after.</param>
+/// <param name="Operators">What the operators did.</param>
+public sealed record WorkloadSample(double Seconds, int Tokens, MachineLimits Limits, IReadOnlyDictionary<string, OperatorTotals> Operators)
+{
+    /// <summary>All operators together.</summary>
+    public OperatorTotals Total { get; } = Operators.Values.Aggregate(default(OperatorTotals), static (sum, one) => sum + one);
+
+    /// <summary>Tokens per second.</summary>
+    public double Rate => Tokens / Seconds;
+
+    /// <summary>Bytes of weights and cache read in a second, as a share of the machine's bandwidth.</summary>
+    public double BandwidthShare => Total.Bytes / Seconds / Limits.Bandwidth;
+
+    /// <summary>Operations in a second, as a share of the machine's peak.</summary>
+    public double PeakShare => Total.Flops / Seconds / Limits.Peak;
+
+    /// <summary>Σ over operators of what each needs at least, as a share of the time.</summary>
+    public double RooflineShare => Total.Roofline / Seconds;
+}
+
+/// <summary>
+/// Measures a model's steps: prompts of random tokens in chunks, and single steps of a batch over a cache filled with random latents. Runs are paired with
+/// measurements of the machine's limits, and everything is repeated; callers report medians.
+/// </summary>
+public sealed class ModelBenchmark : IDisposable
+{
+    private readonly OperatorMeter _meter = new();
+    private readonly MachineProbe _probe;
+    private readonly WorkerTeam _team;
+    private readonly DeepSeekModel _model;
+    private readonly ForwardBatch _batch;
+    private readonly int _blocks;
+    private readonly Random _random = new(1);
+
+    /// <summary>Composes the model with metered operators.</summary>
+    /// <param name="checkpoint">The weights.</param>
+    /// <param name="kernels">The instruction set.</param>
+    /// <param name="team">Who computes.</param>
+    /// <param name="workloads">What will be run: decides the size of the cache.</param>
+    /// <param name="cacheFormat">F32 or BF16.</param>
+    /// <param name="decodeSteps">Steps of a decode run.</param>
+    /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
+    public ModelBenchmark(
+        Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, IReadOnlyList<Workload> workloads, ElementFormat cacheFormat, int decodeSteps)
+    {
+        DecodeSteps = decodeSteps;
+        foreach (Workload workload in workloads)
+        {
+            if (workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
+            {
+                throw new UserErrorException(
+                    $"{workload.Phase} at {workload.Context} tokens does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
+            }
+        }
+
+        _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
+        _team = team;
+        _probe = new MachineProbe(kernels);
+        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, new ModelOptions { CacheBlocks = _blocks, CacheFormat = cacheFormat });
+        _batch = new ForwardBatch(_model.Options.MaxTokensPerStep, workloads.Max(workload => workload.Batch), _blocks);
+        FillCache(kernels.Codec);
+    }
+
+    /// <summary>Steps of a decode run.</summary>
+    public int DecodeSteps { get; }
+
+    /// <summary>Runs a workload once.</summary>
+    public WorkloadSample Run(Workload workload)
+    {
+        MachineLimits before = _probe.Measure(_team);
+        _meter.Limits = before;
+        _meter.Clear();
+        long start = Stopwatch.GetTimestamp();
+        int tokens = workload.Phase == "prefill" ? Prefill(workload.Context) : Decode(workload.Context, workload.Batch);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new WorkloadSample(
+            seconds, tokens, MachineLimits.Mean(before, _probe.Measure(_team)), new Dictionary<string, OperatorTotals>(_meter.Operators));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _batch.Dispose();
+        _model.Dispose();
+        _probe.Dispose();
+    }
+
+    /// <summary>Every block is written, with the same random latents: memory that was never written is one page of zeros.</summary>
+    private unsafe void FillCache(Codec codec)
+    {
+        float[] latents = new float[LatentPages.TokensPerBlock * (_model.Config.LatentDim + _model.Config.RopeDim)];
+        foreach (ref float latent in latents.AsSpan())
+        {
+            latent = (_random.NextSingle() * 2) - 1;
+        }
+
+        for (int layer = 0; layer < _model.Config.Layers; layer++)
+        {
+            for (int block = 0; block < _blocks; block++)
+            {
+                codec.Encode(latents, _model.Cache.Format, _model.Cache.Pages(layer).Block(block).Data);
+            }
+        }
+    }
+
+    private int Prefill(int prompt)
+    {
+        int[] table = [.. Enumerable.Range(0, _blocks)];
+        int[] tokens = Tokens(prompt);
+        for (int position = 0; position < prompt;)
+        {
+            int chunk = Math.Min(prompt - position, _batch.MaxTokens);
+            _batch.Clear();
+            _batch.Add(tokens.AsSpan(position, chunk), position, AttentionForm.Expanded, table, position + chunk == prompt ? 1 : 0);
+            _model.Forward(_batch);
+            position += chunk;
+        }
+
+        return prompt;
+    }
+
+    private int Decode(int context, int batch)
+    {
+        int perSequence = LatentCache.BlocksFor(context + DecodeSteps);
+        int[][] tables = [.. Enumerable.Range(0, batch).Select(sequence => Enumerable.Range(sequence * perSequence, perSequence).ToArray())];
+        for (int step = 0; step < DecodeSteps; step++)
+        {
+            _batch.Clear();
+            foreach (int[] table in tables)
+            {
+                _batch.Add(Tokens(1), context + step, AttentionForm.Absorbed, table, 1);
+            }
+
+            _model.Forward(_batch);
+        }
+
+        return DecodeSteps * batch;
+    }
+
+    private int[] Tokens(int count)
+    {
+        int[] tokens = new int[count];
+        foreach (ref int token in tokens.AsSpan())
+        {
+            token = _random.Next(_model.Config.VocabularySize);
+        }
+
+        return tokens;
+    }
+}
