@@ -25,11 +25,17 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
 
         nint inner = experts[0].Gate.Rows;
         int most = 0;
+        int chosen = 0;
         for (int expert = 0; expert < experts.Length; expert++)
         {
             OneShape(experts[expert], inner, expert);
-            most = int.Max(most, rows.Offsets[expert + 1] - rows.Offsets[expert]);
+            int inputs = rows.Offsets[expert + 1] - rows.Offsets[expert];
+            most = int.Max(most, inputs);
+            chosen += inputs > 0 ? 1 : 0;
         }
+
+        nint matrixBytes = chosen * experts[0].Gate.ByteLength;
+        nint average = rows.Count / chosen;
 
         // The activations between the passes lie before the first worker's own scratch memory.
         nint longest = nint.Max(input.Columns, inner);
@@ -37,13 +43,16 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         nint own = checked(projection + (int.Min(most, TProjection.InputsAtOnce) * inner * sizeof(float)));
         nint shared = (checked(rows.Count * inner * sizeof(float)) + Alignment - 1) & -Alignment;
         byte* memory = team.Scratch(0, checked(shared + own));
+        int next = -1;
         fixed (int* sources = rows.Sources)
         {
             InputRows inputs = new(input.Rows == 0 ? 0 : (nint)input.PointerF32(0), input.RowStride, (nint)sources);
-            team.Run(new InnerPass(experts, rows.Offsets, inputs, (float*)memory, memory + shared, own, projection, team));
+            team.Run(new InnerPass(experts, rows.Offsets, inputs, (float*)memory, memory + shared, own, projection, team, WorkParts.Count(2 * matrixBytes, average, team.Count), &next));
         }
 
-        team.Run(new OutputPass(experts, rows.Offsets, (float*)memory, output, memory + shared, own, team));
+        next = -1;
+        team.Run(new OutputPass(
+            experts, rows.Offsets, (float*)memory, output, memory + shared, own, team, WorkParts.Count(matrixBytes, average, team.Count), &next));
     }
 
     private static void OneShape(in MlpWeights expert, nint inner, int index)
@@ -54,15 +63,15 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         }
     }
 
-    /// <summary>One worker's part of the weight rows of all experts, laid end to end and weighed by what they cost.</summary>
-    private readonly ref struct Share
+    /// <summary>One part of the weight rows of all experts, laid end to end and weighed by what they cost.</summary>
+    private readonly ref struct Part
     {
         private readonly nint _first;
         private readonly nint _end;
         private readonly nint _rows;
         private readonly ReadOnlySpan<int> _offsets;
 
-        public Share(ReadOnlySpan<int> offsets, nint rows, int worker, int workers)
+        public Part(ReadOnlySpan<int> offsets, nint rows, int part, int parts)
         {
             _offsets = offsets;
             _rows = rows;
@@ -72,7 +81,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
                 total += Cost(expert) * rows;
             }
 
-            (_first, _end) = WorkRange.Of(total, worker, workers);
+            (_first, _end) = WorkRange.Of(total, part, parts);
         }
 
         /// <summary>The rows of one expert in this part; <paramref name="start"/> is what the experts before it cost, and is moved on.</summary>
@@ -97,8 +106,8 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
     }
 
     private readonly ref struct InnerPass(
-        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, InputRows inputs, float* activations, byte* first, nint own, nint projection, WorkerTeam team)
-        : IWork
+        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, InputRows inputs, float* activations, byte* first, nint own, nint projection, WorkerTeam team,
+        int parts, int* next) : IWork
     {
         private readonly ReadOnlySpan<MlpWeights> _experts = experts;
         private readonly ReadOnlySpan<int> _offsets = offsets;
@@ -108,11 +117,18 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
             nint inner = _experts[0].Gate.Rows;
             byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
             float* up = (float*)(scratch + projection);
-            Share share = new(_offsets, inner, worker, workers);
+            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            {
+                Run(new Part(_offsets, inner, part, parts), inner, scratch, up);
+            }
+        }
+
+        private void Run(Part part, nint inner, byte* scratch, float* up)
+        {
             nint start = 0;
             for (int expert = 0; expert < _experts.Length; expert++)
             {
-                (nint row, nint end) = share.Of(expert, ref start);
+                (nint row, nint end) = part.Of(expert, ref start);
                 nint rows = end - row;
                 int last = rows > 0 ? _offsets[expert + 1] : 0;
                 for (int r = _offsets[expert]; r < last; r += TProjection.InputsAtOnce)
@@ -131,7 +147,8 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
     }
 
     private readonly ref struct OutputPass(
-        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, float* activations, TensorView output, byte* first, nint own, WorkerTeam team) : IWork
+        ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, float* activations, TensorView output, byte* first, nint own, WorkerTeam team,
+        int parts, int* next) : IWork
     {
         private readonly ReadOnlySpan<MlpWeights> _experts = experts;
         private readonly ReadOnlySpan<int> _offsets = offsets;
@@ -140,11 +157,18 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         {
             nint inner = _experts[0].Gate.Rows;
             byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
-            Share share = new(_offsets, output.Columns, worker, workers);
+            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            {
+                Run(new Part(_offsets, output.Columns, part, parts), inner, scratch);
+            }
+        }
+
+        private void Run(Part part, nint inner, byte* scratch)
+        {
             nint start = 0;
             for (int expert = 0; expert < _experts.Length; expert++)
             {
-                (nint row, nint end) = share.Of(expert, ref start);
+                (nint row, nint end) = part.Of(expert, ref start);
                 if (row < end)
                 {
                     int offset = _offsets[expert];

@@ -14,23 +14,27 @@ internal static unsafe class ProjectionMatMul<TProjection>
         OperatorShapes.MatMul(weights, input, output);
         if (input.Rows > 0 && weights.Rows > 0)
         {
-            team.Run(new Work(weights, input, output, team));
+            int next = -1;
+            team.Run(new Work(weights, input, output, team, WorkParts.Count(weights.ByteLength, input.Rows, team.Count), &next));
         }
     }
 
-    private readonly struct Work(TensorView weights, TensorView input, TensorView output, WorkerTeam team) : IWork
+    private readonly struct Work(TensorView weights, TensorView input, TensorView output, WorkerTeam team, int parts, int* next) : IWork
     {
         public void Run(int worker, int workers)
         {
-            (nint first, nint end) = WorkRange.Of((weights.Rows + RowsTogether - 1) / RowsTogether, worker, workers);
-            first *= RowsTogether;
-            end = nint.Min(end * RowsTogether, weights.Rows);
-            if (first < end)
+            int m = checked((int)input.Rows);
+            byte* scratch = team.Scratch(worker, TProjection.ScratchBytes(weights.Columns, m));
+            InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
+            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
             {
-                int m = checked((int)input.Rows);
-                byte* scratch = team.Scratch(worker, TProjection.ScratchBytes(weights.Columns, m));
-                InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
-                TProjection.Run(weights, first, end - first, rows, m, output.PointerF32(0) + first, output.RowStride, scratch);
+                (nint first, nint end) = WorkRange.Of((weights.Rows + RowsTogether - 1) / RowsTogether, part, parts);
+                first *= RowsTogether;
+                end = nint.Min(end * RowsTogether, weights.Rows);
+                if (first < end)
+                {
+                    TProjection.Run(weights, first, end - first, rows, m, output.PointerF32(0) + first, output.RowStride, scratch);
+                }
             }
         }
     }
