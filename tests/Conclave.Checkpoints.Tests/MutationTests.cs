@@ -110,7 +110,7 @@ public sealed class MutationTests : IDisposable
         int refused = 0;
         for (int seed = 0; seed < Runs; seed++)
         {
-            string path = _folder.Write(name, new ByteMutator(seed).Mutate(original));
+            string path = _folder.Write(name, new Mutator(seed).Next([original]));
             try
             {
                 read(path);
