@@ -65,7 +65,11 @@ public static class FuzzTargets
     private static FuzzTarget Tiktoken() => new(
         "tiktoken",
         [[new FuzzFile("tiktoken.model", SmallTokenizers.Ranks()), new FuzzFile("tokenizer_config.json", SmallTokenizers.RanksConfig())]],
-        Tokenize);
+        folder =>
+        {
+            TokenizerConfig.Read(folder);
+            Tokenize(folder);
+        });
 
     private static void Tokenize(string folder)
     {
@@ -78,7 +82,7 @@ public static class FuzzTargets
         }
         catch (UserErrorException e)
         {
-            // A pattern that takes too many steps on a text: the text's place is not in the folder.
+            // A pattern or a normalizer that is too much for this text: the text has no file.
             throw new UserErrorException($"{folder}: {e.Message}", e);
         }
 

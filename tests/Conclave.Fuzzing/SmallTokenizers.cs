@@ -48,7 +48,8 @@ internal static class SmallTokenizers
     public static byte[] RanksConfig() => Encoding.UTF8.GetBytes(
         """
         {"added_tokens_decoder": {"265": {"content": "[BOS]", "special": true}, "266": {"content": "[EOS]", "lstrip": false, "special": true},
-        "276": {"content": "<|x|>", "special": false}}, "bos_token": "[BOS]", "model_max_length": 1e30, "tokenizer_class": "TikTokenTokenizer"}
+        "276": {"content": "<|x|>", "special": false}}, "bos_token": {"content": "[BOS]"}, "eos_token": "[EOS]",
+        "chat_template": [{"name": "default", "template": "x"}, {"name": "tool_use", "template": "y"}], "add_bos_token": true, "model_max_length": 1e30, "tokenizer_class": "TikTokenTokenizer"}
         """);
 
     // Ids stay what they are, so that post-processors fit.
