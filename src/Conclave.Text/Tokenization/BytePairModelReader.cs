@@ -23,6 +23,7 @@ internal sealed class BytePairModelReader
         }
 
         RefuseVariants(model);
+        Vocabulary = new TokenTable(document.Vocabulary.Length / BytesPerToken);
         ReadVocabulary(model.Required("vocab"), document.Vocabulary.Span);
         int unknown = -1;
         if (model.Optional("unk_token") is { } token && !Vocabulary.TryGetValue(token.String(), out unknown))
@@ -38,7 +39,7 @@ internal sealed class BytePairModelReader
             model.Optional("fuse_unk")?.Boolean() ?? false);
     }
 
-    public Dictionary<string, int> Vocabulary { get; } = new(StringComparer.Ordinal);
+    public TokenTable Vocabulary { get; }
 
     public BytePairModel Model { get; }
 
@@ -72,7 +73,6 @@ internal sealed class BytePairModelReader
             throw cursor.Error("an object is expected");
         }
 
-        Vocabulary.EnsureCapacity(json.Length / BytesPerToken);
         Utf8JsonReader reader = Reader(json);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -128,8 +128,7 @@ internal sealed class BytePairModelReader
         }
 
         // As a rule, a merge makes a token.
-        Dictionary<ulong, long> merges = new(Vocabulary.Count);
-        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> vocabulary = Vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        PairMergeTable merges = new(Vocabulary.Count);
         Utf8JsonReader reader = Reader(json);
         reader.Read();
         char[] buffer = new char[256];
@@ -145,17 +144,17 @@ internal sealed class BytePairModelReader
                 continue;
             }
 
-            if (!vocabulary.TryGetValue(merged[..split], out int left)
-                || !vocabulary.TryGetValue(merged[split..], out int right)
-                || !vocabulary.TryGetValue(merged, out int id))
+            if (!Vocabulary.TryGetValue(merged[..split], out int left)
+                || !Vocabulary.TryGetValue(merged[split..], out int right)
+                || !Vocabulary.TryGetValue(merged, out int id))
             {
                 throw cursor.Error($"merge {index} (\"{merged[..split]}\" and \"{merged[split..]}\"): both and \"{merged}\" are expected in \"vocab\"");
             }
 
-            merges[PairMergeTable.Key(left, right)] = PairMergeTable.Value(rank++, id);
+            merges.Set(left, right, PairMergeTable.Value(rank++, id));
         }
 
-        return new PairMergeTable(merges);
+        return merges;
     }
 
     // "a b" (a pair with a space between) or ["a", "b"]: both together, and where the second one begins.
