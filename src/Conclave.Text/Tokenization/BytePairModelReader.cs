@@ -134,6 +134,7 @@ internal sealed class BytePairModelReader
         char[] buffer = new char[256];
         int index = 0;
         int rank = 0;
+        int place = -1;
         for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; index++)
         {
             ReadOnlySpan<char> merged = ReadMerge(cursor, json, ref reader, index, ref buffer, out int split);
@@ -146,7 +147,7 @@ internal sealed class BytePairModelReader
 
             if (!Vocabulary.TryGetValue(merged[..split], out int left)
                 || !Vocabulary.TryGetValue(merged[split..], out int right)
-                || !Vocabulary.TryGetValue(merged, out int id))
+                || !Vocabulary.TryGetValue(merged, ref place, out int id))
             {
                 throw cursor.Error($"merge {index} (\"{merged[..split]}\" and \"{merged[split..]}\"): both and \"{merged}\" are expected in \"vocab\"");
             }

@@ -56,19 +56,34 @@ internal sealed class TokenTable
     /// <summary>The id of a token.</summary>
     public bool TryGetValue(ReadOnlySpan<char> text, out int id)
     {
+        int entry = Find(text);
+        id = entry < 0 ? -1 : _entries[entry].Id;
+        return entry >= 0;
+    }
+
+    /// <summary>
+    /// The id of a token that comes soon after another, as a rule: then it is found without a search. <paramref name="place"/> is where that
+    /// one was, and becomes where this one is.
+    /// </summary>
+    public bool TryGetValue(ReadOnlySpan<char> text, ref int place, out int id)
+    {
+        int entry = place + 1 < Count && text.SequenceEqual(_entries[place + 1].Text) ? place + 1 : Find(text);
+        place = entry < 0 ? place : entry;
+        id = entry < 0 ? -1 : _entries[entry].Id;
+        return entry >= 0;
+    }
+
+    private int Find(ReadOnlySpan<char> text)
+    {
         // Hashes differ from process to process: no file can make all tokens collide.
         int hash = string.GetHashCode(text, StringComparison.Ordinal);
-        for (int i = _buckets[hash & (_buckets.Length - 1)] - 1; i >= 0; i = _entries[i].Next)
+        int entry = _buckets[hash & (_buckets.Length - 1)] - 1;
+        while (entry >= 0 && (_entries[entry].Hash != hash || !text.SequenceEqual(_entries[entry].Text)))
         {
-            if (_entries[i].Hash == hash && text.SequenceEqual(_entries[i].Text))
-            {
-                id = _entries[i].Id;
-                return true;
-            }
+            entry = _entries[entry].Next;
         }
 
-        id = -1;
-        return false;
+        return entry;
     }
 
     private static int[] Buckets(int entries) => new int[BitOperations.RoundUpToPowerOf2((uint)entries)];
