@@ -1,62 +1,61 @@
 using System.Diagnostics;
 using System.Globalization;
-using Conclave.Fuzz;
+using Conclave.Fuzzing;
 using Conclave.Testing;
 
-// Fuzz TARGET [--seconds N] [--seed S]: damages the target's inputs until the time is up; findings go to artifacts/fuzz.
-FuzzTarget? target = args.Length > 0 ? Targets.All.FirstOrDefault(t => t.Name == args[0]) : null;
-if (target is null || !TryOption("--seconds", 60, out int seconds) || !TryOption("--seed", 1, out int seed))
+// Fuzz TARGET|all [--seconds N] [--seed S]: damages the targets' inputs until the time is up, one case per seed from S on. Findings go to
+// artifacts/fuzz. The input under way lies in artifacts/fuzz/TARGET-SEED: there it stays if the process dies.
+IReadOnlyList<FuzzTarget> targets = args.Length == 0 ? [] : [.. FuzzTargets.All.Where(t => args[0] == "all" || t.Name == args[0])];
+if (targets.Count == 0 || !TryOption("--seconds", 60, out int seconds) || !TryOption("--seed", 1, out int seed))
 {
     await Console.Error.WriteLineAsync(
-        $"usage: Fuzz TARGET [--seconds N] [--seed S]\ntargets: {string.Join(", ", Targets.All.Select(t => t.Name))}");
+        $"usage: Fuzz TARGET [--seconds N] [--seed S]\ntargets: {string.Join(", ", FuzzTargets.All.Select(t => t.Name))}, all");
     return 2;
 }
 
-// A case that takes longer than this is a finding although it ends.
-TimeSpan slow = TimeSpan.FromSeconds(10);
-IReadOnlyList<byte[]> corpus = target.Corpus();
-Mutator mutator = new(seed);
-Stopwatch clock = Stopwatch.StartNew();
-int cases = 0;
+string artifacts = Path.Combine(Repository.Root, "artifacts", "fuzz");
 int findings = 0;
-while (clock.Elapsed.TotalSeconds < seconds)
+foreach (FuzzTarget target in targets)
 {
-    byte[] input = mutator.Next(corpus);
-    TimeSpan start = clock.Elapsed;
-    string? problem = null;
-    try
+    string folder = Directory.CreateDirectory(Path.Combine(artifacts, string.Create(CultureInfo.InvariantCulture, $"{target.Name}-{seed}"))).FullName;
+    Fuzzer fuzzer = new(target, folder);
+    Stopwatch clock = Stopwatch.StartNew();
+    int cases = 0;
+    int refused = 0;
+    for (; clock.Elapsed.TotalSeconds < (double)seconds / targets.Count; cases++)
     {
-        target.Run(input);
-    }
-    catch (Exception e) when (Targets.IsExpected(e))
-    {
-        // The input was refused with a message for the person who gave it.
-    }
-    catch (Exception e)
-    {
-        problem = e.ToString();
-    }
+        foreach (string old in Directory.GetFiles(folder))
+        {
+            File.Delete(old);
+        }
 
-    if (problem is null && clock.Elapsed - start > slow)
-    {
-        problem = $"took {(clock.Elapsed - start).TotalSeconds:F1} s";
-    }
+        FuzzOutcome outcome = fuzzer.Run(seed + cases);
+        refused += outcome.Refused ? 1 : 0;
+        if (outcome.Problem is null)
+        {
+            continue;
+        }
 
-    if (problem is not null)
-    {
         findings++;
-        string folder = Path.Combine(Repository.Root, "artifacts", "fuzz");
-        Directory.CreateDirectory(folder);
-        string file = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{target.Name}-{seed}-{cases}"));
-        await File.WriteAllBytesAsync(file, input);
-        Console.WriteLine($"{file}\n{problem}\n");
+        string saved = Directory.CreateDirectory(Path.Combine(artifacts, "findings", string.Create(CultureInfo.InvariantCulture, $"{target.Name}-{seed + cases}"))).FullName;
+        foreach (FuzzFile file in fuzzer.Files(seed + cases))
+        {
+            await File.WriteAllBytesAsync(Path.Combine(saved, file.Name), file.Bytes);
+        }
+
+        Console.WriteLine($"{target.Name}, seed {seed + cases}: {saved}\n{outcome.Problem}\n");
+        if (outcome.Hangs)
+        {
+            return 1;
+        }
     }
 
-    cases++;
+    Directory.Delete(folder, recursive: true);
+    Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture, $"{target.Name}: {cases} cases in {clock.Elapsed.TotalSeconds:F0} s, {refused} refused; seeds from {seed}"));
 }
 
-Console.WriteLine(string.Create(
-    CultureInfo.InvariantCulture, $"{target.Name}: {cases} cases in {clock.Elapsed.TotalSeconds:F0} s, seed {seed}: {findings} findings"));
+Console.WriteLine($"{findings} findings");
 return findings == 0 ? 0 : 1;
 
 bool TryOption(string name, int otherwise, out int value)

@@ -45,6 +45,9 @@ public sealed record TokenizerConfig
     /// <summary>The chat template named "default"; null where there is none.</summary>
     public string? ChatTemplate => ChatTemplates.GetValueOrDefault(DefaultTemplate);
 
+    /// <summary>Where <see cref="ChatTemplate"/> stands, for messages: the file, and the member of a JSON file.</summary>
+    public string ChatTemplatePlace { get; init; } = "chat template";
+
     /// <summary>Reads the tokenizer configuration of a checkpoint.</summary>
     /// <exception cref="UserErrorException">A file is malformed or not UTF-8.</exception>
     public static TokenizerConfig Read(string directory)
@@ -69,8 +72,14 @@ public sealed record TokenizerConfig
             ReadTemplates(root.Optional("chat_template"), templates);
         }
 
-        ReadTemplateFiles(directory, templates);
-        return config;
+        string place = $"{path}: chat_template";
+        foreach ((string name, string file) in TemplateFiles(directory))
+        {
+            templates[name] = ReadText(file);
+            place = name == DefaultTemplate ? file : place;
+        }
+
+        return config with { ChatTemplatePlace = place };
     }
 
     private static string? Token(JsonCursor root, string name) =>
@@ -101,15 +110,15 @@ public sealed record TokenizerConfig
         }
     }
 
-    private static void ReadTemplateFiles(string directory, Dictionary<string, string> templates)
+    private static IEnumerable<(string Name, string File)> TemplateFiles(string directory)
     {
         string file = Path.Combine(directory, "chat_template.jinja");
         if (File.Exists(file))
         {
-            templates[DefaultTemplate] = ReadText(file);
+            yield return (DefaultTemplate, file);
         }
 
-        foreach (string folder in (ReadOnlySpan<string>)["chat_templates", "additional_chat_templates"])
+        foreach (string folder in (string[])["chat_templates", "additional_chat_templates"])
         {
             string path = Path.Combine(directory, folder);
             if (!Directory.Exists(path))
@@ -119,7 +128,7 @@ public sealed record TokenizerConfig
 
             foreach (string named in Directory.EnumerateFiles(path, "*.jinja").Order(StringComparer.Ordinal))
             {
-                templates[Path.GetFileNameWithoutExtension(named)] = ReadText(named);
+                yield return (Path.GetFileNameWithoutExtension(named), named);
             }
         }
     }

@@ -37,11 +37,11 @@ public sealed class ChatPrompt
 
         try
         {
-            return new ChatPrompt(ChatTemplate.Parse(source, "chat template"), tokenizer, config);
+            return new ChatPrompt(ChatTemplate.Parse(source, config.ChatTemplatePlace), tokenizer, config);
         }
         catch (TemplateException e)
         {
-            throw new UserErrorException($"{directory}: the chat template cannot be used: {e.Message}", e);
+            throw new UserErrorException(e.Detail, e);
         }
     }
 

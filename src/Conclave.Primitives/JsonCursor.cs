@@ -31,9 +31,12 @@ public readonly struct JsonCursor
 
     /// <summary>Reads a file of at most <paramref name="maxBytes"/> bytes.</summary>
     /// <exception cref="UserErrorException">The file is missing, too large, not UTF-8 or not JSON.</exception>
-    public static JsonCursor ReadFile(string file, long maxBytes = 256L << 20)
+    public static JsonCursor ReadFile(string file, long maxBytes = 256L << 20) => Parse(file, ReadText(file, maxBytes));
+
+    /// <summary>The text of a file of at most <paramref name="maxBytes"/> bytes, for readers that need no document: UTF-8 without byte order mark.</summary>
+    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
+    public static ReadOnlyMemory<byte> ReadText(string file, long maxBytes)
     {
-        byte[] bytes;
         try
         {
             FileInfo info = new(file);
@@ -47,19 +50,45 @@ public readonly struct JsonCursor
                 throw new UserErrorException($"{file}: {info.Length} bytes; a JSON file of at most {maxBytes} bytes is expected here");
             }
 
-            bytes = File.ReadAllBytes(file);
+            return Checked(file, File.ReadAllBytes(file));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
         }
-
-        return Parse(file, bytes);
     }
 
     /// <summary>Parses JSON text that came from <paramref name="file"/>.</summary>
     /// <exception cref="UserErrorException">The text is not UTF-8 or not JSON.</exception>
     public static JsonCursor Parse(string file, ReadOnlyMemory<byte> utf8)
+    {
+        utf8 = Checked(file, utf8);
+        try
+        {
+            JsonDocument document = JsonDocument.Parse(
+                utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 256 });
+            return new JsonCursor(file, "$", document.RootElement);
+        }
+        catch (JsonException e)
+        {
+            throw NotJson(file, e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // The search for duplicates reads every key; it is not a JsonException when one cannot be read.
+            throw UnpairedSurrogate(file, e);
+        }
+    }
+
+    /// <summary>The complaint about text that no JSON reader accepts.</summary>
+    public static UserErrorException NotJson(string file, JsonException reason) => new($"{file}: not valid JSON: {reason.Message}", reason);
+
+    /// <summary>The complaint about a key that is no Unicode text, which JSON readers report as an invalid operation.</summary>
+    public static UserErrorException UnpairedSurrogate(string file, InvalidOperationException reason) =>
+        new($"{file}: a key with an unpaired surrogate; only valid Unicode can be used", reason);
+
+    // Without the byte order mark that some editors write.
+    private static ReadOnlyMemory<byte> Checked(string file, ReadOnlyMemory<byte> utf8)
     {
         ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
         if (utf8.Span.StartsWith(mark))
@@ -70,22 +99,11 @@ public readonly struct JsonCursor
         try
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(utf8.Span);
-            JsonDocument document = JsonDocument.Parse(
-                utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 256 });
-            return new JsonCursor(file, "$", document.RootElement);
+            return utf8;
         }
         catch (DecoderFallbackException e)
         {
             throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
-        }
-        catch (JsonException e)
-        {
-            throw new UserErrorException($"{file}: not valid JSON: {e.Message}", e);
-        }
-        catch (InvalidOperationException e)
-        {
-            // The search for duplicates reads every key; it is not a JsonException when one cannot be read.
-            throw new UserErrorException($"{file}: a key with an unpaired surrogate; only valid Unicode can be used", e);
         }
     }
 

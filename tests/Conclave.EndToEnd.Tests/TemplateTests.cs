@@ -58,4 +58,27 @@ public sealed class TemplateTests
         Assert.Equal((0, ""), (result.Code, result.Error));
         Assert.StartsWith("{\"error\":\"LimitError", result.Output);
     }
+
+    [Theory]
+    [InlineData("generate", "--chat", "Hi")]
+    [InlineData("chat")]
+    public void A_model_whose_template_does_not_parse_ends_with_the_place_and_the_mistake(params string[] arguments)
+    {
+        using TemporaryFolder folder = new();
+        foreach (string file in Directory.GetFiles(Repository.Fable))
+        {
+            File.Copy(file, folder.File(Path.GetFileName(file)));
+        }
+
+        string template = folder.Write("chat_template.jinja", "{{ messages }}\n{% endfor %}\n");
+        CliResult result = Cli.Run([.. arguments, "--model", folder.Path]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Equal($"error: {template}: line 2: Encountered unknown tag 'endfor'.\n", result.Error);
+
+        File.Delete(template);
+        string json = folder.Write("tokenizer_config.json", """{"chat_template": "\n\n{{ 'a }}"}""");
+        result = Cli.Run([.. arguments, "--model", folder.Path]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {json}: chat_template: line 3: ", result.Error);
+    }
 }

@@ -2,62 +2,71 @@ using System.Text;
 
 namespace Conclave.Testing;
 
-/// <summary>Damages inputs the way files get damaged and attackers damage them. The same seed gives the same sequence.</summary>
-public sealed class Mutator
+/// <summary>Damages bytes the way disks, editors and attackers do. The same seed gives the same sequence.</summary>
+public sealed class Mutator(int seed)
 {
-    private const int MaxLength = 1 << 16;
+    private const int MaxGrowth = 1 << 16;
 
-    private static readonly byte[][] Interesting =
+    private static readonly byte[][] Fragments =
     [
-        "0"u8.ToArray(), "-1"u8.ToArray(), "1e999"u8.ToArray(), "2147483648"u8.ToArray(), "18446744073709551616"u8.ToArray(), "null"u8.ToArray(),
-        "\"\""u8.ToArray(), "[]"u8.ToArray(), "{}"u8.ToArray(), "\\ud800"u8.ToArray(), [0], [0xFF], [0xED, 0xA0, 0x80], [0xF0, 0x9F, 0x98, 0x80],
-        [0xFF, 0xFF, 0xFF, 0x7F], [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+        .. new[]
+        {
+            "0", "1", "-1", "0.5", "1e999", "1e-999", "2147483648", "4294967296", "9223372036854775807", "-9223372036854775808",
+            "18446744073709551616", "null", "true", "\"\"", "[]", "{}", "[[[[", "]", "}", ",", ":", "\"", "\\", "\\ud800", "\\p{", "(", ")", "*",
+            "{9}", "=", " ", "\n", "\uFEFF", "😀", "\"type\"", "\"F32\"", "\"shape\"", "\"data_offsets\"",
+        }.Select(Encoding.UTF8.GetBytes),
+        [0], [0xFF], [0xED, 0xA0, 0x80], [0xFF, 0xFF, 0xFF, 0x7F], [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
     ];
 
-    private readonly Random _random;
-
-    /// <summary>Starts a sequence.</summary>
-    public Mutator(int seed) => _random = new Random(seed);
+    private readonly Random _random = new(seed);
 
     /// <summary>A damaged copy of one of the inputs; parts of others may be spliced in.</summary>
     public byte[] Next(IReadOnlyList<byte[]> corpus)
     {
         List<byte> data = [.. corpus[_random.Next(corpus.Count)]];
+        int limit = data.Count + MaxGrowth;
         int rounds = 1 << _random.Next(4);
         for (int i = 0; i < rounds; i++)
         {
             Damage(data, corpus[_random.Next(corpus.Count)]);
         }
 
-        return data.Count > MaxLength ? [.. data.Take(MaxLength)] : [.. data];
+        return data.Count > limit ? [.. data.Take(limit)] : [.. data];
     }
 
     private void Damage(List<byte> data, byte[] other)
     {
-        int at = _random.Next(data.Count + 1);
-        switch (_random.Next(8))
+        // A third of all damage goes to the front, where lengths and headers are.
+        int at = _random.Next((_random.Next(3) == 0 ? Math.Min(data.Count, 64) : data.Count) + 1);
+        int rest = data.Count - at;
+        switch (_random.Next(10))
         {
-            case 0 when at < data.Count:
+            case 0 when rest > 0:
                 data[at] ^= (byte)(1 << _random.Next(8));
                 break;
-            case 1 when at < data.Count:
+            case 1 when rest > 0:
                 data[at] = (byte)_random.Next(256);
                 break;
             case 2:
-                data.RemoveRange(at, Math.Min(data.Count - at, 1 + _random.Next(16)));
+                data.RemoveRange(at, Math.Min(rest, 1 + _random.Next(16)));
                 break;
             case 3:
-                data.RemoveRange(at, data.Count - at);
+                data.RemoveRange(at, rest);
                 break;
             case 4:
-                data.InsertRange(at, Interesting[_random.Next(Interesting.Length)]);
+                data.InsertRange(at, Fragments[_random.Next(Fragments.Length)]);
                 break;
             case 5:
-                int start = _random.Next(other.Length + 1);
-                data.InsertRange(at, other.Skip(start).Take(_random.Next(64)));
+                data.InsertRange(at, other.Skip(_random.Next(other.Length + 1)).Take(_random.Next(64)));
                 break;
             case 6:
+                data.InsertRange(at, data.GetRange(at, Math.Min(rest, _random.Next(40))));
+                break;
+            case 7:
                 Repeat(data, at);
+                break;
+            case 8:
+                ReplaceNumber(data, at);
                 break;
             default:
                 SwapTokens(data);
@@ -70,9 +79,20 @@ public sealed class Mutator
     {
         byte[] part = [.. data.Skip(at).Take(1 + _random.Next(32))];
         int times = 1 << _random.Next(10);
-        if (part.Length * times < MaxLength)
+        if (part.Length * times < MaxGrowth)
         {
             data.InsertRange(at, Enumerable.Repeat(part, times).SelectMany(bytes => bytes));
+        }
+    }
+
+    private void ReplaceNumber(List<byte> data, int from)
+    {
+        int begin = data.FindIndex(from, value => char.IsAsciiDigit((char)value));
+        if (begin >= 0)
+        {
+            int end = data.FindIndex(begin, value => !char.IsAsciiDigit((char)value));
+            data.RemoveRange(begin, (end < 0 ? data.Count : end) - begin);
+            data.InsertRange(begin, Fragments[_random.Next(Fragments.Length)]);
         }
     }
 

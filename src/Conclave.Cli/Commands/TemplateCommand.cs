@@ -75,7 +75,7 @@ internal static class TemplateCommand
             }
         }
 
-        return (Parse(text, $"{directory}: chat template"), given);
+        return (Parse(text, config.ChatTemplatePlace), given);
     }
 
     private static ChatTemplate Parse(string text, string name)
@@ -86,7 +86,7 @@ internal static class TemplateCommand
         }
         catch (TemplateException e)
         {
-            throw new UserErrorException($"{name}: line {e.Line}: {e.Message}", e);
+            throw new UserErrorException(e.Detail, e);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Conclave.Primitives;
 
@@ -6,10 +7,15 @@ namespace Conclave.Text.Tokenization;
 /// <summary>Reads "model" of a tokenizer.json.</summary>
 internal sealed class BytePairModelReader
 {
-    private readonly HashSet<int> _ids;
+    // What a token and its id take in released files, at least: room is made for as many tokens as the text could hold.
+    private const int BytesPerToken = 16;
 
-    public BytePairModelReader(JsonCursor model)
+    private bool[] _taken = new bool[256];
+
+    public BytePairModelReader(TokenizerDocument document)
     {
+        JsonCursor model = document.Root.Required("model");
+
         // Old files have no type.
         if (model.Optional("type") is { } type && type.String() != "BPE")
         {
@@ -17,7 +23,8 @@ internal sealed class BytePairModelReader
         }
 
         RefuseVariants(model);
-        Vocabulary = ReadVocabulary(model.Required("vocab"), out _ids);
+        Vocabulary = new TokenTable(document.Vocabulary.Length / BytesPerToken);
+        ReadVocabulary(model.Required("vocab"), document.Vocabulary.Span);
         int unknown = -1;
         if (model.Optional("unk_token") is { } token && !Vocabulary.TryGetValue(token.String(), out unknown))
         {
@@ -26,17 +33,17 @@ internal sealed class BytePairModelReader
 
         Model = new BytePairModel(
             Vocabulary,
-            ReadMerges(model.Required("merges")),
+            ReadMerges(model.Required("merges"), document.Merges.Span),
             model.Optional("ignore_merges")?.Boolean() ?? false,
             unknown,
             model.Optional("fuse_unk")?.Boolean() ?? false);
     }
 
-    public Dictionary<string, int> Vocabulary { get; }
+    public TokenTable Vocabulary { get; }
 
     public BytePairModel Model { get; }
 
-    public bool HasId(int id) => _ids.Contains(id);
+    public bool HasId(int id) => id < _taken.Length && _taken[id];
 
     private static void RefuseVariants(JsonCursor model)
     {
@@ -59,43 +66,53 @@ internal sealed class BytePairModelReader
         }
     }
 
-    // A cursor per token would cost more than the tokens: elements are read directly, and a cursor complains where one is wrong.
-    private static Dictionary<string, int> ReadVocabulary(JsonCursor cursor, out HashSet<int> ids)
+    private void ReadVocabulary(JsonCursor cursor, ReadOnlySpan<byte> json)
     {
-        Dictionary<string, int> vocabulary = new(StringComparer.Ordinal);
-        ids = [];
         if (cursor.Kind != JsonValueKind.Object)
         {
             throw cursor.Error("an object is expected");
         }
 
-        vocabulary.EnsureCapacity(cursor.Element.GetPropertyCount());
-        ids.EnsureCapacity(cursor.Element.GetPropertyCount());
-        foreach (JsonProperty property in cursor.Element.EnumerateObject())
+        Utf8JsonReader reader = Reader(json);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            string token = Text(cursor, property);
-            if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id) || id < 0
-                || id > TokenizerJsonReader.MaxId)
+            string token = Text(cursor, ref reader);
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out int id) || id < 0 || id > TokenizerJsonReader.MaxId)
             {
-                throw cursor.Error($"\"{token}\": {Short(property.Value)}; an id from 0 to {TokenizerJsonReader.MaxId} is expected");
+                throw cursor.Error($"\"{token}\": {Short(json, ref reader)}; an id from 0 to {TokenizerJsonReader.MaxId} is expected");
             }
 
-            if (!ids.Add(id))
+            if (HasId(id))
             {
                 throw cursor.Error($"\"{token}\": id {id} was given to another token before");
             }
 
-            vocabulary[token] = id;
-        }
+            if (!Vocabulary.TryAdd(token, id))
+            {
+                throw cursor.Error($"\"{token}\" is there twice");
+            }
 
-        return vocabulary;
+            Take(id);
+        }
     }
 
-    private static string Text(JsonCursor cursor, JsonProperty property)
+    private void Take(int id)
+    {
+        if (id >= _taken.Length)
+        {
+            Array.Resize(ref _taken, Math.Max(id + 1, Math.Min(2 * _taken.Length, TokenizerJsonReader.MaxId + 1)));
+        }
+
+        _taken[id] = true;
+    }
+
+    private static string Text(JsonCursor cursor, ref Utf8JsonReader reader)
     {
         try
         {
-            return property.Name;
+            return reader.GetString()!;
         }
         catch (InvalidOperationException)
         {
@@ -103,21 +120,24 @@ internal sealed class BytePairModelReader
         }
     }
 
-    private PairMergeTable ReadMerges(JsonCursor cursor)
+    private PairMergeTable ReadMerges(JsonCursor cursor, ReadOnlySpan<byte> json)
     {
         if (cursor.Kind != JsonValueKind.Array)
         {
             throw cursor.Error("an array is expected");
         }
 
-        Dictionary<ulong, long> merges = new(cursor.Element.GetArrayLength());
-        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> vocabulary = Vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        // As a rule, a merge makes a token.
+        PairMergeTable merges = new(Vocabulary.Count);
+        Utf8JsonReader reader = Reader(json);
+        reader.Read();
+        char[] buffer = new char[256];
         int index = 0;
         int rank = 0;
-        foreach (JsonElement item in cursor.Element.EnumerateArray())
+        int place = -1;
+        for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; index++)
         {
-            string merged = ReadMerge(cursor, item, index, out int split);
-            index++;
+            ReadOnlySpan<char> merged = ReadMerge(cursor, json, ref reader, index, ref buffer, out int split);
 
             // A header that came along from merges.txt.
             if (split < 0)
@@ -125,45 +145,54 @@ internal sealed class BytePairModelReader
                 continue;
             }
 
-            if (!vocabulary.TryGetValue(merged.AsSpan(0, split), out int left)
-                || !vocabulary.TryGetValue(merged.AsSpan(split), out int right)
-                || !vocabulary.TryGetValue(merged, out int id))
+            if (!Vocabulary.TryGetValue(merged[..split], out int left)
+                || !Vocabulary.TryGetValue(merged[split..], out int right)
+                || !Vocabulary.TryGetValue(merged, ref place, out int id))
             {
-                throw cursor.Error(
-                    $"merge {index - 1} (\"{merged[..split]}\" and \"{merged[split..]}\"): both and \"{merged}\" are expected in \"vocab\"");
+                throw cursor.Error($"merge {index} (\"{merged[..split]}\" and \"{merged[split..]}\"): both and \"{merged}\" are expected in \"vocab\"");
             }
 
-            merges[PairMergeTable.Key(left, right)] = PairMergeTable.Value(rank++, id);
+            merges.Set(left, right, PairMergeTable.Value(rank++, id));
         }
 
-        return new PairMergeTable(merges);
+        return merges;
     }
 
     // "a b" (a pair with a space between) or ["a", "b"]: both together, and where the second one begins.
-    private static string ReadMerge(JsonCursor cursor, JsonElement item, int index, out int split)
+    private static ReadOnlySpan<char> ReadMerge(
+        JsonCursor cursor, ReadOnlySpan<byte> json, ref Utf8JsonReader reader, int index, ref char[] buffer, out int split)
     {
+        Utf8JsonReader item = reader;
         try
         {
-            if (item.ValueKind == JsonValueKind.String)
+            if (reader.TokenType == JsonTokenType.String)
             {
-                string text = item.GetString()!;
-                split = text.StartsWith("#version", StringComparison.Ordinal) ? -1 : text.IndexOf(' ');
-                if (split == -1 && text.StartsWith("#version", StringComparison.Ordinal))
+                int length = Append(ref reader, ref buffer, 0);
+                Span<char> text = buffer.AsSpan(0, length);
+                if (text.StartsWith("#version"))
                 {
+                    split = -1;
                     return text;
                 }
 
-                if (split >= 0 && text.IndexOf(' ', split + 1) < 0)
+                split = text.IndexOf(' ');
+                if (split >= 0 && !text[(split + 1)..].Contains(' '))
                 {
-                    return string.Concat(text.AsSpan(0, split), text.AsSpan(split + 1));
+                    text[(split + 1)..].CopyTo(text[split..]);
+                    return text[..^1];
                 }
             }
-            else if (item.ValueKind == JsonValueKind.Array && item.GetArrayLength() == 2
-                && item[0].ValueKind == JsonValueKind.String && item[1].ValueKind == JsonValueKind.String)
+            else if (reader.TokenType == JsonTokenType.StartArray && reader.Read() && reader.TokenType == JsonTokenType.String)
             {
-                string left = item[0].GetString()!;
-                split = left.Length;
-                return left + item[1].GetString();
+                split = Append(ref reader, ref buffer, 0);
+                if (reader.Read() && reader.TokenType == JsonTokenType.String)
+                {
+                    int length = Append(ref reader, ref buffer, split);
+                    if (reader.Read() && reader.TokenType == JsonTokenType.EndArray)
+                    {
+                        return buffer.AsSpan(0, length);
+                    }
+                }
             }
         }
         catch (InvalidOperationException)
@@ -171,12 +200,29 @@ internal sealed class BytePairModelReader
             throw cursor.Error($"merge {index}: an unpaired surrogate; only valid Unicode can be used");
         }
 
-        throw cursor.Error($"merge {index}: {Short(item)}; two tokens are expected, as \"a b\" or [\"a\", \"b\"]");
+        throw cursor.Error($"merge {index}: {Short(json, ref item)}; two tokens are expected, as \"a b\" or [\"a\", \"b\"]");
     }
 
-    private static string Short(JsonElement element)
+    // Returns where the string ends in the buffer.
+    private static int Append(ref Utf8JsonReader reader, ref char[] buffer, int start)
     {
-        string text = element.GetRawText();
+        // UTF-16 never has more units than UTF-8 has bytes.
+        int most = start + reader.ValueSpan.Length;
+        if (most > buffer.Length)
+        {
+            Array.Resize(ref buffer, Math.Max(most, 2 * buffer.Length));
+        }
+
+        return start + reader.CopyString(buffer.AsSpan(start));
+    }
+
+    private static Utf8JsonReader Reader(ReadOnlySpan<byte> json) => new(json, new JsonReaderOptions { MaxDepth = TokenizerDocument.MaxDepth });
+
+    private static string Short(ReadOnlySpan<byte> json, ref Utf8JsonReader reader)
+    {
+        int start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        string text = Encoding.UTF8.GetString(json[start..(int)reader.BytesConsumed]);
         return text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
     }
 }

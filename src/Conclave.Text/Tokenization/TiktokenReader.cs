@@ -17,6 +17,9 @@ internal static class TiktokenReader
     private const long MaxBytes = 256L << 20;
     private const int ReservedTokens = 256;
 
+    // Room is made for as many tokens as a file of released ones of this length has at most.
+    private const int BytesPerLine = 12;
+
     private const string SplitPattern =
         @"[\p{Han}]+"
         + "|" + Prefix + Upper + "*" + Lower + "+" + Contraction
@@ -35,7 +38,7 @@ internal static class TiktokenReader
     /// <exception cref="UserErrorException">A file cannot be read, or is not what it should be; names the line or the JSON path.</exception>
     public static TokenizerParts Read(string file, string configuration)
     {
-        Dictionary<string, int> ranks = ReadRanks(file);
+        TokenTable ranks = ReadRanks(file);
         AddedToken[] added = ReadSpecialTokens(configuration, ranks.Count);
         return new TokenizerParts
         {
@@ -51,10 +54,10 @@ internal static class TiktokenReader
         };
     }
 
-    private static Dictionary<string, int> ReadRanks(string file)
+    private static TokenTable ReadRanks(string file)
     {
         ReadOnlySpan<byte> rest = ReadBytes(file);
-        Dictionary<string, int> ranks = new(StringComparer.Ordinal);
+        TokenTable ranks = new(rest.Length / BytesPerLine);
         HashSet<int> taken = [];
         for (int line = 1; !rest.IsEmpty; line++)
         {
@@ -82,20 +85,20 @@ internal static class TiktokenReader
         return ranks;
     }
 
-    private static void Check(string file, Dictionary<string, int> ranks)
+    private static void Check(string file, TokenTable ranks)
     {
         // Special tokens get the ids behind the number of ranks: with a gap, two tokens would share an id.
-        foreach (int rank in ranks.Values)
+        foreach (TokenTable.Entry token in ranks.Entries)
         {
-            if (rank >= ranks.Count)
+            if (token.Id >= ranks.Count)
             {
-                throw new UserErrorException($"{file}: rank {rank} of {ranks.Count} tokens; the ranks 0 to {ranks.Count - 1} are expected, each once");
+                throw new UserErrorException($"{file}: rank {token.Id} of {ranks.Count} tokens; the ranks 0 to {ranks.Count - 1} are expected, each once");
             }
         }
 
         for (int value = 0; value < 256; value++)
         {
-            if (!ranks.ContainsKey(ByteAlphabet.Character((byte)value).ToString()))
+            if (!ranks.TryGetValue([ByteAlphabet.Character((byte)value)], out _))
             {
                 throw new UserErrorException($"{file}: no token for the single byte 0x{value:X2}; without it not every text can be encoded");
             }

@@ -36,7 +36,7 @@ public sealed class Tokenizer
         // Special tokens come first: where two added tokens have one content after normalization, the reference takes the first of this order.
         AddedToken[] added = [.. parts.Added.OrderBy(static token => token.Special ? 0 : 1)];
         _raw = new AddedTokenMatcher(added.Where(static token => !token.Normalized).Select(static token => (CodePoints.From(token.Content), token)));
-        _normalized = new AddedTokenMatcher(added.Where(static token => token.Normalized).Select(token => (Normalize(CodePoints.From(token.Content)), token)));
+        _normalized = new AddedTokenMatcher(added.Where(static token => token.Normalized).Select(token => (NormalizeContent(token), token)));
     }
 
     /// <summary>The number of ids: the highest one, added tokens included, plus 1.</summary>
@@ -77,7 +77,7 @@ public sealed class Tokenizer
         }
 
         int[] points = CodePoints.From(text);
-        Encoding encoding = new(new PreTokenizedText(new MatchState(points.Length)), new BytePairScratch(), [], ids, recognizeSpecial);
+        Encoding encoding = new(new PreTokenizedText(new MatchState(points.Length), new TextGrowth(points.Length)), new BytePairScratch(), [], ids, recognizeSpecial);
         if (_moonshot)
         {
             MoonshotChunks chunks = new(points);
@@ -157,7 +157,7 @@ public sealed class Tokenizer
             }
             else
             {
-                EncodeNormalized(Normalize(stretch.ToArray()), encoding);
+                EncodeNormalized(Normalize(stretch.ToArray(), encoding.Text.Growth), encoding);
             }
         }
     }
@@ -193,7 +193,13 @@ public sealed class Tokenizer
         }
     }
 
-    private int[] Normalize(int[] text) => _normalizer is null ? text : _normalizer.Normalize(text);
+    private int[] Normalize(int[] text, TextGrowth growth) => _normalizer is null ? text : _normalizer.Normalize(text, growth);
+
+    private int[] NormalizeContent(AddedToken token)
+    {
+        int[] content = CodePoints.From(token.Content);
+        return Normalize(content, new TextGrowth(content.Length));
+    }
 
     private sealed record Encoding(
         PreTokenizedText Text, BytePairScratch Scratch, List<AddedTokenMatcher.Segment> Segments, List<int> Ids, bool RecognizeSpecial);

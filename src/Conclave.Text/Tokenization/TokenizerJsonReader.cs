@@ -13,9 +13,9 @@ internal sealed class TokenizerJsonReader(string file)
     /// <exception cref="UserErrorException">The file cannot be read, is inconsistent, or asks for what is not supported; names the JSON path.</exception>
     public TokenizerParts Read()
     {
-        JsonCursor root = JsonCursor.ReadFile(file);
-        JsonCursor modelCursor = root.Required("model");
-        BytePairModelReader model = new(modelCursor);
+        TokenizerDocument document = TokenizerDocument.Read(file);
+        JsonCursor root = document.Root;
+        BytePairModelReader model = new(document);
         AddedToken[] added = ReadAddedTokens(root, model);
         bool byteLevel = ReadDecoder(root.Optional("decoder"), out bool spaces);
         Vocabulary vocabulary = new(model.Vocabulary, added, byteLevel);

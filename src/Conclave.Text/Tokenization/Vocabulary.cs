@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Conclave.Primitives;
 
@@ -10,22 +11,22 @@ internal sealed class Vocabulary
     private readonly int[] _offsets;
     private readonly byte[] _bytes;
     private readonly bool[] _special;
-    private readonly Dictionary<string, int> _model;
+    private readonly TokenTable _model;
     private readonly Dictionary<string, int> _added = new(StringComparer.Ordinal);
 
     /// <param name="model">The tokens of the model; ids are distinct and not negative.</param>
     /// <param name="added">Tokens beside them; where one has the id of a token of the model, it replaces it.</param>
     /// <param name="byteLevel">Characters of the byte alphabet stand for bytes; otherwise tokens are plain text.</param>
-    public Vocabulary(Dictionary<string, int> model, IReadOnlyList<AddedToken> added, bool byteLevel)
+    public Vocabulary(TokenTable model, IReadOnlyList<AddedToken> added, bool byteLevel)
     {
         _model = model;
         int size = Math.Max(
-            model.Count == 0 ? 0 : model.Values.Max() + 1,
+            model.IdLimit,
             added.Count == 0 ? 0 : added.Max(static token => token.Id) + 1);
         _texts = new string?[size];
-        foreach ((string text, int id) in model)
+        foreach (TokenTable.Entry token in model.Entries)
         {
-            _texts[id] = text;
+            _texts[token.Id] = token.Text;
         }
 
         HashSet<string> special = new(StringComparer.Ordinal);
@@ -41,16 +42,16 @@ internal sealed class Vocabulary
 
         _special = new bool[size];
         _offsets = new int[size + 1];
-        using MemoryStream bytes = new();
+        List<byte> bytes = [];
         for (int id = 0; id < size; id++)
         {
             string text = _texts[id] ?? string.Empty;
             _special[id] = _texts[id] is not null && special.Contains(text);
             Write(text, byteLevel, bytes);
-            _offsets[id + 1] = (int)bytes.Length;
+            _offsets[id + 1] = bytes.Count;
         }
 
-        _bytes = bytes.ToArray();
+        _bytes = [.. bytes];
     }
 
     public int Size => _texts.Length;
@@ -67,17 +68,20 @@ internal sealed class Vocabulary
 
     // A token with any character outside the alphabet (an added one, as a rule) stands for its own UTF-8: the reference's decoder decides
     // token by token, too.
-    private static void Write(string text, bool byteLevel, MemoryStream bytes)
+    private static void Write(string text, bool byteLevel, List<byte> bytes)
     {
-        if (!byteLevel || !text.All(static c => ByteAlphabet.Byte(c) >= 0))
-        {
-            bytes.Write(Encoding.UTF8.GetBytes(text));
-            return;
-        }
-
+        int start = bytes.Count;
         foreach (char c in text)
         {
-            bytes.WriteByte((byte)ByteAlphabet.Byte(c));
+            int value = byteLevel ? ByteAlphabet.Byte(c) : -1;
+            if (value < 0)
+            {
+                CollectionsMarshal.SetCount(bytes, start);
+                bytes.AddRange(Encoding.UTF8.GetBytes(text));
+                return;
+            }
+
+            bytes.Add((byte)value);
         }
     }
 

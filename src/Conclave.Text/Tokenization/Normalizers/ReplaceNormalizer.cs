@@ -7,7 +7,7 @@ internal sealed class ReplaceNormalizer(Pattern pattern, string content) : Norma
 {
     private readonly int[] _content = CodePoints.From(content);
 
-    public override int[] Normalize(int[] text)
+    public override int[] Normalize(int[] text, TextGrowth growth)
     {
         MatchState state = new(text.Length);
         List<int> result = new(text.Length);
@@ -15,6 +15,7 @@ internal sealed class ReplaceNormalizer(Pattern pattern, string content) : Norma
         while (pattern.TryNext(text, last, state, out int start, out int end))
         {
             result.AddRange(text.AsSpan(Math.Max(last, 0)..start));
+            growth.Check((long)result.Count + _content.Length);
             result.AddRange(_content);
             last = end;
         }

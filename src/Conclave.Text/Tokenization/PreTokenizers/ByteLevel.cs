@@ -47,7 +47,7 @@ internal sealed class ByteLevel(bool addPrefixSpace, bool useRegex) : PreTokeniz
 
     private static void ToBytes(PreTokenizedText text)
     {
-        int size = 0;
+        long size = 0;
         foreach (PreTokenizedText.Piece piece in text.Pieces)
         {
             foreach (int point in text[piece])
@@ -56,6 +56,7 @@ internal sealed class ByteLevel(bool addPrefixSpace, bool useRegex) : PreTokeniz
             }
         }
 
+        text.Growth.Check(size);
         int[] buffer = new int[size];
         int length = 0;
         Span<byte> utf8 = stackalloc byte[4];

@@ -3,7 +3,7 @@ using Conclave.Text.Patterns;
 namespace Conclave.Text.Tokenization.PreTokenizers;
 
 /// <summary>A text that pre-tokenizers cut into pieces, one after the other. Pieces are never empty.</summary>
-internal sealed class PreTokenizedText(MatchState state)
+internal sealed class PreTokenizedText(MatchState state, TextGrowth growth)
 {
     private List<Piece> _pieces = [];
     private List<Piece> _next = [];
@@ -11,6 +11,9 @@ internal sealed class PreTokenizedText(MatchState state)
 
     /// <summary>What is left for patterns to spend on the whole text.</summary>
     public MatchState State { get; } = state;
+
+    /// <summary>How long the text may become.</summary>
+    public TextGrowth Growth { get; } = growth;
 
     public IReadOnlyList<Piece> Pieces => _pieces;
 
