@@ -6,7 +6,7 @@ namespace Conclave.EndToEnd.Tests;
 /// <summary>Weights are read where they lie.</summary>
 public sealed class ResidentMemoryTests
 {
-    // 110 small layers of 64 experts, about 450 MB.
+    // 110 small layers of 64 experts, about 394 MB.
     private const string Layers = "110";
     private const long Allowance = 300_000_000;
 
