@@ -6,7 +6,8 @@ namespace Conclave.Text.Tokenization;
 /// </summary>
 internal sealed class BytePairModel
 {
-    private readonly TokenTable _vocabulary;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _vocabulary;
+    private readonly int _longest;
     private readonly int[] _characters = new int[ByteAlphabet.Limit];
     private readonly MergeTable _merges;
     private readonly bool _wholePieceFirst;
@@ -18,17 +19,17 @@ internal sealed class BytePairModel
     /// <param name="wholePieceFirst">A piece that is a token is that token, whatever the merges would make of it.</param>
     /// <param name="unknown">Id for characters without a token, or -1 to leave them out.</param>
     /// <param name="fuseUnknown">Neighbouring unknown characters become one token.</param>
-    public BytePairModel(TokenTable vocabulary, MergeTable merges, bool wholePieceFirst, int unknown, bool fuseUnknown)
+    public BytePairModel(Dictionary<string, int> vocabulary, MergeTable merges, bool wholePieceFirst, int unknown, bool fuseUnknown)
     {
-        _vocabulary = vocabulary;
+        _vocabulary = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
+        _longest = vocabulary.Count == 0 ? 0 : vocabulary.Keys.Max(static token => token.Length);
         _merges = merges;
         _wholePieceFirst = wholePieceFirst;
         _unknown = unknown;
         _fuseUnknown = fuseUnknown;
         for (int c = 0; c < _characters.Length; c++)
         {
-            char character = (char)c;
-            _characters[c] = vocabulary.TryGetValue(new ReadOnlySpan<char>(in character), out int id) ? id : -1;
+            _characters[c] = vocabulary.GetValueOrDefault(((char)c).ToString(), -1);
         }
     }
 
@@ -41,7 +42,7 @@ internal sealed class BytePairModel
             text[i] = (char)piece[i];
         }
 
-        if (_wholePieceFirst && text.Length <= _vocabulary.Longest && _vocabulary.TryGetValue(text, out int whole))
+        if (_wholePieceFirst && text.Length <= _longest && _vocabulary.TryGetValue(text, out int whole))
         {
             ids.Add(whole);
             return;

@@ -23,7 +23,6 @@ internal sealed class BytePairModelReader
         }
 
         RefuseVariants(model);
-        Vocabulary = new TokenTable(document.Vocabulary.Length / BytesPerToken);
         ReadVocabulary(model.Required("vocab"), document.Vocabulary.Span);
         int unknown = -1;
         if (model.Optional("unk_token") is { } token && !Vocabulary.TryGetValue(token.String(), out unknown))
@@ -39,7 +38,7 @@ internal sealed class BytePairModelReader
             model.Optional("fuse_unk")?.Boolean() ?? false);
     }
 
-    public TokenTable Vocabulary { get; }
+    public Dictionary<string, int> Vocabulary { get; } = new(StringComparer.Ordinal);
 
     public BytePairModel Model { get; }
 
@@ -73,6 +72,7 @@ internal sealed class BytePairModelReader
             throw cursor.Error("an object is expected");
         }
 
+        Vocabulary.EnsureCapacity(json.Length / BytesPerToken);
         Utf8JsonReader reader = Reader(json);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -128,13 +128,13 @@ internal sealed class BytePairModelReader
         }
 
         // As a rule, a merge makes a token.
-        PairMergeTable merges = new(Vocabulary.Count);
+        Dictionary<ulong, long> merges = new(Vocabulary.Count);
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> vocabulary = Vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
         Utf8JsonReader reader = Reader(json);
         reader.Read();
         char[] buffer = new char[256];
         int index = 0;
         int rank = 0;
-        int place = -1;
         for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; index++)
         {
             ReadOnlySpan<char> merged = ReadMerge(cursor, json, ref reader, index, ref buffer, out int split);
@@ -145,17 +145,17 @@ internal sealed class BytePairModelReader
                 continue;
             }
 
-            if (!Vocabulary.TryGetValue(merged[..split], out int left)
-                || !Vocabulary.TryGetValue(merged[split..], out int right)
-                || !Vocabulary.TryGetValue(merged, ref place, out int id))
+            if (!vocabulary.TryGetValue(merged[..split], out int left)
+                || !vocabulary.TryGetValue(merged[split..], out int right)
+                || !vocabulary.TryGetValue(merged, out int id))
             {
                 throw cursor.Error($"merge {index} (\"{merged[..split]}\" and \"{merged[split..]}\"): both and \"{merged}\" are expected in \"vocab\"");
             }
 
-            merges.Set(left, right, PairMergeTable.Value(rank++, id));
+            merges[PairMergeTable.Key(left, right)] = PairMergeTable.Value(rank++, id);
         }
 
-        return merges;
+        return new PairMergeTable(merges);
     }
 
     // "a b" (a pair with a space between) or ["a", "b"]: both together, and where the second one begins.

@@ -17,9 +17,6 @@ internal static class TiktokenReader
     private const long MaxBytes = 256L << 20;
     private const int ReservedTokens = 256;
 
-    // Room is made for as many tokens as a file of released ones of this length has at most.
-    private const int BytesPerLine = 12;
-
     private const string SplitPattern =
         @"[\p{Han}]+"
         + "|" + Prefix + Upper + "*" + Lower + "+" + Contraction
@@ -38,7 +35,7 @@ internal static class TiktokenReader
     /// <exception cref="UserErrorException">A file cannot be read, or is not what it should be; names the line or the JSON path.</exception>
     public static TokenizerParts Read(string file, string configuration)
     {
-        TokenTable ranks = ReadRanks(file);
+        Dictionary<string, int> ranks = ReadRanks(file);
         AddedToken[] added = ReadSpecialTokens(configuration, ranks.Count);
         return new TokenizerParts
         {
@@ -54,10 +51,10 @@ internal static class TiktokenReader
         };
     }
 
-    private static TokenTable ReadRanks(string file)
+    private static Dictionary<string, int> ReadRanks(string file)
     {
         ReadOnlySpan<byte> rest = ReadBytes(file);
-        TokenTable ranks = new(rest.Length / BytesPerLine);
+        Dictionary<string, int> ranks = new(StringComparer.Ordinal);
         HashSet<int> taken = [];
         for (int line = 1; !rest.IsEmpty; line++)
         {
@@ -85,20 +82,20 @@ internal static class TiktokenReader
         return ranks;
     }
 
-    private static void Check(string file, TokenTable ranks)
+    private static void Check(string file, Dictionary<string, int> ranks)
     {
         // Special tokens get the ids behind the number of ranks: with a gap, two tokens would share an id.
-        foreach (TokenTable.Entry token in ranks.Entries)
+        foreach (int rank in ranks.Values)
         {
-            if (token.Id >= ranks.Count)
+            if (rank >= ranks.Count)
             {
-                throw new UserErrorException($"{file}: rank {token.Id} of {ranks.Count} tokens; the ranks 0 to {ranks.Count - 1} are expected, each once");
+                throw new UserErrorException($"{file}: rank {rank} of {ranks.Count} tokens; the ranks 0 to {ranks.Count - 1} are expected, each once");
             }
         }
 
         for (int value = 0; value < 256; value++)
         {
-            if (!ranks.TryGetValue([ByteAlphabet.Character((byte)value)], out _))
+            if (!ranks.ContainsKey(ByteAlphabet.Character((byte)value).ToString()))
             {
                 throw new UserErrorException($"{file}: no token for the single byte 0x{value:X2}; without it not every text can be encoded");
             }

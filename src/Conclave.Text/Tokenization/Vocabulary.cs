@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using Conclave.Primitives;
 
@@ -11,22 +10,22 @@ internal sealed class Vocabulary
     private readonly int[] _offsets;
     private readonly byte[] _bytes;
     private readonly bool[] _special;
-    private readonly TokenTable _model;
+    private readonly Dictionary<string, int> _model;
     private readonly Dictionary<string, int> _added = new(StringComparer.Ordinal);
 
     /// <param name="model">The tokens of the model; ids are distinct and not negative.</param>
     /// <param name="added">Tokens beside them; where one has the id of a token of the model, it replaces it.</param>
     /// <param name="byteLevel">Characters of the byte alphabet stand for bytes; otherwise tokens are plain text.</param>
-    public Vocabulary(TokenTable model, IReadOnlyList<AddedToken> added, bool byteLevel)
+    public Vocabulary(Dictionary<string, int> model, IReadOnlyList<AddedToken> added, bool byteLevel)
     {
         _model = model;
         int size = Math.Max(
-            model.IdLimit,
+            model.Count == 0 ? 0 : model.Values.Max() + 1,
             added.Count == 0 ? 0 : added.Max(static token => token.Id) + 1);
         _texts = new string?[size];
-        foreach (TokenTable.Entry token in model.Entries)
+        foreach ((string text, int id) in model)
         {
-            _texts[token.Id] = token.Text;
+            _texts[id] = text;
         }
 
         HashSet<string> special = new(StringComparer.Ordinal);
@@ -42,16 +41,16 @@ internal sealed class Vocabulary
 
         _special = new bool[size];
         _offsets = new int[size + 1];
-        List<byte> bytes = [];
+        using MemoryStream bytes = new();
         for (int id = 0; id < size; id++)
         {
             string text = _texts[id] ?? string.Empty;
             _special[id] = _texts[id] is not null && special.Contains(text);
             Write(text, byteLevel, bytes);
-            _offsets[id + 1] = bytes.Count;
+            _offsets[id + 1] = (int)bytes.Length;
         }
 
-        _bytes = [.. bytes];
+        _bytes = bytes.ToArray();
     }
 
     public int Size => _texts.Length;
@@ -68,20 +67,17 @@ internal sealed class Vocabulary
 
     // A token with any character outside the alphabet (an added one, as a rule) stands for its own UTF-8: the reference's decoder decides
     // token by token, too.
-    private static void Write(string text, bool byteLevel, List<byte> bytes)
+    private static void Write(string text, bool byteLevel, MemoryStream bytes)
     {
-        int start = bytes.Count;
+        if (!byteLevel || !text.All(static c => ByteAlphabet.Byte(c) >= 0))
+        {
+            bytes.Write(Encoding.UTF8.GetBytes(text));
+            return;
+        }
+
         foreach (char c in text)
         {
-            int value = byteLevel ? ByteAlphabet.Byte(c) : -1;
-            if (value < 0)
-            {
-                CollectionsMarshal.SetCount(bytes, start);
-                bytes.AddRange(Encoding.UTF8.GetBytes(text));
-                return;
-            }
-
-            bytes.Add((byte)value);
+            bytes.WriteByte((byte)ByteAlphabet.Byte(c));
         }
     }
 

@@ -78,14 +78,7 @@ public sealed class PropertyTests
     {
         Dictionary<string, int> ranks = Tokenizers.KimiRanks()
             .Select(static (token, rank) => (ByteAlphabet.Text(token), rank)).ToDictionary(static pair => pair.Item1, static pair => pair.rank, StringComparer.Ordinal);
-        TokenTable table = new(ranks.Count);
-        foreach ((string token, int rank) in ranks)
-        {
-            Assert.True(table.TryAdd(token, rank));
-            Assert.False(table.TryAdd(token, 0));
-        }
-
-        BytePairModel model = new(table, new RankMergeTable(table), wholePieceFirst: true, unknown: -1, fuseUnknown: false);
+        BytePairModel model = new(ranks, new RankMergeTable(ranks), wholePieceFirst: true, unknown: -1, fuseUnknown: false);
         Texts.Sample(text =>
         {
             string piece = ByteAlphabet.Text(Encoding.UTF8.GetBytes(text));
