@@ -11,7 +11,8 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave bench: speed, always beside the limits of the machine measured in the same run.</summary>
 internal static class BenchCommand
 {
-    private const double Giga = 1e9;
+    /// <summary>Of bytes and operations.</summary>
+    public const double Giga = 1e9;
 
     public static Command Create() =>
         new CliCommand(
@@ -23,8 +24,8 @@ internal static class BenchCommand
             BenchKernelsCommand.Create(),
         };
 
-    /// <summary>--repeat, an odd number of runs whose median is reported.</summary>
-    public static Option<int> Repeat() => new("--repeat") { Description = "Runs of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => 5 };
+    /// <summary>--repeat, how many runs the median is taken of.</summary>
+    public static Option<int> Repeat(int runs) => new("--repeat") { Description = "Runs of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => runs };
 
     /// <summary>The value of an option that must be at least one.</summary>
     public static int Positive(ParseResult result, Option<int> option)

@@ -17,7 +17,7 @@ internal static class BenchKernelsCommand
         {
             Description = "Only cases whose operator/format contains this", HelpName = "TEXT", DefaultValueFactory = _ => "",
         };
-        Option<int> repeat = new("--repeat") { Description = "Calls of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => 11 };
+        Option<int> repeat = BenchCommand.Repeat(11);
         Option<bool> json = new("--json") { Description = "Write one JSON object" };
         ComputeOptions compute = new();
         CliCommand command = new(
@@ -30,6 +30,7 @@ internal static class BenchKernelsCommand
         compute.AddTo(command, cache: false);
         command.SetAction((result, cancellation) =>
         {
+            int runs = BenchCommand.Positive(result, repeat);
             KernelSet kernels = compute.Kernels(result);
             using WorkerTeam team = new(compute.Threads(result));
             using KernelBenchmark benchmark = new(kernels, team);
@@ -39,7 +40,7 @@ internal static class BenchKernelsCommand
             foreach (KernelCase kernel in KernelBenchmark.Cases().Where(one => $"{one.Operator}/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
             {
                 cancellation.ThrowIfCancellationRequested();
-                KernelSample sample = benchmark.Run(kernel, BenchCommand.Positive(result, repeat));
+                KernelSample sample = benchmark.Run(kernel, runs);
                 samples.Add(sample);
                 if (!result.GetValue(json))
                 {

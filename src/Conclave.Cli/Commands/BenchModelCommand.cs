@@ -11,8 +11,6 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave bench model: prefill and decode.</summary>
 internal static class BenchModelCommand
 {
-    private const double Giga = 1e9;
-
     public static Command Create()
     {
         Argument<string> directory = ModelDirectory.Argument();
@@ -20,7 +18,7 @@ internal static class BenchModelCommand
         Option<string> decode = new("--decode") { Description = "Tokens in the cache before the steps", HelpName = "N,…", DefaultValueFactory = _ => "0" };
         Option<string> batch = new("--batch") { Description = "Sequences decoded together", HelpName = "N,…", DefaultValueFactory = _ => "1" };
         Option<int> steps = new("--steps") { Description = "Steps of a decode run", HelpName = "N", DefaultValueFactory = _ => 8 };
-        Option<int> repeat = BenchCommand.Repeat();
+        Option<int> repeat = BenchCommand.Repeat(5);
         Option<bool> operators = new("--operators") { Description = "Show each operator's part" };
         Option<bool> json = new("--json") { Description = "Write one JSON object" };
         ComputeOptions compute = new();
@@ -102,7 +100,7 @@ internal static class BenchModelCommand
             foreach ((string name, OperatorTotals one) in median.Operators.OrderByDescending(entry => entry.Value.Seconds))
             {
                 output.WriteLine(
-                    $"    {name,-32} {one.Calls,5} calls {one.Seconds / median.Seconds,6:P1} of time {one.Bytes / one.Seconds / Giga,7:F2} GB/s {one.Flops / one.Seconds / Giga,7:F1} GFLOP/s  roofline {one.Roofline / one.Seconds:P0}");
+                    $"    {name,-32} {one.Calls,5} calls {one.Seconds / median.Seconds,6:P1} of time {one.Bytes / one.Seconds / BenchCommand.Giga,7:F2} GB/s {one.Flops / one.Seconds / BenchCommand.Giga,7:F1} GFLOP/s  roofline {one.Roofline / one.Seconds:P0}");
             }
 
             output.WriteLine($"    {"between operators",-44} {1 - (median.Total.Seconds / median.Seconds),6:P1} of time");

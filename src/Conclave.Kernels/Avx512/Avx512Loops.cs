@@ -151,7 +151,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         // Rows that do not exist are computed as copies of the last that does.
         byte* p0 = weights;
 
-        // Rows follow each other in memory, so the next four are what follows these; asked for in order, whatever the lengths of rows.
+        // The next four rows follow these in memory. They are asked for in order, not row by row: rows shorter than a page would look like several streams.
         byte* next = weights + (4 * rowBytes);
         byte* p1 = weights + (int.Min(1, rows - 1) * rowBytes);
         byte* p2 = weights + (int.Min(2, rows - 1) * rowBytes);
@@ -204,7 +204,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         }
     }
 
-    /// <summary>A cache is asked for the lines that four groups will be loaded from: out of order, the core looks ahead too little while it decodes.</summary>
+    /// <summary>Asks for the bytes of four groups. While weights are decoded the core's window of instructions is too short to reach them in time by itself.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* address)
     {
@@ -255,7 +255,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         return sum;
     }
 
-    /// <summary>With weights of <c>Load</c>: what they are too large, a power of two, inputs are made smaller.</summary>
+    /// <summary>For weights of <c>Load</c>, which are a power of two larger: the inputs are made smaller by it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> AddReduced(
         Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3, float* input, Vector512<float> sum)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -38,18 +39,13 @@ public sealed unsafe class MachineProbe : IDisposable
     private static float s_sink;
 
     private readonly NativeBuffer _buffer = new(BufferBytes);
-    private readonly int _lanes;
+    private readonly bool _wide;
 
     /// <summary>Prepares memory to read.</summary>
-    /// <param name="kernels">The instruction set whose vectors are used for multiply-adds.</param>
+    /// <param name="kernels">Multiply-adds are measured in the widest vectors that these use; for the reference, in the widest that the machine has by default.</param>
     public MachineProbe(KernelSet kernels)
     {
-        _lanes = kernels.Name switch
-        {
-            "avx512" => Vector512<float>.Count,
-            "avx2" => Vector256<float>.Count,
-            _ => Vector128<float>.Count,
-        };
+        _wide = kernels.Name == "avx512";
 
         // Pages that were never written are all the same page of zeros, which a cache holds.
         for (nint i = 0; i < BufferBytes; i += sizeof(long))
@@ -58,7 +54,7 @@ public sealed unsafe class MachineProbe : IDisposable
         }
     }
 
-    /// <summary>Measures both limits; takes about a fifth of a second.</summary>
+    /// <summary>Measures both limits; takes about a fifth of a second where memory is quick.</summary>
     public MachineLimits Measure(WorkerTeam team) => new(ReadBandwidth(team), PeakFlops(team));
 
     /// <inheritdoc/>
@@ -71,7 +67,7 @@ public sealed unsafe class MachineProbe : IDisposable
         BufferBytes / Pieces / Median(Pieces, piece => team.Run(new ReadWork(_buffer.Data + (piece * (BufferBytes / Pieces)), BufferBytes / Pieces, ahead)));
 
     private double PeakFlops(WorkerTeam team) =>
-        2.0 * FmaSteps * Chains * _lanes * team.Count / Median(Pieces, _ => team.Run(new FmaWork(_lanes)));
+        2.0 * FmaSteps * Chains * (_wide ? Vector512<float>.Count : Vector<float>.Count) * team.Count / Median(Pieces, _ => team.Run(new FmaWork(_wide)));
 
     private static double Median(int runs, Action<int> action)
     {
@@ -116,14 +112,9 @@ public sealed unsafe class MachineProbe : IDisposable
         }
     }
 
-    private readonly struct FmaWork(int lanes) : IWork
+    private readonly struct FmaWork(bool wide) : IWork
     {
-        public void Run(int worker, int workers) => s_sink = lanes switch
-        {
-            16 => Wide(),
-            8 => Medium(),
-            _ => Narrow(),
-        };
+        public void Run(int worker, int workers) => s_sink = wide ? Wide() : Native();
 
         [MethodImpl(MethodImplOptions.NoInlining)]
         private static float Wide()
@@ -150,51 +141,27 @@ public sealed unsafe class MachineProbe : IDisposable
         }
 
         [MethodImpl(MethodImplOptions.NoInlining)]
-        private static float Medium()
+        private static float Native()
         {
-            Vector256<float> m = Vector256.Create(0.5f);
-            Vector256<float> a0 = m, a1 = m, a2 = m, a3 = m, a4 = m, a5 = m, a6 = m, a7 = m, a8 = m, a9 = m, a10 = m, a11 = m;
+            Vector<float> m = new(0.5f);
+            Vector<float> a0 = m, a1 = m, a2 = m, a3 = m, a4 = m, a5 = m, a6 = m, a7 = m, a8 = m, a9 = m, a10 = m, a11 = m;
             for (int i = 0; i < FmaSteps; i++)
             {
-                a0 = Vector256.FusedMultiplyAdd(a0, m, m);
-                a1 = Vector256.FusedMultiplyAdd(a1, m, m);
-                a2 = Vector256.FusedMultiplyAdd(a2, m, m);
-                a3 = Vector256.FusedMultiplyAdd(a3, m, m);
-                a4 = Vector256.FusedMultiplyAdd(a4, m, m);
-                a5 = Vector256.FusedMultiplyAdd(a5, m, m);
-                a6 = Vector256.FusedMultiplyAdd(a6, m, m);
-                a7 = Vector256.FusedMultiplyAdd(a7, m, m);
-                a8 = Vector256.FusedMultiplyAdd(a8, m, m);
-                a9 = Vector256.FusedMultiplyAdd(a9, m, m);
-                a10 = Vector256.FusedMultiplyAdd(a10, m, m);
-                a11 = Vector256.FusedMultiplyAdd(a11, m, m);
+                a0 = Vector.FusedMultiplyAdd(a0, m, m);
+                a1 = Vector.FusedMultiplyAdd(a1, m, m);
+                a2 = Vector.FusedMultiplyAdd(a2, m, m);
+                a3 = Vector.FusedMultiplyAdd(a3, m, m);
+                a4 = Vector.FusedMultiplyAdd(a4, m, m);
+                a5 = Vector.FusedMultiplyAdd(a5, m, m);
+                a6 = Vector.FusedMultiplyAdd(a6, m, m);
+                a7 = Vector.FusedMultiplyAdd(a7, m, m);
+                a8 = Vector.FusedMultiplyAdd(a8, m, m);
+                a9 = Vector.FusedMultiplyAdd(a9, m, m);
+                a10 = Vector.FusedMultiplyAdd(a10, m, m);
+                a11 = Vector.FusedMultiplyAdd(a11, m, m);
             }
 
-            return Vector256.Sum(a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11);
-        }
-
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        private static float Narrow()
-        {
-            Vector128<float> m = Vector128.Create(0.5f);
-            Vector128<float> a0 = m, a1 = m, a2 = m, a3 = m, a4 = m, a5 = m, a6 = m, a7 = m, a8 = m, a9 = m, a10 = m, a11 = m;
-            for (int i = 0; i < FmaSteps; i++)
-            {
-                a0 = Vector128.FusedMultiplyAdd(a0, m, m);
-                a1 = Vector128.FusedMultiplyAdd(a1, m, m);
-                a2 = Vector128.FusedMultiplyAdd(a2, m, m);
-                a3 = Vector128.FusedMultiplyAdd(a3, m, m);
-                a4 = Vector128.FusedMultiplyAdd(a4, m, m);
-                a5 = Vector128.FusedMultiplyAdd(a5, m, m);
-                a6 = Vector128.FusedMultiplyAdd(a6, m, m);
-                a7 = Vector128.FusedMultiplyAdd(a7, m, m);
-                a8 = Vector128.FusedMultiplyAdd(a8, m, m);
-                a9 = Vector128.FusedMultiplyAdd(a9, m, m);
-                a10 = Vector128.FusedMultiplyAdd(a10, m, m);
-                a11 = Vector128.FusedMultiplyAdd(a11, m, m);
-            }
-
-            return Vector128.Sum(a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11);
+            return Vector.Sum(a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11);
         }
     }
 }

@@ -85,13 +85,12 @@ public sealed class ModelBenchmark : IDisposable
     public WorkloadSample Run(Workload workload)
     {
         MachineLimits before = _probe.Measure(_team);
-        _meter.Limits = before;
         _meter.Clear();
         long start = Stopwatch.GetTimestamp();
         int tokens = workload.Phase == "prefill" ? Prefill(workload.Context) : Decode(workload.Context, workload.Batch);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new WorkloadSample(
-            seconds, tokens, MachineLimits.Mean(before, _probe.Measure(_team)), new Dictionary<string, OperatorTotals>(_meter.Operators));
+        MachineLimits limits = MachineLimits.Mean(before, _probe.Measure(_team));
+        return new WorkloadSample(seconds, tokens, limits, _meter.Totals(limits));
     }
 
     /// <inheritdoc/>

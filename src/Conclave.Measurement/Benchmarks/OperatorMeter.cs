@@ -15,31 +15,32 @@ public readonly record struct OperatorTotals(long Calls, double Seconds, double 
         new(a.Calls + b.Calls, a.Seconds + b.Seconds, a.Bytes + b.Bytes, a.Flops + b.Flops, a.Roofline + b.Roofline);
 }
 
-/// <summary>Adds up what the operators of a step did, by name.</summary>
+/// <summary>Notes what the operators of a step did; what that is of a roofline is computed afterwards, when the machine's limits are known.</summary>
 public sealed class OperatorMeter
 {
-    private readonly Dictionary<string, OperatorTotals> _operators = [];
-
-    /// <summary>The limits that rooflines are computed with.</summary>
-    public MachineLimits Limits { get; set; }
-
-    /// <summary>By operator.</summary>
-    public IReadOnlyDictionary<string, OperatorTotals> Operators => _operators;
-
-    /// <summary>All operators together.</summary>
-    public OperatorTotals Total => _operators.Values.Aggregate(default(OperatorTotals), static (sum, one) => sum + one);
+    private readonly List<(string Name, double Seconds, double Bytes, double Flops)> _calls = [];
 
     /// <summary>Forgets everything.</summary>
-    public void Clear() => _operators.Clear();
+    public void Clear() => _calls.Clear();
 
-    /// <summary>Adds one call.</summary>
+    /// <summary>Notes one call.</summary>
     /// <param name="name">The operator.</param>
     /// <param name="started">When it began (<see cref="Stopwatch.GetTimestamp"/>).</param>
     /// <param name="bytes">Bytes that it had to read.</param>
     /// <param name="flops">Operations that it had to do.</param>
-    public void Add(string name, long started, double bytes, double flops)
+    public void Add(string name, long started, double bytes, double flops) =>
+        _calls.Add((name, Stopwatch.GetElapsedTime(started).TotalSeconds, bytes, flops));
+
+    /// <summary>The calls by operator.</summary>
+    /// <param name="limits">What the machine could do.</param>
+    public IReadOnlyDictionary<string, OperatorTotals> Totals(MachineLimits limits)
     {
-        OperatorTotals call = new(1, Stopwatch.GetElapsedTime(started).TotalSeconds, bytes, flops, Limits.Roofline(bytes, flops));
-        _operators[name] = _operators.GetValueOrDefault(name) + call;
+        Dictionary<string, OperatorTotals> totals = [];
+        foreach ((string name, double seconds, double bytes, double flops) in _calls)
+        {
+            totals[name] = totals.GetValueOrDefault(name) + new OperatorTotals(1, seconds, bytes, flops, limits.Roofline(bytes, flops));
+        }
+
+        return totals;
     }
 }
