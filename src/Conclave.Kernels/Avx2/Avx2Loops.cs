@@ -35,7 +35,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
-    public static void Arrange(float* natural, float factor, float* arranged, nint groups)
+    public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint groups)
     {
         Vector256<float> scale = Vector256.Create(factor);
         for (nint g = 0; g < groups; g++)
@@ -49,7 +49,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 Vector256<float> low = Halves(natural, natural + 8) * scale;
                 Vector256<float> high = Halves(natural + 4, natural + 12) * scale;
                 Avx.Shuffle(low, high, 0x88).Store(arranged);
-                Avx.Shuffle(low, high, 0xDD).Store(arranged + 8);
+                Avx.Shuffle(low, high, 0xDD).Store(arranged + stride);
             }
             else
             {
@@ -63,18 +63,18 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 Vector256<float> low23 = Avx.Shuffle(r2, r3, 0x44);
                 Vector256<float> high23 = Avx.Shuffle(r2, r3, 0xEE);
                 Avx.Shuffle(low01, low23, 0x88).Store(arranged);
-                Avx.Shuffle(low01, low23, 0xDD).Store(arranged + 8);
-                Avx.Shuffle(high01, high23, 0x88).Store(arranged + 16);
-                Avx.Shuffle(high01, high23, 0xDD).Store(arranged + 24);
+                Avx.Shuffle(low01, low23, 0xDD).Store(arranged + stride);
+                Avx.Shuffle(high01, high23, 0x88).Store(arranged + (2 * stride));
+                Avx.Shuffle(high01, high23, 0xDD).Store(arranged + (3 * stride));
             }
 
             natural += Group;
-            arranged += Group;
+            arranged += TWeights.Vectors * stride;
         }
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint groups)
+    public static void Decode(byte* weights, float* decoded, nint stride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
@@ -82,17 +82,34 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
             v0.Store(decoded);
             if (TWeights.Vectors > 1)
             {
-                v1.Store(decoded + Vector256<float>.Count);
+                v1.Store(decoded + stride);
             }
 
             if (TWeights.Vectors > 2)
             {
-                v2.Store(decoded + (2 * Vector256<float>.Count));
-                v3.Store(decoded + (3 * Vector256<float>.Count));
+                v2.Store(decoded + (2 * stride));
+                v3.Store(decoded + (3 * stride));
             }
 
             weights += GroupBytes;
-            decoded += Group;
+            decoded += TWeights.Vectors * stride;
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Scale(int count, float* packed, float* scales, float* scaled, nint vectors)
+    {
+        for (nint v = 0; v < vectors; v++)
+        {
+            Vector256<float> scale = Vector256.Load(scales);
+            for (int i = 0; i < count; i++)
+            {
+                (Vector256.Load(packed) * scale).Store(scaled);
+                packed += Vector256<float>.Count;
+                scaled += Vector256<float>.Count;
+            }
+
+            scales += Vector256<float>.Count;
         }
     }
 
@@ -113,18 +130,18 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
 
     /// <inheritdoc/>
     public static void Tile(
-        int count, float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+        int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
     {
         switch (count)
         {
             case 1:
-                Tile<One>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<One>(weights, inputs, vectors, partials, first, sums);
                 break;
             case 2:
-                Tile<Two>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Two>(weights, inputs, vectors, partials, first, sums);
                 break;
             default:
-                Tile<Three>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Three>(weights, inputs, vectors, partials, first, sums);
                 break;
         }
     }
@@ -235,7 +252,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     private static void Tile<TCount>(
-        float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+        float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
         where TCount : struct, ICount
     {
         Vector256<float> a00 = default, a01 = default, a02 = default, a03 = default;
@@ -269,26 +286,26 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         {
             // One weight vector at a time: with twelve sums and three inputs that makes sixteen registers.
             Vector256<float> x0 = Vector256.Load(inputs);
-            Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + inputStride) : default;
-            Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * inputStride)) : default;
+            Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + Vector256<float>.Count) : default;
+            Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * Vector256<float>.Count)) : default;
             Vector256<float> w0 = Vector256.Load(weights);
             a00 = Fma.MultiplyAdd(w0, x0, a00);
             a10 = TCount.Value > 1 ? Fma.MultiplyAdd(w0, x1, a10) : a10;
             a20 = TCount.Value > 2 ? Fma.MultiplyAdd(w0, x2, a20) : a20;
-            Vector256<float> w1 = Vector256.Load(weights + weightStride);
+            Vector256<float> w1 = Vector256.Load(weights + Vector256<float>.Count);
             a01 = Fma.MultiplyAdd(w1, x0, a01);
             a11 = TCount.Value > 1 ? Fma.MultiplyAdd(w1, x1, a11) : a11;
             a21 = TCount.Value > 2 ? Fma.MultiplyAdd(w1, x2, a21) : a21;
-            Vector256<float> w2 = Vector256.Load(weights + (2 * weightStride));
+            Vector256<float> w2 = Vector256.Load(weights + (2 * Vector256<float>.Count));
             a02 = Fma.MultiplyAdd(w2, x0, a02);
             a12 = TCount.Value > 1 ? Fma.MultiplyAdd(w2, x1, a12) : a12;
             a22 = TCount.Value > 2 ? Fma.MultiplyAdd(w2, x2, a22) : a22;
-            Vector256<float> w3 = Vector256.Load(weights + (3 * weightStride));
+            Vector256<float> w3 = Vector256.Load(weights + (3 * Vector256<float>.Count));
             a03 = Fma.MultiplyAdd(w3, x0, a03);
             a13 = TCount.Value > 1 ? Fma.MultiplyAdd(w3, x1, a13) : a13;
             a23 = TCount.Value > 2 ? Fma.MultiplyAdd(w3, x2, a23) : a23;
-            weights += Vector256<float>.Count;
-            inputs += Vector256<float>.Count;
+            weights += 4 * Vector256<float>.Count;
+            inputs += TCount.Value * Vector256<float>.Count;
         }
 
         if (sums is null)

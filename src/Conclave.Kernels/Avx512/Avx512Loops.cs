@@ -35,7 +35,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static void Arrange(float* natural, float factor, float* arranged, nint groups)
+    public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint groups)
     {
         Vector512<int> even = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
         Vector512<int> odd = even + Vector512<int>.One;
@@ -51,7 +51,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
             {
                 Vector512<float> v1 = Vector512.Load(natural + 16) * scale;
                 Avx512F.PermuteVar16x32x2(v0, even, v1).Store(arranged);
-                Avx512F.PermuteVar16x32x2(v0, odd, v1).Store(arranged + 16);
+                Avx512F.PermuteVar16x32x2(v0, odd, v1).Store(arranged + stride);
             }
             else
             {
@@ -63,18 +63,18 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
                 Vector512<float> odd01 = Avx512F.PermuteVar16x32x2(v0, odd, v1);
                 Vector512<float> odd23 = Avx512F.PermuteVar16x32x2(v2, odd, v3);
                 Avx512F.PermuteVar16x32x2(even01, even, even23).Store(arranged);
-                Avx512F.PermuteVar16x32x2(odd01, even, odd23).Store(arranged + 16);
-                Avx512F.PermuteVar16x32x2(even01, odd, even23).Store(arranged + 32);
-                Avx512F.PermuteVar16x32x2(odd01, odd, odd23).Store(arranged + 48);
+                Avx512F.PermuteVar16x32x2(odd01, even, odd23).Store(arranged + stride);
+                Avx512F.PermuteVar16x32x2(even01, odd, even23).Store(arranged + (2 * stride));
+                Avx512F.PermuteVar16x32x2(odd01, odd, odd23).Store(arranged + (3 * stride));
             }
 
             natural += Group;
-            arranged += Group;
+            arranged += TWeights.Vectors * stride;
         }
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint groups)
+    public static void Decode(byte* weights, float* decoded, nint stride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
@@ -82,17 +82,34 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
             v0.Store(decoded);
             if (TWeights.Vectors > 1)
             {
-                v1.Store(decoded + Vector512<float>.Count);
+                v1.Store(decoded + stride);
             }
 
             if (TWeights.Vectors > 2)
             {
-                v2.Store(decoded + (2 * Vector512<float>.Count));
-                v3.Store(decoded + (3 * Vector512<float>.Count));
+                v2.Store(decoded + (2 * stride));
+                v3.Store(decoded + (3 * stride));
             }
 
             weights += GroupBytes;
-            decoded += Group;
+            decoded += TWeights.Vectors * stride;
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void Scale(int count, float* packed, float* scales, float* scaled, nint vectors)
+    {
+        for (nint v = 0; v < vectors; v++)
+        {
+            Vector512<float> scale = Vector512.Load(scales);
+            for (int i = 0; i < count; i++)
+            {
+                (Vector512.Load(packed) * scale).Store(scaled);
+                packed += Vector512<float>.Count;
+                scaled += Vector512<float>.Count;
+            }
+
+            scales += Vector512<float>.Count;
         }
     }
 
@@ -119,27 +136,27 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
     /// <inheritdoc/>
     public static void Tile(
-        int count, float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+        int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
     {
         switch (count)
         {
             case 1:
-                Tile<One>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<One>(weights, inputs, vectors, partials, first, sums);
                 break;
             case 2:
-                Tile<Two>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Two>(weights, inputs, vectors, partials, first, sums);
                 break;
             case 3:
-                Tile<Three>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Three>(weights, inputs, vectors, partials, first, sums);
                 break;
             case 4:
-                Tile<Four>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Four>(weights, inputs, vectors, partials, first, sums);
                 break;
             case 5:
-                Tile<Five>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Five>(weights, inputs, vectors, partials, first, sums);
                 break;
             default:
-                Tile<Six>(weights, weightStride, inputs, inputStride, vectors, partials, first, sums);
+                Tile<Six>(weights, inputs, vectors, partials, first, sums);
                 break;
         }
     }
@@ -268,7 +285,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     private static void Tile<TCount>(
-        float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums)
+        float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
         where TCount : struct, ICount
     {
         Vector512<float> a00 = default, a01 = default, a02 = default, a03 = default;
@@ -325,19 +342,16 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
         }
 
-        // The panel lies in the second-level cache; the four rows of the next tile come nearer while these are multiplied.
-        float* next = weights + (4 * weightStride);
+        // The next tile begins with loads of its sums, which are not near; what panels are read of, the core foresees.
+        float* next = partials + (4 * TCount.Value * Vector512<float>.Count);
         for (nint v = 0; v < vectors; v++)
         {
             Sse.Prefetch0(next);
-            Sse.Prefetch0(next + weightStride);
-            Sse.Prefetch0(next + (2 * weightStride));
-            Sse.Prefetch0(next + (3 * weightStride));
             next += Vector512<float>.Count;
             Vector512<float> w0 = Vector512.Load(weights);
-            Vector512<float> w1 = Vector512.Load(weights + weightStride);
-            Vector512<float> w2 = Vector512.Load(weights + (2 * weightStride));
-            Vector512<float> w3 = Vector512.Load(weights + (3 * weightStride));
+            Vector512<float> w1 = Vector512.Load(weights + Vector512<float>.Count);
+            Vector512<float> w2 = Vector512.Load(weights + (2 * Vector512<float>.Count));
+            Vector512<float> w3 = Vector512.Load(weights + (3 * Vector512<float>.Count));
             Vector512<float> x0 = Vector512.Load(inputs);
             a00 = Avx512F.FusedMultiplyAdd(w0, x0, a00);
             a01 = Avx512F.FusedMultiplyAdd(w1, x0, a01);
@@ -345,7 +359,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
             a03 = Avx512F.FusedMultiplyAdd(w3, x0, a03);
             if (TCount.Value > 1)
             {
-                Vector512<float> x = Vector512.Load(inputs + inputStride);
+                Vector512<float> x = Vector512.Load(inputs + Vector512<float>.Count);
                 a10 = Avx512F.FusedMultiplyAdd(w0, x, a10);
                 a11 = Avx512F.FusedMultiplyAdd(w1, x, a11);
                 a12 = Avx512F.FusedMultiplyAdd(w2, x, a12);
@@ -354,7 +368,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
             if (TCount.Value > 2)
             {
-                Vector512<float> x = Vector512.Load(inputs + (2 * inputStride));
+                Vector512<float> x = Vector512.Load(inputs + (2 * Vector512<float>.Count));
                 a20 = Avx512F.FusedMultiplyAdd(w0, x, a20);
                 a21 = Avx512F.FusedMultiplyAdd(w1, x, a21);
                 a22 = Avx512F.FusedMultiplyAdd(w2, x, a22);
@@ -363,7 +377,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
             if (TCount.Value > 3)
             {
-                Vector512<float> x = Vector512.Load(inputs + (3 * inputStride));
+                Vector512<float> x = Vector512.Load(inputs + (3 * Vector512<float>.Count));
                 a30 = Avx512F.FusedMultiplyAdd(w0, x, a30);
                 a31 = Avx512F.FusedMultiplyAdd(w1, x, a31);
                 a32 = Avx512F.FusedMultiplyAdd(w2, x, a32);
@@ -372,7 +386,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
             if (TCount.Value > 4)
             {
-                Vector512<float> x = Vector512.Load(inputs + (4 * inputStride));
+                Vector512<float> x = Vector512.Load(inputs + (4 * Vector512<float>.Count));
                 a40 = Avx512F.FusedMultiplyAdd(w0, x, a40);
                 a41 = Avx512F.FusedMultiplyAdd(w1, x, a41);
                 a42 = Avx512F.FusedMultiplyAdd(w2, x, a42);
@@ -381,15 +395,15 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 
             if (TCount.Value > 5)
             {
-                Vector512<float> x = Vector512.Load(inputs + (5 * inputStride));
+                Vector512<float> x = Vector512.Load(inputs + (5 * Vector512<float>.Count));
                 a50 = Avx512F.FusedMultiplyAdd(w0, x, a50);
                 a51 = Avx512F.FusedMultiplyAdd(w1, x, a51);
                 a52 = Avx512F.FusedMultiplyAdd(w2, x, a52);
                 a53 = Avx512F.FusedMultiplyAdd(w3, x, a53);
             }
 
-            weights += Vector512<float>.Count;
-            inputs += Vector512<float>.Count;
+            weights += 4 * Vector512<float>.Count;
+            inputs += TCount.Value * Vector512<float>.Count;
         }
 
         if (sums is null)

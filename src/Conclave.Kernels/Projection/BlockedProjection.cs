@@ -83,7 +83,7 @@ internal static unsafe class BlockedProjection<TLoops>
         byte* tails = (byte*)(sums + (TileRows * TLoops.GemvInputs));
         for (int i = 0; i < inputs; i++)
         {
-            PrepareInput(input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), group);
+            PrepareInput(input.Row(i), k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), TLoops.Lanes, group);
         }
 
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
@@ -103,14 +103,18 @@ internal static unsafe class BlockedProjection<TLoops>
         }
     }
 
-    /// <summary>All of the inputs in the order of decoded weights, once for all panels.</summary>
+    /// <summary>All of the inputs in the order of decoded weights, those of a tile packed, once for all panels.</summary>
     private static float* ArrangeInputs(nint k, InputRows input, int inputs, float* scratch)
     {
         PanelLayout layout = new(k, inputs);
         float* arranged = scratch + layout.Arranged;
         for (int i = 0; i < inputs; i++)
         {
-            PrepareInput(input.Row(i), 0, k, default, 0, 1f, arranged + (i * layout.Padded), scratch + PanelLayout.Group);
+            (int tile, int place) = Math.DivRem(i, TLoops.TileInputs);
+            int first = tile * TLoops.TileInputs;
+            int tileInputs = int.Min(TLoops.TileInputs, inputs - first);
+            float* target = arranged + (first * layout.Padded) + (place * TLoops.Lanes);
+            PrepareInput(input.Row(i), k, default, 0, 1f, target, tileInputs * TLoops.Lanes, scratch + PanelLayout.Group);
         }
 
         return arranged;
@@ -129,30 +133,33 @@ internal static unsafe class BlockedProjection<TLoops>
         {
             nint count = nint.Min(layout.Stretch, k - start);
             nint length = Groups(count) * TLoops.Group;
-            float* prepared = arranged + start;
-            nint stride = layout.Padded;
-            if (TLoops.TileInputFactor != 1f || weights.Scales.IsPresent)
+            bool scaled = TLoops.TileInputFactor != 1f || weights.Scales.IsPresent;
+            if (scaled)
             {
-                prepared = scratch + layout.Scaled;
-                stride = length;
-                ScaleInputs(weights, firstRow, start, count, arranged + start, layout.Padded, inputs, prepared, scratch + layout.Scales, scratch + PanelLayout.Group);
+                ArrangeScales(weights, firstRow, start, count, scratch + layout.Scales, scratch + layout.Scaled, scratch + PanelLayout.Group);
             }
 
             for (int i = 0; i < inputs; i += TLoops.TileInputs)
             {
                 int tileInputs = int.Min(TLoops.TileInputs, inputs - i);
+                float* packed = arranged + (i * layout.Padded) + (tileInputs * start);
+                if (scaled)
+                {
+                    TLoops.Scale(tileInputs, packed, scratch + layout.Scales, scratch + layout.Scaled, length / TLoops.Lanes);
+                    packed = scratch + layout.Scaled;
+                }
+
                 for (int row = 0; row < rows; row += TileRows)
                 {
                     float* panel = decoded + (row * length);
                     if (i == 0)
                     {
-                        DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, panel, length, tail);
+                        DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, panel, tail);
                     }
 
                     bool last = start + count == k;
                     float* lanes = partials + (((i * (nint)PanelRows) + (row * (nint)tileInputs)) * TLoops.Lanes);
-                    TLoops.Tile(
-                        tileInputs, panel, length, prepared + (i * stride), stride, length / TLoops.Lanes, lanes, start == 0, last ? sums : null);
+                    TLoops.Tile(tileInputs, panel, packed, length / TLoops.Lanes, lanes, start == 0, last ? sums : null);
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
@@ -162,56 +169,52 @@ internal static unsafe class BlockedProjection<TLoops>
         }
     }
 
-    /// <summary>x' of a stretch for the weight rows at <paramref name="row"/>: the scales are arranged as the inputs are, then each input is one multiplication.</summary>
-    private static void ScaleInputs(
-        TensorView weights, nint row, nint start, nint count, float* arranged, nint stride, int inputs, float* scaled, float* scales, float* group)
+    /// <summary>What the weight rows at <paramref name="row"/> are scaled with in a stretch, for each element, arranged as an input is. <paramref name="natural"/> is room for them.</summary>
+    private static void ArrangeScales(TensorView weights, nint row, nint start, nint count, float* scales, float* natural, float* group)
     {
-        nint length = Groups(count) * TLoops.Group;
         for (nint k = 0; k < count;)
         {
             nint run = RunOfOneScale(weights.Scales, row, start + k, count - k, out float scale);
-            new Span<float>(scaled + k, (int)run).Fill(scale * TLoops.TileInputFactor);
+            new Span<float>(natural + k, (int)run).Fill(scale * TLoops.TileInputFactor);
             k += run;
         }
 
-        PrepareInput(scaled, 0, count, default, 0, 1f, scales, group);
-        for (int i = 0; i < inputs; i++)
-        {
-            float* source = arranged + (i * stride);
-            float* target = scaled + (i * length);
-            for (nint k = 0; k < length; k += Vector256<float>.Count)
-            {
-                (Vector256.Load(source + k) * Vector256.Load(scales + k)).Store(target + k);
-            }
-        }
+        PrepareInput(natural, count, default, 0, 1f, scales, TLoops.Lanes, group);
     }
 
     private static void Store(float* sums, int inputs, int rows, float* output, nint outputStride)
     {
         for (int i = 0; i < inputs; i++)
         {
+            Vector128<float> four = Vector128.Load(sums + (i * TileRows)) * TLoops.OutputFactor;
+            if (rows == TileRows)
+            {
+                four.Store(output + (i * outputStride));
+                continue;
+            }
+
             for (int r = 0; r < rows; r++)
             {
-                output[(i * outputStride) + r] = sums[(i * TileRows) + r] * TLoops.OutputFactor;
+                output[(i * outputStride) + r] = four[r];
             }
         }
     }
 
-    /// <summary>Decodes a stretch of four weight rows; the last row stands in for those that do not exist, so that tiles never read undefined memory.</summary>
-    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, nint length, byte* tail)
+    /// <summary>Decodes a stretch of four weight rows and packs them; the last row stands in for those that do not exist, so that tiles never read undefined memory.</summary>
+    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, byte* tail)
     {
         nint groups = count / TLoops.Group;
         nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
         for (int r = 0; r < TileRows; r++)
         {
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
-            float* target = decoded + (r * length);
-            TLoops.Decode(source, target, groups);
+            float* target = decoded + (r * TLoops.Lanes);
+            TLoops.Decode(source, target, TileRows * TLoops.Lanes, groups);
             Prefetch(source + (count * TLoops.ElementBytes), count * TLoops.ElementBytes);
             if (tailBytes > 0)
             {
                 CopyPadded(source + (groups * GroupBytes), tailBytes, tail);
-                TLoops.Decode(tail, target + (groups * TLoops.Group), 1);
+                TLoops.Decode(tail, target + (TileRows * groups * TLoops.Group), TileRows * TLoops.Lanes, 1);
             }
         }
     }
@@ -236,19 +239,20 @@ internal static unsafe class BlockedProjection<TLoops>
     }
 
     /// <summary>
-    /// Arranges a stretch of activations, multiplied by what the weight rows at <paramref name="row"/> are scaled with and by <paramref name="factor"/>, and
-    /// fills the last group up with zeros. <paramref name="group"/> is room for one.
+    /// Arranges activations, multiplied by what the weight rows at <paramref name="row"/> are scaled with and by <paramref name="factor"/>, and
+    /// fills the last group up with zeros; vectors are <paramref name="stride"/> elements apart. <paramref name="group"/> is room for one.
     /// </summary>
     private static void PrepareInput(
-        float* input, nint start, nint count, TensorView weights, nint row, float factor, float* arranged, float* group)
+        float* input, nint count, TensorView weights, nint row, float factor, float* arranged, nint stride, float* group)
     {
+        nint spread = stride / TLoops.Lanes;
         for (nint k = 0; k < count;)
         {
-            nint run = RunOfOneScale(weights.Scales, row, start + k, count - k, out float scale);
+            nint run = RunOfOneScale(weights.Scales, row, k, count - k, out float scale);
             nint groups = run / TLoops.Group;
             if (groups > 0)
             {
-                TLoops.Arrange(input + start + k, scale * factor, arranged + k, groups);
+                TLoops.Arrange(input + k, scale * factor, arranged + (k * spread), stride, groups);
                 k += groups * TLoops.Group;
                 continue;
             }
@@ -263,14 +267,14 @@ internal static unsafe class BlockedProjection<TLoops>
                     continue;
                 }
 
-                run = RunOfOneScale(weights.Scales, row, start + k + i, left, out scale);
+                run = RunOfOneScale(weights.Scales, row, k + i, left, out scale);
                 for (nint end = i + run; i < end; i++)
                 {
-                    group[i] = input[start + k + i] * (scale * factor);
+                    group[i] = input[k + i] * (scale * factor);
                 }
             }
 
-            TLoops.Arrange(group, 1f, arranged + k, 1);
+            TLoops.Arrange(group, 1f, arranged + (k * spread), stride, 1);
             k += TLoops.Group;
         }
     }
@@ -311,13 +315,13 @@ internal static unsafe class BlockedProjection<TLoops>
         /// <summary>Scales of a stretch, arranged.</summary>
         public nint Scales => Decoded + (Stretch * PanelRows);
 
-        /// <summary>Inputs of a stretch, scaled [Inputs, Stretch].</summary>
+        /// <summary>A stretch of the inputs of one tile, scaled.</summary>
         public nint Scaled => Scales + Stretch;
 
         /// <summary>Unfinished sums, a vector for each input and row.</summary>
-        public nint Partials => Scaled + (Stretch * Inputs);
+        public nint Partials => Scaled + (Stretch * TLoops.TileInputs);
 
-        /// <summary>All inputs, arranged [Inputs, Padded]; a group of codes follows.</summary>
+        /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other. A group of codes follows.</summary>
         public nint Arranged => Partials + (PanelRows * (nint)Inputs * TLoops.Lanes);
     }
 }

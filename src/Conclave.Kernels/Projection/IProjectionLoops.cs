@@ -34,11 +34,14 @@ internal unsafe interface IProjectionLoops
     /// <summary>Largest number of inputs of a tile.</summary>
     static abstract int TileInputs { get; }
 
-    /// <summary>Puts whole groups of activations, times a factor, into the order in which weights are decoded.</summary>
-    static abstract void Arrange(float* natural, float factor, float* arranged, nint groups);
+    /// <summary>Puts whole groups of activations, times a factor, into the order in which weights are decoded; vectors are <paramref name="stride"/> elements apart.</summary>
+    static abstract void Arrange(float* natural, float factor, float* arranged, nint stride, nint groups);
 
-    /// <summary>Decodes whole groups of weights.</summary>
-    static abstract void Decode(byte* weights, float* decoded, nint groups);
+    /// <summary>Decodes whole groups of weights; vectors are <paramref name="stride"/> elements apart.</summary>
+    static abstract void Decode(byte* weights, float* decoded, nint stride, nint groups);
+
+    /// <summary>Multiplies <paramref name="count"/> packed inputs with the arranged scales of their elements.</summary>
+    static abstract void Scale(int count, float* packed, float* scales, float* scaled, nint vectors);
 
     /// <summary>
     /// The sums of <paramref name="count"/> arranged inputs and four weight rows <paramref name="rowBytes"/> apart, of which only the first
@@ -49,9 +52,9 @@ internal unsafe interface IProjectionLoops
         int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, byte* tails, float* sums);
 
     /// <summary>
-    /// The sums of four decoded weight rows and <paramref name="count"/> inputs, continued lane by lane: <paramref name="partials"/> holds one vector for
-    /// each input and row, read unless this is the first stretch of K, and written unless <paramref name="sums"/> asks for four sums for each input.
+    /// The sums of four decoded weight rows and <paramref name="count"/> inputs, both packed: the first vectors of all, then the second ones, … They are
+    /// continued lane by lane: <paramref name="partials"/> holds one vector for each input and row, read unless this is the first stretch of K, and
+    /// written unless <paramref name="sums"/> asks for four sums for each input.
     /// </summary>
-    static abstract void Tile(
-        int count, float* weights, nint weightStride, float* inputs, nint inputStride, nint vectors, float* partials, bool first, float* sums);
+    static abstract void Tile(int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums);
 }
