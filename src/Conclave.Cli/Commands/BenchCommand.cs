@@ -11,7 +11,7 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave bench: speed, always beside the limits of the machine measured in the same run.</summary>
 internal static class BenchCommand
 {
-    /// <summary>Of bytes and operations.</summary>
+    /// <summary>Speeds are shown in 10^9 bytes and operations a second.</summary>
     public const double Giga = 1e9;
 
     public static Command Create() =>

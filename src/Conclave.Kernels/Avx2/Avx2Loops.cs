@@ -129,8 +129,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(
-        int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
+    public static void Tile(int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
     {
         switch (count)
         {
@@ -251,8 +250,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         return Fma.MultiplyAdd(v3, Vector256.Load(input + (3 * Vector256<float>.Count)) * factor, sum);
     }
 
-    private static void Tile<TCount>(
-        float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
+    private static void Tile<TCount>(float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
         where TCount : struct, ICount
     {
         Vector256<float> a00 = default, a01 = default, a02 = default, a03 = default;
@@ -279,7 +277,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 a22 = Vector256.Load(partials + (10 * Vector256<float>.Count));
                 a23 = Vector256.Load(partials + (11 * Vector256<float>.Count));
             }
-
         }
 
         for (nint v = 0; v < vectors; v++)

@@ -135,8 +135,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(
-        int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
+    public static void Tile(int count, float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
     {
         switch (count)
         {
@@ -284,8 +283,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         return Avx512F.FusedMultiplyAdd(v3, Vector512.Load(input + (3 * Vector512<float>.Count)) * factor, sum);
     }
 
-    private static void Tile<TCount>(
-        float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
+    private static void Tile<TCount>(float* weights, float* inputs, nint vectors, float* partials, bool first, float* sums)
         where TCount : struct, ICount
     {
         Vector512<float> a00 = default, a01 = default, a02 = default, a03 = default;
@@ -339,10 +337,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
                 a52 = Vector512.Load(partials + (22 * Vector512<float>.Count));
                 a53 = Vector512.Load(partials + (23 * Vector512<float>.Count));
             }
-
         }
 
-        // The next tile begins with loads of its sums, which are not near; what panels are read of, the core foresees.
+        // The next tile begins with loads of its sums, out of a cache farther away. Panels are read in order, which the core foresees by itself.
         float* next = partials + (4 * TCount.Value * Vector512<float>.Count);
         for (nint v = 0; v < vectors; v++)
         {

@@ -19,7 +19,7 @@ internal sealed class TextGrowth(int original)
         if (length > _limit)
         {
             throw new UserErrorException(
-                $"the tokenizer's normalizer and pre-tokenizer make more than {_limit} characters of a text of {original}, which no released one does; look for steps that are there too often and for long replacements in tokenizer.json");
+                $"the tokenizer's normalizer and pre-tokenizer make more than {_limit} characters of a text of {original}; look for steps that are there too often and for long replacements in tokenizer.json");
         }
     }
 }
