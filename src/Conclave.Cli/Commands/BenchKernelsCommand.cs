@@ -33,7 +33,8 @@ internal static class BenchKernelsCommand
             int runs = BenchCommand.Positive(result, repeat);
             KernelSet kernels = compute.Kernels(result);
             using WorkerTeam team = new(compute.Threads(result));
-            using KernelBenchmark benchmark = new(kernels, team);
+            using ColdWeights weights = new(kernels);
+            KernelBenchmark benchmark = new(kernels, team, weights);
             string wanted = result.GetValue(filter) ?? "";
             TextWriter output = result.InvocationConfiguration.Output;
             List<KernelSample> samples = [];
@@ -51,9 +52,25 @@ internal static class BenchKernelsCommand
                 }
             }
 
+            PrepareBenchmark prepareBenchmark = new(kernels, team, weights);
+            List<PrepareSample> prepares = [];
+            foreach (PrepareCase prepare in PrepareBenchmark.Cases().Where(one => $"prepare/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
+            {
+                cancellation.ThrowIfCancellationRequested();
+                PrepareSample sample = prepareBenchmark.Run(prepare, runs);
+                prepares.Add(sample);
+                if (!result.GetValue(json))
+                {
+                    string what = $"prepare {prepare.Format} {prepare.Model} × {prepare.Tokens}";
+                    output.WriteLine(
+                        $"{kernels.Name,-9} {what,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  {sample.SequentialSeconds / sample.Seconds:F2} × one after the other");
+                    output.Flush();
+                }
+            }
+
             if (result.GetValue(json))
             {
-                JsonOutput.WriteLine(output, writer => Write(writer, kernels, team, samples), indented: true);
+                JsonOutput.WriteLine(output, writer => Write(writer, kernels, team, samples, prepares), indented: true);
             }
 
             return Task.CompletedTask;
@@ -61,7 +78,7 @@ internal static class BenchKernelsCommand
         return command;
     }
 
-    private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples)
+    private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples, List<PrepareSample> prepares)
     {
         json.WriteStartObject();
         BenchCommand.WriteSetting(json, kernels, team);
@@ -80,6 +97,22 @@ internal static class BenchKernelsCommand
             BenchCommand.WriteLimits(json, sample.Limits);
             json.WriteNumber("roofline_share", sample.RooflineShare);
             json.WriteNumber("times_reference", sample.ReferenceSeconds / sample.Seconds);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("prepare");
+        foreach (PrepareSample sample in prepares)
+        {
+            json.WriteStartObject();
+            json.WriteString("model", sample.Case.Model);
+            json.WriteString("format", sample.Case.Format.ToString());
+            json.WriteNumber("tokens", sample.Case.Tokens);
+            json.WriteNumber("seconds", sample.Seconds);
+            json.WriteNumber("seconds_one_after_the_other", sample.SequentialSeconds);
+            json.WriteNumber("bytes", sample.Bytes);
+            json.WriteNumber("flops", sample.Flops);
+            BenchCommand.WriteLimits(json, sample.Limits);
             json.WriteEndObject();
         }
 
