@@ -24,7 +24,7 @@ public static class BenchmarkPlot
         string machine = string.Join(
             " · ",
             new[] { "machine", "isa", "threads", "runtime" }.Where(report.Setting.ContainsKey)
-                .Select(name => name == "threads" ? $"{report.Setting[name]} threads" : report.Setting[name]));
+                .Select(name => name == "threads" ? $"threads: {report.Setting[name]}" : report.Setting[name]));
         body.Append($"""<text x="20" y="{y}" class="note">{Escape(machine)}</text>""").Append('\n');
 
         Bar[] shares = [.. report.Rows.Where(row => row.Shares.Length > 0).Select(row => new Bar(row, row.Shares))];
@@ -70,15 +70,19 @@ public static class BenchmarkPlot
         string Colour(string group) => Colours[Array.IndexOf(groups, group) % Colours.Length];
 
         body.Append($"""<text x="20" y="{top}" class="heading">{Escape(heading)}</text>""").Append('\n');
-        int legend = Left + 110;
-        foreach (string group in groups.Length > 1 ? groups : [])
+        int first = top + 26;
+        if (groups.Length > 1)
         {
-            body.Append($"""<rect x="{legend}" y="{top + 10}" width="10" height="10" rx="2" fill="{Colour(group)}"/>""");
-            body.Append($"""<text x="{legend + 15}" y="{top + 19}" class="note">{Escape(group)}</text>""").Append('\n');
-            legend += 190;
+            for (int i = 0; i < groups.Length; i++)
+            {
+                int x = Left + (i * 190);
+                body.Append($"""<rect x="{x}" y="{top + 12}" width="10" height="10" rx="2" fill="{Colour(groups[i])}"/>""");
+                body.Append($"""<text x="{x + 15}" y="{top + 21}" class="note">{Escape(groups[i])}</text>""").Append('\n');
+            }
+
+            first += 22;
         }
 
-        int first = top + 44;
         int bottom = first + (bars.Length * RowHeight);
         for (int i = 0; i * step <= end * 1.001; i++)
         {
@@ -98,7 +102,8 @@ public static class BenchmarkPlot
             body.Append($"""<text x="{Left - 10}" y="{middle + 4}" text-anchor="end">{Escape(bar.Row.Label)}</text>""");
             body.Append($"""<rect x="{Left}" y="{middle - (BarHeight / 2)}" width="{X(bar.Median) - Left:F1}" height="{BarHeight}" rx="2" fill="{Colour(bar.Row.Group)}"/>""");
             body.Append($"""<path d="M{X(bar.Low):F1} {middle - 4}v8m0 -4H{X(bar.High):F1}m0 -4v8" class="range"/>""");
-            body.Append($"""<text x="{Right + 14}" y="{middle + 4}">{tick(bar.Median)}<tspan class="note" dx="8">{Escape(bar.Note)}</tspan></text>""").Append('\n');
+            body.Append($"""<text x="{Right + 52}" y="{middle + 4}" text-anchor="end">{tick(bar.Median)}</text>""");
+            body.Append($"""<text x="{Right + 62}" y="{middle + 4}" class="note">{Escape(bar.Note)}</text>""").Append('\n');
             y += RowHeight;
         }
 
