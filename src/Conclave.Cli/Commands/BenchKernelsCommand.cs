@@ -18,18 +18,21 @@ internal static class BenchKernelsCommand
             Description = "Only cases whose operator/format contains this", HelpName = "TEXT", DefaultValueFactory = _ => "",
         };
         Option<int> repeat = BenchCommand.Repeat(11);
-        Option<bool> json = new("--json") { Description = "Write one JSON object" };
+        BenchOutput outputs = new("kernels");
         ComputeOptions compute = new();
         CliCommand command = new(
             "kernels", "Measures operators on weights that no cache holds.",
             ("conclave bench kernels --filter matmul/F8", "FP8 projections"),
-            ("conclave bench kernels --isa avx2 --threads 1 --json", "one instruction set on one thread, for a program"))
+            ("conclave bench kernels --isa avx2 --threads 1 --json > old.json", "one instruction set on one thread, to compare with"),
+            ("conclave bench kernels --compare old.json --plot kernels.svg", "what has changed, and a picture"))
         {
-            filter, repeat, json,
+            filter, repeat,
         };
+        outputs.AddTo(command);
         compute.AddTo(command, cache: false);
         command.SetAction((result, cancellation) =>
         {
+            BenchmarkReport? earlier = outputs.Earlier(result);
             int runs = BenchCommand.Positive(result, repeat);
             KernelSet kernels = compute.Kernels(result);
             using WorkerTeam team = new(compute.Threads(result));
@@ -43,11 +46,10 @@ internal static class BenchKernelsCommand
                 cancellation.ThrowIfCancellationRequested();
                 KernelSample sample = benchmark.Run(kernel, runs);
                 samples.Add(sample);
-                if (!result.GetValue(json))
+                if (!outputs.IsJson(result))
                 {
-                    string what = $"{kernel.Operator} {kernel.Format} [{kernel.Rows}, {kernel.Columns}] × {kernel.Inputs}";
                     output.WriteLine(
-                        $"{kernels.Name,-9} {what,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
+                        $"{kernels.Name,-9} {kernel.Label,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
                     output.Flush();
                 }
             }
@@ -59,20 +61,15 @@ internal static class BenchKernelsCommand
                 cancellation.ThrowIfCancellationRequested();
                 PrepareSample sample = prepareBenchmark.Run(prepare, runs);
                 prepares.Add(sample);
-                if (!result.GetValue(json))
+                if (!outputs.IsJson(result))
                 {
-                    string what = $"prepare {prepare.Format} {prepare.Model} × {prepare.Tokens}";
                     output.WriteLine(
-                        $"{kernels.Name,-9} {what,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  {sample.SequentialSeconds / sample.Seconds:F2} × one after the other");
+                        $"{kernels.Name,-9} {prepare.Label,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  {sample.SequentialSeconds / sample.Seconds:F2} × one after the other");
                     output.Flush();
                 }
             }
 
-            if (result.GetValue(json))
-            {
-                JsonOutput.WriteLine(output, writer => Write(writer, kernels, team, samples, prepares), indented: true);
-            }
-
+            outputs.Finish(result, earlier, writer => Write(writer, kernels, team, samples, prepares));
             return Task.CompletedTask;
         });
         return command;
@@ -80,7 +77,6 @@ internal static class BenchKernelsCommand
 
     private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples, List<PrepareSample> prepares)
     {
-        json.WriteStartObject();
         BenchCommand.WriteSetting(json, kernels, team);
         json.WriteStartArray("kernels");
         foreach (KernelSample sample in samples)
@@ -92,6 +88,7 @@ internal static class BenchKernelsCommand
             json.WriteNumber("columns", sample.Case.Columns);
             json.WriteNumber("inputs", sample.Case.Inputs);
             json.WriteNumber("seconds", sample.Seconds);
+            BenchCommand.WriteNumbers(json, "runs_seconds", sample.Runs);
             json.WriteNumber("bytes", sample.Bytes);
             json.WriteNumber("flops", sample.Flops);
             BenchCommand.WriteLimits(json, sample.Limits);
@@ -109,6 +106,7 @@ internal static class BenchKernelsCommand
             json.WriteString("format", sample.Case.Format.ToString());
             json.WriteNumber("tokens", sample.Case.Tokens);
             json.WriteNumber("seconds", sample.Seconds);
+            BenchCommand.WriteNumbers(json, "runs_seconds", sample.Runs);
             json.WriteNumber("seconds_one_after_the_other", sample.SequentialSeconds);
             json.WriteNumber("bytes", sample.Bytes);
             json.WriteNumber("flops", sample.Flops);
@@ -117,6 +115,5 @@ internal static class BenchKernelsCommand
         }
 
         json.WriteEndArray();
-        json.WriteEndObject();
     }
 }

@@ -10,17 +10,24 @@ namespace Conclave.Measurement;
 /// <param name="Rows">Weight rows; the inner width of an expert.</param>
 /// <param name="Columns">Weight columns; the hidden size.</param>
 /// <param name="Inputs">Input rows, of each expert.</param>
-public readonly record struct KernelCase(string Operator, ElementFormat Format, int Rows, int Columns, int Inputs);
+public readonly record struct KernelCase(string Operator, ElementFormat Format, int Rows, int Columns, int Inputs)
+{
+    /// <summary>What is measured, for people: "matmul BF16 [3072, 2048] × 16".</summary>
+    public string Label => $"{Operator} {Format} [{Rows}, {Columns}] × {Inputs}";
+}
 
 /// <summary>A timed case.</summary>
 /// <param name="Case">What was run.</param>
-/// <param name="Seconds">Median time of a call.</param>
+/// <param name="Runs">Seconds of each call, ascending.</param>
 /// <param name="Limits">The machine at that time.</param>
 /// <param name="Bytes">Bytes of weights that a call reads.</param>
 /// <param name="Flops">Operations of a call.</param>
 /// <param name="ReferenceSeconds">What the scalar reference would take, from a slice of it.</param>
-public sealed record KernelSample(KernelCase Case, double Seconds, MachineLimits Limits, double Bytes, double Flops, double ReferenceSeconds)
+public sealed record KernelSample(KernelCase Case, double[] Runs, MachineLimits Limits, double Bytes, double Flops, double ReferenceSeconds)
 {
+    /// <summary>Median time of a call.</summary>
+    public double Seconds => Runs[Runs.Length / 2];
+
     /// <summary>What the call needs at least, as a share of its time.</summary>
     public double RooflineShare => Limits.Roofline(Bytes, Flops) / Seconds;
 }
@@ -113,7 +120,7 @@ public sealed unsafe class KernelBenchmark(KernelSet kernels, WorkerTeam team, C
         Array.Sort(seconds);
         double flops = 2.0 * matrices * kernel.Rows * kernel.Columns * kernel.Inputs;
         return new KernelSample(
-            kernel, seconds[runs / 2], MachineLimits.Mean(before, after), matrices * (double)matrixBytes, flops, flops * ReferenceSecondsPerFlop(kernel, input.SliceRows(0, 1)));
+            kernel, seconds, MachineLimits.Mean(before, after), matrices * (double)matrixBytes, flops, flops * ReferenceSecondsPerFlop(kernel, input.SliceRows(0, 1)));
     }
 
     /// <summary>The reference's time for some weight rows and one input, on one thread like all of the reference.</summary>

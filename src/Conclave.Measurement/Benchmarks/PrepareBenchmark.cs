@@ -11,16 +11,24 @@ namespace Conclave.Measurement;
 /// <param name="QueryRank">Width of the compressed query.</param>
 /// <param name="Format">How weights are stored.</param>
 /// <param name="Tokens">Rows of a step.</param>
-public readonly record struct PrepareCase(string Model, LatentAttentionShape Shape, int Hidden, int QueryRank, ElementFormat Format, int Tokens);
+public readonly record struct PrepareCase(string Model, LatentAttentionShape Shape, int Hidden, int QueryRank, ElementFormat Format, int Tokens)
+{
+    /// <summary>What is measured, for people: "prepare F8_E4M3 V3 × 4".</summary>
+    public string Label => $"prepare {Format} {Model} × {Tokens}";
+}
 
 /// <summary>A timed case.</summary>
 /// <param name="Case">What was run.</param>
-/// <param name="Seconds">Median time of a call.</param>
+/// <param name="Runs">Seconds of each call, ascending.</param>
 /// <param name="SequentialSeconds">Median time of its parts one after the other, on the same instruction set, in turn with it.</param>
 /// <param name="Limits">The machine at that time.</param>
 /// <param name="Bytes">Bytes of weights that a call reads.</param>
 /// <param name="Flops">Operations of a call's projections.</param>
-public sealed record PrepareSample(PrepareCase Case, double Seconds, double SequentialSeconds, MachineLimits Limits, double Bytes, double Flops);
+public sealed record PrepareSample(PrepareCase Case, double[] Runs, double SequentialSeconds, MachineLimits Limits, double Bytes, double Flops)
+{
+    /// <summary>Median time of a call.</summary>
+    public double Seconds => Runs[Runs.Length / 2];
+}
 
 /// <summary>Times <see cref="MlaPrepare"/> against its parts run one after the other, on weights that no cache holds.</summary>
 public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, ColdWeights weights)
@@ -80,7 +88,7 @@ public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, 
         double bytes = matrices.QueryDown!.Value.ByteLength + matrices.QueryUp.ByteLength + matrices.LatentDown.ByteLength;
         double elements = bytes / prepare.Format.Size();
         return new PrepareSample(
-            prepare, fused[runs / 2], sequential[runs / 2], MachineLimits.Mean(before, after), bytes, 2 * elements * tokens);
+            prepare, fused, sequential[runs / 2], MachineLimits.Mean(before, after), bytes, 2 * elements * tokens);
 
         double Time(MlaPrepare operation)
         {
