@@ -35,7 +35,7 @@ public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, 
 {
     private readonly SequentialMlaPrepare _sequential = new(kernels.MatMul, kernels.RmsNorm, kernels.Rotary, kernels.Codec);
 
-    /// <summary>Fable, V2-Lite with the query bottleneck of the 5 GB model, and V3, with 1 to 8 tokens.</summary>
+    /// <summary>Fable, V2-Lite with a query bottleneck of 1024 (the released one has none), and V3, with 1 to 8 tokens.</summary>
     public static IEnumerable<PrepareCase> Cases()
     {
         (string, LatentAttentionShape, int, int)[] models =
