@@ -36,8 +36,9 @@ internal static class BenchKernelsCommand
             int runs = BenchCommand.Positive(result, repeat);
             KernelSet kernels = compute.Kernels(result);
             using WorkerTeam team = new(compute.Threads(result));
-            using ColdWeights weights = new(kernels);
-            KernelBenchmark benchmark = new(kernels, team, weights);
+            using MachineProbe probe = new(kernels);
+            using ColdWeights weights = new();
+            KernelBenchmark benchmark = new(kernels, team, probe, weights);
             string wanted = result.GetValue(filter) ?? "";
             TextWriter output = result.InvocationConfiguration.Output;
             List<KernelSample> samples = [];
@@ -54,7 +55,7 @@ internal static class BenchKernelsCommand
                 }
             }
 
-            PrepareBenchmark prepareBenchmark = new(kernels, team, weights);
+            PrepareBenchmark prepareBenchmark = new(kernels, team, probe, weights);
             List<PrepareSample> prepares = [];
             foreach (PrepareCase prepare in PrepareBenchmark.Cases().Where(one => $"prepare/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
             {

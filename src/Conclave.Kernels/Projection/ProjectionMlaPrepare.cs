@@ -13,7 +13,6 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    private const int RowsTogether = 8;
     private const nint Alignment = 64;
 
     /// <inheritdoc/>
@@ -38,23 +37,23 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
 
         // What the passes share lies before the first worker's own scratch memory.
         nint latentBytes = Aligned(checked(tokens * (nint)shape.CacheDim * sizeof(float)));
-        nint shared = latentBytes + Aligned(checked(tokens * rank * sizeof(float)));
-        nint normalizedBytes = Aligned(checked(tokens * rank * sizeof(float)));
-        nint own = checked(normalizedBytes + TProjection.ScratchBytes(nint.Max(input.Columns, rank), tokens));
+        nint compressedBytes = Aligned(checked(tokens * rank * sizeof(float)));
+        nint shared = checked(latentBytes + compressedBytes);
+        nint own = checked(compressedBytes + TProjection.ScratchBytes(nint.Max(input.Columns, rank), tokens));
         byte* memory = team.Scratch(0, checked(shared + own));
         float* latents = (float*)memory;
         float* compressed = (float*)(memory + latentBytes);
         Scratch scratch = new(team, memory + shared, own);
         Heads heads = new(shape, weights.QueryUp, angles, query, tokens);
         int next = -1;
-        team.Run(new DownPass(weights, heads, input, latents, compressed, scratch, team.Count, &next));
+        team.Run(new DownPass(weights, heads, input, latents, compressed, scratch, &next));
         next = -1;
         fixed (nint* rows = cacheRows)
         {
             LatentPass finish = new(shape, weights, angles, pages, rows, latents, tokens);
             if (weights.QueryDown is not null)
             {
-                team.Run(new UpPass(weights, heads, finish, compressed, normalizedBytes, scratch, team.Count, &next));
+                team.Run(new UpPass(weights, heads, finish, compressed, compressedBytes, scratch, &next));
             }
             else if (tokens == 1)
             {
@@ -99,24 +98,25 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
     }
 
     private readonly struct DownPass(
-        MlaPrepareWeights weights, Heads heads, TensorView input, float* latents, float* compressed, Scratch scratch, int team, int* next) : IWork
+        MlaPrepareWeights weights, Heads heads, TensorView input, float* latents, float* compressed, Scratch scratch, int* next) : IWork
     {
         public void Run(int worker, int workers)
         {
             int tokens = (int)input.Rows;
-            int queryParts = weights.QueryDown is { } down ? WorkParts.Count(down.ByteLength, tokens, team) : heads.Parts(team);
-            int latentParts = WorkParts.Count(weights.LatentDown.ByteLength, tokens, team);
+            int queryParts = weights.QueryDown is { } down ? WorkParts.Count(down.ByteLength, tokens, workers) : heads.Parts(workers);
+            int latentParts = WorkParts.Count(weights.LatentDown.ByteLength, tokens, workers);
             InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
             byte* own = scratch.Of(worker);
             for (int part = Interlocked.Increment(ref *next); part < queryParts + latentParts; part = Interlocked.Increment(ref *next))
             {
                 if (part >= queryParts)
                 {
-                    Rows(weights.LatentDown, part - queryParts, latentParts, rows, tokens, latents, own);
+                    ProjectionMatMul<TProjection>.RunPart(
+                        weights.LatentDown, part - queryParts, latentParts, rows, tokens, latents, weights.LatentDown.Rows, own);
                 }
                 else if (weights.QueryDown is { } matrix)
                 {
-                    Rows(matrix, part, queryParts, rows, tokens, compressed, own);
+                    ProjectionMatMul<TProjection>.RunPart(matrix, part, queryParts, rows, tokens, compressed, matrix.Rows, own);
                 }
                 else
                 {
@@ -124,40 +124,37 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
                 }
             }
         }
-
-        private static void Rows(TensorView matrix, int part, int parts, InputRows input, int tokens, float* output, byte* scratch)
-        {
-            (nint first, nint end) = WorkRange.Of((matrix.Rows + RowsTogether - 1) / RowsTogether, part, parts);
-            first *= RowsTogether;
-            end = nint.Min(end * RowsTogether, matrix.Rows);
-            if (first < end)
-            {
-                TProjection.Run(matrix, first, end - first, input, tokens, output + first, matrix.Rows, scratch);
-            }
-        }
     }
 
     private readonly struct UpPass(
-        MlaPrepareWeights weights, Heads heads, LatentPass finish, float* compressed, nint normalizedBytes, Scratch scratch, int team, int* next) : IWork
+        MlaPrepareWeights weights, Heads heads, LatentPass finish, float* compressed, nint compressedBytes, Scratch scratch, int* next) : IWork
     {
         public void Run(int worker, int workers)
         {
             byte* own = scratch.Of(worker);
             float* normalized = (float*)own;
-            nint rank = weights.QueryRank;
-            int parts = heads.Parts(team);
+            int parts = heads.Parts(workers);
             finish.Run(worker, workers);
             bool isNormalized = false;
             for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
             {
-                for (int token = 0; !isNormalized && token < finish.Tokens; token++)
+                if (!isNormalized)
                 {
-                    SimdRmsNorm<TSimd, TVector>.Row(
-                        compressed + (token * rank), weights.QueryNorm.PointerF32(0), weights.Epsilon, normalized + (token * rank), rank);
+                    Normalize(normalized);
+                    isNormalized = true;
                 }
 
-                isNormalized = true;
-                heads.Run(part, parts, new InputRows((nint)normalized, rank), own + normalizedBytes);
+                heads.Run(part, parts, new InputRows((nint)normalized, weights.QueryRank), own + compressedBytes);
+            }
+        }
+
+        private void Normalize(float* normalized)
+        {
+            nint rank = weights.QueryRank;
+            for (int token = 0; token < finish.Tokens; token++)
+            {
+                SimdRmsNorm<TSimd, TVector>.Row(
+                    compressed + (token * rank), weights.QueryNorm.PointerF32(0), weights.Epsilon, normalized + (token * rank), rank);
             }
         }
     }

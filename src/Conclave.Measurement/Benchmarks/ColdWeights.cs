@@ -1,4 +1,3 @@
-using Conclave.Kernels;
 using Conclave.Primitives;
 
 namespace Conclave.Measurement;
@@ -19,17 +18,11 @@ public sealed unsafe class ColdWeights : IDisposable
     private nint _next;
 
     /// <summary>Allocates the buffer.</summary>
-    /// <param name="kernels">In whose vectors the machine's peak is measured.</param>
-    public ColdWeights(KernelSet kernels)
+    public ColdWeights()
     {
-        Probe = new MachineProbe(kernels);
-
         // Their values do not change the time.
         new Span<float>(_scales.Data, LongestSide).Fill(1e-3f);
     }
-
-    /// <summary>What measures the machine.</summary>
-    public MachineProbe Probe { get; }
 
     /// <summary>The next matrix.</summary>
     /// <exception cref="ArgumentException">It is larger than the buffer.</exception>
@@ -57,7 +50,6 @@ public sealed unsafe class ColdWeights : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Probe.Dispose();
         _scales.Dispose();
         _memory.Dispose();
     }

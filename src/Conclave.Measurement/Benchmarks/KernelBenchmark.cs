@@ -33,7 +33,7 @@ public sealed record KernelSample(KernelCase Case, double[] Runs, MachineLimits 
 }
 
 /// <summary>Times single operators on weights that no cache holds.</summary>
-public sealed unsafe class KernelBenchmark(KernelSet kernels, WorkerTeam team, ColdWeights weights)
+public sealed unsafe class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineProbe probe, ColdWeights weights)
 {
     /// <summary>As many as a token or two choose, or as fit the buffer.</summary>
     private const int Experts = 16;
@@ -86,7 +86,7 @@ public sealed unsafe class KernelBenchmark(KernelSet kernels, WorkerTeam team, C
         MlpWeights[] mlps = new MlpWeights[experts];
         int[] offsets = [.. Enumerable.Range(0, experts + 1).Select(expert => expert * kernel.Inputs)];
         double[] seconds = new double[runs];
-        MachineLimits before = weights.Probe.Measure(team);
+        MachineLimits before = probe.Measure(team);
         for (int run = -1; run < runs; run++)
         {
             long start;
@@ -116,7 +116,7 @@ public sealed unsafe class KernelBenchmark(KernelSet kernels, WorkerTeam team, C
             }
         }
 
-        MachineLimits after = weights.Probe.Measure(team);
+        MachineLimits after = probe.Measure(team);
         Array.Sort(seconds);
         double flops = 2.0 * matrices * kernel.Rows * kernel.Columns * kernel.Inputs;
         return new KernelSample(

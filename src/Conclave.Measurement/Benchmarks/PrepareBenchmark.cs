@@ -31,7 +31,7 @@ public sealed record PrepareSample(PrepareCase Case, double[] Runs, double Seque
 }
 
 /// <summary>Times <see cref="MlaPrepare"/> against its parts run one after the other, on weights that no cache holds.</summary>
-public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, ColdWeights weights)
+public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, MachineProbe probe, ColdWeights weights)
 {
     private readonly SequentialMlaPrepare _sequential = new(kernels.MatMul, kernels.RmsNorm, kernels.Rotary, kernels.Codec);
 
@@ -71,7 +71,7 @@ public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, 
         double[] fused = new double[runs];
         double[] sequential = new double[runs];
         MlaPrepareWeights matrices = default;
-        MachineLimits before = weights.Probe.Measure(team);
+        MachineLimits before = probe.Measure(team);
         for (int run = -1; run < runs; run++)
         {
             double first = Time(kernels.MlaPrepare);
@@ -82,7 +82,7 @@ public sealed unsafe class PrepareBenchmark(KernelSet kernels, WorkerTeam team, 
             }
         }
 
-        MachineLimits after = weights.Probe.Measure(team);
+        MachineLimits after = probe.Measure(team);
         Array.Sort(fused);
         Array.Sort(sequential);
         double bytes = matrices.QueryDown!.Value.ByteLength + matrices.QueryUp.ByteLength + matrices.LatentDown.ByteLength;
