@@ -2,6 +2,7 @@ using System.CommandLine;
 using Conclave.Cli.Frame;
 using Conclave.Engine;
 using Conclave.Primitives;
+using Conclave.Text.Chat;
 
 namespace Conclave.Cli.Commands;
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Conclave.Cli.Frame;
 using Conclave.Engine;
 using Conclave.Primitives;
+using Conclave.Text.Chat;
 
 namespace Conclave.Cli.Commands;
 

@@ -12,14 +12,14 @@ internal sealed class ChatFormat : AnswerFormat
     private readonly Choice[] _choices;
     private readonly Tokenizer _tokenizer;
 
-    public ChatFormat(string model, Tokenizer tokenizer, ChatOutput output, int choices)
+    public ChatFormat(string model, Tokenizer tokenizer, ChatRequest request, int choices)
         : base("chatcmpl", "chat.completion", model)
     {
         _tokenizer = tokenizer;
         _choices = new Choice[choices];
         for (int i = 0; i < choices; i++)
         {
-            _choices[i] = new Choice(output.CreateParser());
+            _choices[i] = new Choice(request.CreateParser());
         }
     }
 

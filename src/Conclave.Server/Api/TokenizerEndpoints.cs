@@ -18,7 +18,7 @@ internal sealed class TokenizerEndpoints(ModelService service)
         }
         else
         {
-            tokens = ChatEndpoint.Prompt(service, body);
+            tokens = [.. ChatEndpoint.Conversation(service, body).Prompt];
         }
 
         bool texts = body.Flag("return_token_strs") ?? false;

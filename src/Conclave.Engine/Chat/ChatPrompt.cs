@@ -7,30 +7,25 @@ using Conclave.Text.Chat;
 
 namespace Conclave.Engine;
 
-/// <summary>One message of a conversation.</summary>
-/// <param name="Role">system, user or assistant.</param>
-/// <param name="Content">The text.</param>
-public sealed record ChatMessage(string Role, string Content);
-
 /// <summary>Turns conversations into prompts, as the model's own chat template says.</summary>
 public sealed class ChatPrompt
 {
     private readonly ChatTemplate _template;
-    private readonly Tokenizer _tokenizer;
     private readonly TokenizerConfig _config;
-
     private readonly Lazy<ToolCallFormat?> _toolCalls;
 
     private ChatPrompt(ChatTemplate template, Tokenizer tokenizer, TokenizerConfig config)
     {
         _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallFormat.Recognize(config.ChatTemplate, tokenizer));
         _template = template;
-        _tokenizer = tokenizer;
+        Tokenizer = tokenizer;
         _config = config;
     }
 
     /// <summary>How the model writes tool calls; null where it writes none that are known.</summary>
     public ToolCallFormat? ToolCalls => _toolCalls.Value;
+
+    internal Tokenizer Tokenizer { get; }
 
     /// <summary>Reads the template of a model directory; null where it has none.</summary>
     /// <exception cref="UserErrorException">The template or the file that holds it is wrong.</exception>
@@ -96,20 +91,19 @@ public sealed class ChatPrompt
         }
     }
 
-    /// <summary>The tokens of a conversation.</summary>
-    /// <inheritdoc cref="Render(JsonArray, JsonArray?, JsonObject?, bool)"/>
-    public List<int> Encode(JsonArray messages, JsonArray? tools = null, JsonObject? arguments = null, bool addGenerationPrompt = true)
-    {
-        // The template writes the special tokens itself.
-        List<int> ids = [];
-        _tokenizer.Encode(Render(messages, tools, arguments, addGenerationPrompt), ids, addSpecialTokens: false);
-        return ids;
-    }
-
     /// <summary>The tokens of a conversation of plain messages, up to where the answer begins.</summary>
     /// <exception cref="UserErrorException">The template refuses the conversation.</exception>
     public List<int> Encode(IReadOnlyList<ChatMessage> messages) =>
-        Encode(new JsonArray([.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]));
+        Encode(Render(new JsonArray([.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })])));
+
+    /// <summary>The tokens of a rendered conversation.</summary>
+    internal List<int> Encode(string text)
+    {
+        // The template writes the special tokens itself.
+        List<int> ids = [];
+        Tokenizer.Encode(text, ids, addSpecialTokens: false);
+        return ids;
+    }
 
     private static UserErrorException Refused(TemplateException error) =>
         new($"the model's chat template refuses this conversation: {error.Message}", error);

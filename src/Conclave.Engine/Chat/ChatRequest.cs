@@ -1,0 +1,67 @@
+using System.Text.Json.Nodes;
+using Conclave.Primitives;
+using Conclave.Text.Chat;
+using Conclave.Text.Grammars;
+
+namespace Conclave.Engine;
+
+/// <summary>A conversation whose next message is asked for: its prompt, what an answer must be, and where in an answer reasoning ends and which tools it calls.</summary>
+public sealed class ChatRequest
+{
+    private readonly ChatPrompt _chat;
+    private readonly ChatTools _tools;
+    private readonly ToolCallFormat? _format;
+    private readonly bool _startsInsideReasoning;
+    private readonly int _earlierToolCalls;
+
+    /// <summary>Renders a conversation.</summary>
+    /// <param name="chat">The model's chat template.</param>
+    /// <param name="messages">Messages as OpenAI's API has them; see <see cref="ChatPrompt.Render(JsonArray, JsonArray?, JsonObject?, bool)"/>.</param>
+    /// <param name="tools">Which tools may or must be called.</param>
+    /// <param name="arguments">More variables for the template; null: none.</param>
+    /// <param name="addGenerationPrompt">Goes on to where an answer begins.</param>
+    /// <exception cref="UserErrorException">The template refuses the conversation, or a tool must be called and the model's way of calling is not known.</exception>
+    public ChatRequest(ChatPrompt chat, JsonArray messages, ChatTools tools, JsonObject? arguments = null, bool addGenerationPrompt = true)
+    {
+        if (tools.Forced.Count > 0 && chat.ToolCalls is null)
+        {
+            throw new UserErrorException("tool_choice: this model's chat template writes no tool calls that are known here; ask for JSON with response_format");
+        }
+
+        string text = chat.Render(messages, tools.Definitions, arguments, addGenerationPrompt);
+        _chat = chat;
+        _tools = tools;
+        _format = tools.Tools.Count > 0 ? chat.ToolCalls : null;
+        _startsInsideReasoning = Reasoning.StartsInside(text);
+        _earlierToolCalls = messages.OfType<JsonObject>().Sum(message => (message["tool_calls"] as JsonArray)?.Count ?? 0);
+        Prompt = chat.Encode(text);
+    }
+
+    /// <summary>The tokens before the answer.</summary>
+    public IReadOnlyList<int> Prompt { get; }
+
+    /// <summary>What an engine is asked for. Its text is for the parsers of <see cref="CreateParser"/>.</summary>
+    /// <param name="sampling">How tokens are chosen.</param>
+    /// <param name="responseFormat">What an answer must be where it calls no tool that it must call, behind any reasoning; null: anything.</param>
+    /// <exception cref="UserErrorException">The schema of a tool cannot be used.</exception>
+    public GenerationRequest ToGeneration(SamplingOptions sampling, Grammar? responseFormat) => new()
+    {
+        Prompt = Prompt,
+        Sampling = sampling,
+        Grammar = WholeAnswer(responseFormat),
+
+        // Markers of calls may be special tokens.
+        SkipSpecialTokens = _format is null,
+    };
+
+    /// <summary>What reads one answer.</summary>
+    public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
+
+    private Grammar? WholeAnswer(Grammar? responseFormat)
+    {
+        Grammar? answer = _tools.Forced.Count > 0
+            ? _format!.CreateGrammar(_tools.Forced, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls)
+            : responseFormat;
+        return answer is null ? null : Reasoning.ThenAnswer(answer, _chat.Tokenizer, _startsInsideReasoning);
+    }
+}
