@@ -61,6 +61,9 @@ public sealed class LoadedModel : IDisposable
         };
     }
 
+    /// <summary>Its name: that of its folder.</summary>
+    public string Name => NameOf(_checkpoint.Directory);
+
     /// <summary>The model.</summary>
     public DeepSeekModel Model { get; }
 
@@ -78,6 +81,9 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>The sampling of generation_config.json.</summary>
     public SamplingOptions SuggestedSampling { get; }
+
+    /// <summary>The name of the model in a directory: that of the folder.</summary>
+    public static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
 
     /// <summary>Loads a directory.</summary>
     /// <param name="directory">config.json, *.safetensors, a tokenizer.</param>

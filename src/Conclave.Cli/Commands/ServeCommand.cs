@@ -55,7 +55,7 @@ internal static class ServeCommand
                     : throw new UserErrorException($"--host {result.GetValue(host)}: an IP address is expected, such as 127.0.0.1 or 0.0.0.0"),
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = ReadKey(result.GetValue(key)),
-                ModelName = result.GetValue(name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))),
+                ModelName = result.GetValue(name) ?? LoadedModel.NameOf(directory),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, 1e7)),
             };
             EngineOptions engineOptions = new()
