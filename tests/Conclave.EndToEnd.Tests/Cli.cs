@@ -29,14 +29,14 @@ internal static class Cli
         return Finish(process);
     }
 
-    public static CliResult RunProgram(string program, string[] arguments, (string Name, string Value)[]? environment = null)
+    public static CliResult RunProgram(string program, string[] arguments, (string Name, string Value)[]? environment = null, string? folder = null)
     {
-        using Process process = Start(program, arguments, environment);
+        using Process process = Start(program, arguments, environment, folder);
         process.StandardInput.Close();
         return Finish(process);
     }
 
-    public static Process Start(string program, string[] arguments, (string Name, string Value)[]? environment = null)
+    public static Process Start(string program, string[] arguments, (string Name, string Value)[]? environment = null, string? folder = null)
     {
         ProcessStartInfo start = new(program, arguments)
         {
@@ -47,7 +47,7 @@ internal static class Cli
             StandardInputEncoding = new UTF8Encoding(false),
             StandardOutputEncoding = new UTF8Encoding(false, throwOnInvalidBytes: true),
             StandardErrorEncoding = Encoding.UTF8,
-            WorkingDirectory = Repository.Root,
+            WorkingDirectory = folder ?? Repository.Root,
         };
         foreach ((string name, string value) in environment ?? [])
         {

@@ -1,0 +1,27 @@
+// A chat endpoint that streams text. Run it from the root of the checkout: dotnet run --project samples/ChatApi -c Release, then
+// curl -N http://127.0.0.1:5000/chat -d 'Tell me a story about a fox.'
+using Microsoft.Extensions.AI;
+
+WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
+builder.Services.AddConclave(options => options.ModelDirectory = builder.Configuration["Model"] ?? "models/fable");
+WebApplication app = builder.Build();
+
+// Loads the model now, not with the first request.
+_ = app.Services.GetRequiredService<IChatClient>();
+
+// Whoever leaves cancels the answer.
+app.MapPost("/chat", async (HttpRequest request, HttpResponse response, IChatClient client, CancellationToken left) =>
+{
+    using StreamReader reader = new(request.Body);
+    string message = await reader.ReadToEndAsync(left);
+    response.ContentType = "text/plain; charset=utf-8";
+    await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync(message, new ChatOptions { MaxOutputTokens = 500 }, left))
+    {
+        if (update.Text.Length > 0)
+        {
+            await response.WriteAsync(update.Text, left);
+        }
+    }
+});
+
+await app.RunAsync();
