@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Conclave.Text.Chat;
 using Microsoft.Extensions.AI;
 
@@ -9,9 +8,6 @@ namespace Conclave.Extensions.AI;
 /// <summary>Turns the text of one answer into contents, as it comes. Calls of tools are passed on when they are complete.</summary>
 internal sealed class AnswerReader(ChatOutputParser parser, bool leavesReasoningOut)
 {
-    private static readonly JsonTypeInfo<IDictionary<string, object?>> ArgumentsType =
-        (JsonTypeInfo<IDictionary<string, object?>>)AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>));
-
     private readonly List<ChatEvent> _events = [];
     private readonly StringBuilder _arguments = new();
     private ChatEvent? _call;
@@ -74,7 +70,7 @@ internal sealed class AnswerReader(ChatOutputParser parser, bool leavesReasoning
 
         // What a model writes without a grammar need not be JSON; then the content has the exception.
         contents.Add(FunctionCallContent.CreateFromParsedArguments(
-            _arguments.ToString(), call.Id!, call.Text, json => JsonSerializer.Deserialize(json.Length == 0 ? "{}" : json, ArgumentsType)));
+            _arguments.ToString(), call.Id!, call.Text, json => JsonSerializer.Deserialize(json.Length == 0 ? "{}" : json, CompactJson.Arguments)));
         _arguments.Clear();
         _call = null;
     }

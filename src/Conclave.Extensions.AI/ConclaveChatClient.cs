@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Conclave.Engine;
 using Conclave.Primitives;
 using Microsoft.Extensions.AI;
-using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
 namespace Conclave.Extensions.AI;
 

@@ -80,9 +80,7 @@ internal static class MessageReader
         ["function"] = new JsonObject
         {
             ["name"] = call.Name,
-            ["arguments"] = call.Arguments is { } arguments
-                ? JsonSerializer.Serialize(arguments, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)))
-                : "{}",
+            ["arguments"] = call.Arguments is { } arguments ? JsonSerializer.Serialize(arguments, CompactJson.Arguments) : "{}",
         },
     };
 
@@ -92,6 +90,6 @@ internal static class MessageReader
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
         TextContent content => content.Text,
-        object other => JsonSerializer.Serialize(other, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object))),
+        object other => JsonSerializer.Serialize(other, CompactJson.Value),
     };
 }

@@ -1,5 +1,6 @@
 using Conclave.Text.Chat;
 using Microsoft.Extensions.AI;
+using ChatMessage = Microsoft.Extensions.AI.ChatMessage;
 
 namespace Conclave.Extensions.AI.Tests;
 

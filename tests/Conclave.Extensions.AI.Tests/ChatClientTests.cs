@@ -58,7 +58,7 @@ public sealed class ChatClientTests(ChatFixture chat) : IClassFixture<ChatFixtur
         Assert.StartsWith("A tale with", reasoning, StringComparison.Ordinal);
         Assert.IsType<TextReasoningContent>(message.Contents[0]);
         Assert.NotEmpty(whole.Text);
-        Assert.DoesNotContain("think>", whole.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("think>", reasoning, StringComparison.Ordinal);
         Assert.Equal(whole.Text, string.Concat(updates.Select(update => update.Text)));
         Assert.Equal(reasoning, string.Concat(updates.SelectMany(update => update.Contents).OfType<TextReasoningContent>().Select(content => content.Text)));
         Assert.True(updates.Count(update => update.Text.Length > 0) > 50, "it is streamed");

@@ -32,6 +32,14 @@ public sealed class ToolTests(ChatFixture chat, ThinkingFixture thinking) : ICla
             ToolMode = named ? ChatToolMode.RequireSpecific("get_weather") : ChatToolMode.RequireAny,
             AllowMultipleToolCalls = false,
         };
+        if (kimi)
+        {
+            // What fable knows not to say behind the other template, it would think about until the context is full.
+            Assert.True(one.Model.Tokenizer.TryGetId("</think>", out int close));
+            options.Reasoning = new ReasoningOptions { Effort = ReasoningEffort.High };
+            options.RawRepresentationFactory = _ => new SamplingOptions { LogitBias = new Dictionary<int, double> { [close] = 100 } };
+        }
+
         ChatResponse answer = await one.Client.GetResponseAsync(Messages, options, TestContext.Current.CancellationToken);
         Assert.Equal(ChatFinishReason.ToolCalls, answer.FinishReason);
         FunctionCallContent call = Assert.Single(answer.Messages[0].Contents.OfType<FunctionCallContent>());
@@ -130,5 +138,5 @@ public sealed class ToolTests(ChatFixture chat, ThinkingFixture thinking) : ICla
 
     private static int Weather([Range(1, 7)] int days, Unit unit) => unit == Unit.Celsius ? 20 + days : 70 + days;
 
-    private sealed record Tale([property: StringLength(20, MinimumLength = 1)] string Title, [property: Range(0, 9)] int Foxes);
+    private sealed record Tale([property: RegularExpression("^[A-Za-z ]{1,20}$")] string Title, [property: Range(0, 9)] int Foxes);
 }
