@@ -6,6 +6,7 @@ using System.Xml.Linq;
 using Conclave.EndToEnd.Tests;
 using Conclave.Engine;
 using Conclave.Testing;
+using LoadOptions = Conclave.Engine.LoadOptions;
 
 namespace Conclave.Packages.Tests;
 
@@ -80,7 +81,6 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
     {
         string tale = PackedFeed.Succeed(Cli.RunProgram("dotnet", [Sample("Tale")]));
         Assert.True(tale.Length > 100, tale);
-        Assert.Contains("fox", tale, StringComparison.OrdinalIgnoreCase);
 
         string project = feed.Folder("Tale");
         File.Copy(Path.Combine(Repository.Root, "samples", "Tale", "Program.cs"), Path.Combine(project, "Program.cs"));
