@@ -11,7 +11,7 @@ internal sealed class Documents
         {
           "type": "object",
           "properties": {
-            "title": { "type": "string" },
+            "title": { "type": "string", "minLength": 1, "maxLength": 200 },
             "year": { "type": "integer", "minimum": 1900, "maximum": 2100 },
             "rating": { "type": "number" },
             "published": { "type": "string", "format": "date" },
@@ -24,7 +24,7 @@ internal sealed class Documents
           "additionalProperties": false,
           "$defs": {
             "person": { "type": "object", "properties": { "name": { "type": "string" }, "age": { "type": ["integer", "null"] } }, "required": ["name", "age"], "additionalProperties": false },
-            "chapter": { "type": "object", "properties": { "heading": { "type": "string" }, "sub": { "type": "array", "items": { "$ref": "#/$defs/chapter" } } }, "required": ["heading", "sub"], "additionalProperties": false }
+            "chapter": { "type": "object", "properties": { "heading": { "type": "string", "maxLength": 1000 }, "sub": { "type": "array", "items": { "$ref": "#/$defs/chapter" } } }, "required": ["heading", "sub"], "additionalProperties": false }
           }
         }
         """;
