@@ -63,6 +63,25 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
     }
 
     [Fact]
+    public async Task EqualSchemasAreCompiledOnce()
+    {
+        // The server itself prepares one in the background.
+        while (_server.Engine.Grammars.Count == 0)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        int count = _server.Engine.Grammars.Count;
+        foreach (string schema in (string[])["""{"type":"integer","minimum":7,"maximum":9}""", """{ "type" : "int\u0065ger", "minimum": 7,  "maximum": 9 }"""])
+        {
+            JsonObject request = Request("Once upon a time", 20, seed: 1);
+            request["response_format"] = new JsonObject { ["type"] = "json_schema", ["json_schema"] = new JsonObject { ["name"] = "n", ["schema"] = JsonNode.Parse(schema) } };
+            Assert.InRange(int.Parse(Texts(await _server.AskAsync(Path, request))[0], System.Globalization.CultureInfo.InvariantCulture), 7, 9);
+            Assert.Equal(count + 1, _server.Engine.Grammars.Count);
+        }
+    }
+
+    [Fact]
     public async Task StopStringsAndPenaltiesAndBiasAreObeyed()
     {
         JsonObject request = Request("Once upon a time there was a", 60, seed: 4);

@@ -15,6 +15,8 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Name of the <see cref="System.Diagnostics.Metrics.Meter"/> that tells what happens.</summary>
     public const string MeterName = "Conclave.Engine";
 
+    private const int MostGrammars = 16;
+
     private readonly EngineOptions _options;
     private readonly IModelRunner _runner;
     private readonly Tokenizer _tokenizer;
@@ -77,6 +79,9 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Most answers that are computed at a time.</summary>
     public int MaxRunning => _options.MaxRunning;
 
+    /// <summary>Grammars of the last requests, for those that ask for the same.</summary>
+    public GrammarCache Grammars { get; } = new(MostGrammars);
+
     /// <summary>What each expert was given; null where the model is not one with experts.</summary>
     public ExpertLoad? ExpertLoad { get; }
 
@@ -121,6 +126,22 @@ public sealed class InferenceEngine : IDisposable
         }
 
         return generation;
+    }
+
+    /// <summary>Computes the masks along a text ahead of the first request: what grammars share is known then.</summary>
+    /// <param name="grammar">A grammar.</param>
+    /// <param name="text">One of its texts.</param>
+    /// <exception cref="UserErrorException">The grammar cannot be used with this model.</exception>
+    public void Prepare(Grammar grammar, string text)
+    {
+        GrammarMatcher matcher = _masks.Value.CreateMatcher(grammar);
+        uint[] mask = new uint[matcher.MaskWords];
+        List<int> tokens = [];
+        _tokenizer.Encode(text, tokens, addSpecialTokens: false);
+        foreach (int token in tokens.TakeWhile(matcher.TryAccept))
+        {
+            matcher.FillMask(mask);
+        }
     }
 
     /// <summary>Takes no more requests and finishes those that it accepted.</summary>

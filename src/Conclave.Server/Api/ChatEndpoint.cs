@@ -37,7 +37,7 @@ internal sealed class ChatEndpoint(ModelService service)
             Priority = body.Integer("priority") ?? 0,
             Logprobs = logprobs ? top ?? 0 : null,
             SkipSpecialTokens = !output.NeedsSpecialTokens && (body.Flag("skip_special_tokens") ?? true),
-            Grammar = output.Grammar(ResponseFormat.Read(body), service.Model.Tokenizer),
+            Grammar = output.Grammar(ResponseFormat.Read(body), service.Model.Tokenizer, service.Engine.Grammars),
         };
         ChatFormat format = new(service.Options.ModelName, service.Model.Tokenizer, output, Math.Clamp(samples, 1, service.Engine.MaxRunning));
         await new AnswerWriter(service.Engine, service.Options).RunAsync(context, [request], stream, format);

@@ -29,12 +29,19 @@ internal sealed record ChatOutput(ToolCallFormat? Format, bool StartsInsideReaso
     }
 
     /// <summary>What the whole output must be: a call, or the response format, either behind any reasoning; null: anything.</summary>
-    public Grammar? Grammar(Grammar? responseFormat, Tokenizer tokenizer)
+    public Grammar? Grammar(string? responseFormat, Tokenizer tokenizer, GrammarCache cache)
     {
-        Grammar? answer = Tools.Forced.Count > 0
-            ? Format!.CreateGrammar(Tools.Forced, tokenizer, Tools.Parallel, EarlierToolCalls)
-            : responseFormat;
-        return answer is null ? null : Reasoning.ThenAnswer(answer, tokenizer, StartsInsideReasoning);
+        bool forced = Tools.Forced.Count > 0;
+        if (!forced && responseFormat is null)
+        {
+            return null;
+        }
+
+        string answer = forced
+            ? $"tools {Tools.Parallel} {(Format!.NumbersCalls ? EarlierToolCalls : 0)} {string.Join('\n', Tools.Forced.Select(static tool => $"{tool.Name}\n{(tool.Parameters is { } schema ? JsonBody.Canonical(schema) : "")}"))}"
+            : responseFormat!;
+        return cache.GetOrAdd($"answer {StartsInsideReasoning} {answer}", () => Reasoning.ThenAnswer(
+            forced ? Format!.CreateGrammar(Tools.Forced, tokenizer, Tools.Parallel, EarlierToolCalls) : ResponseFormat.Grammar(responseFormat!), tokenizer, StartsInsideReasoning));
     }
 
     /// <summary>What reads one answer.</summary>

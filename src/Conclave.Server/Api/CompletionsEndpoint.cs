@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Conclave.Engine;
 using Conclave.Server.Http;
+using Conclave.Text.Grammars;
 
 namespace Conclave.Server.Api;
 
@@ -23,6 +24,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         bool promptOnly = maxTokens == 0 && echo;
         int? logprobs = body.Integer("logprobs");
         SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens);
+        Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => ResponseFormat.Grammar(answer)) : null;
         List<GenerationRequest> requests = [];
         foreach (List<int> prompt in prompts)
         {
@@ -36,7 +38,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
                 Logprobs = logprobs,
                 PromptLogprobs = echo ? logprobs : null,
                 SkipSpecialTokens = body.Flag("skip_special_tokens") ?? true,
-                Grammar = ResponseFormat.Read(body),
+                Grammar = grammar,
             });
         }
 

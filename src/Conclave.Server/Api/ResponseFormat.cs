@@ -9,7 +9,11 @@ internal static class ResponseFormat
 {
     private const int MostSchemaCharacters = 256 << 10;
 
-    public static Grammar? Read(JsonBody body)
+    /// <summary>The text for any JSON object; all others are schemas.</summary>
+    public const string AnyObject = "json_object";
+
+    /// <summary>What is asked for, as the text by which its grammar is known; null: any text.</summary>
+    public static string? Read(JsonBody body)
     {
         if (body.Object("response_format") is not { } format)
         {
@@ -21,7 +25,7 @@ internal static class ResponseFormat
             case "text":
                 return null;
             case "json_object":
-                return Grammar.JsonObject();
+                return AnyObject;
             case "json_schema":
                 JsonElement schema = format.Object("json_schema")?.Element("schema")
                     ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format");
@@ -30,11 +34,23 @@ internal static class ResponseFormat
                     throw ApiException.Invalid($"response_format.json_schema.schema: larger than {MostSchemaCharacters} characters", "response_format");
                 }
 
-                return Grammar.FromJsonSchema(schema);
+                return JsonBody.Canonical(schema);
             case { } other:
                 throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format");
             case null:
                 throw ApiException.Invalid("response_format.type: text, json_object or json_schema is expected", "response_format");
         }
+    }
+    /// <summary>The grammar of what <see cref="Read"/> returned.</summary>
+    /// <exception cref="Conclave.Primitives.UserErrorException">The schema is wrong, or uses what is not supported.</exception>
+    public static Grammar Grammar(string format)
+    {
+        if (format == AnyObject)
+        {
+            return Text.Grammars.Grammar.JsonObject();
+        }
+
+        using JsonDocument schema = JsonDocument.Parse(format);
+        return Text.Grammars.Grammar.FromJsonSchema(schema.RootElement);
     }
 }

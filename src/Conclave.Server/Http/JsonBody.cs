@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -44,6 +46,18 @@ internal readonly struct JsonBody
     public static JsonBody Of(JsonElement element, string path = "") => element.ValueKind == JsonValueKind.Object
         ? new JsonBody(element, path.Length == 0 ? "" : path + ".")
         : throw Wrong(path.Length == 0 ? "the body" : path, "an object", element, path.Length == 0 ? null : path);
+
+    /// <summary>A value's text without what does not matter: white space, escapes that need not be.</summary>
+    public static string Canonical(JsonElement element)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer, WriterOptions))
+        {
+            element.WriteTo(json);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
 
     public JsonElement? Element(string name) =>
         _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
