@@ -16,6 +16,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         Refuse(body);
         StreamOptions stream = StreamOptions.Read(body);
         List<List<int>> prompts = Prompts(body);
+        bool skipSpecial = body.Flag("skip_special_tokens") ?? true;
         bool echo = body.Flag("echo") ?? false;
         int samples = body.Integer("n") ?? 1;
 
@@ -37,14 +38,14 @@ internal sealed class CompletionsEndpoint(ModelService service)
                 Priority = body.Integer("priority") ?? 0,
                 Logprobs = logprobs,
                 PromptLogprobs = echo ? logprobs : null,
-                SkipSpecialTokens = body.Flag("skip_special_tokens") ?? true,
+                SkipSpecialTokens = skipSpecial,
                 Grammar = grammar,
             });
         }
 
-        List<string>? texts = echo ? [.. prompts.Select(prompt => service.Model.Tokenizer.Decode([.. prompt], skipSpecialTokens: true))] : null;
+        List<string>? texts = echo ? [.. prompts.Select(prompt => service.Model.Tokenizer.Decode([.. prompt], skipSpecial))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        TextFormat format = new(service.Options.ModelName, service.Model.Tokenizer, texts, choices) { PromptOnly = promptOnly };
+        TextFormat format = new(service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly };
         await new AnswerWriter(service.Engine, service.Options).RunAsync(context, requests, stream, format);
     }
 
