@@ -7,7 +7,6 @@ using Conclave.Server.Http;
 using Conclave.Text.Grammars;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using OpenTelemetry.Metrics;
 
 namespace Conclave.Server;
 
@@ -48,7 +47,7 @@ public sealed class ConclaveServer : IAsyncDisposable
 
         // Signals belong to whoever started the server: it drains before it stops.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(InferenceEngine.MeterName).AddPrometheusExporter());
+        builder.AddTelemetry(engine, options.TraceEndpoint);
         WebApplication app = builder.Build();
         DashboardState dashboard = new(engine, options.ModelName);
         Map(app, new ModelService(model, engine, options));

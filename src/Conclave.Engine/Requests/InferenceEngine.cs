@@ -15,6 +15,12 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Name of the <see cref="System.Diagnostics.Metrics.Meter"/> that tells what happens.</summary>
     public const string MeterName = "Conclave.Engine";
 
+    /// <summary>Name of the <see cref="System.Diagnostics.ActivitySource"/> that has an activity for each request.</summary>
+    public const string ActivitySourceName = "Conclave.Engine";
+
+    /// <summary>Name of the counter of <see cref="EngineOptions.ExpertMetrics"/>.</summary>
+    public const string ExpertTokens = "conclave_expert_tokens";
+
     private const int MostGrammars = 16;
 
     private readonly EngineOptions _options;
@@ -54,7 +60,14 @@ public sealed class InferenceEngine : IDisposable
             model.Tokenizer,
             model.EosTokens,
             new EngineSizes(model.Model.Options.CacheBlocks, model.Model.Options.MaxTokensPerStep, model.ContextLength),
-            options) => ExpertLoad = load;
+            options)
+    {
+        ExpertLoad = load;
+        if (options.ExpertMetrics)
+        {
+            _metrics.Add(load);
+        }
+    }
 
     internal InferenceEngine(IModelRunner runner, Tokenizer tokenizer, IEnumerable<int> eosTokens, EngineSizes sizes, EngineOptions options)
     {
@@ -121,6 +134,7 @@ public sealed class InferenceEngine : IDisposable
             }
 
             _accepted++;
+            generation.Activity = GenerationTrace.Start(request, _options.ModelName);
             _inbox.Enqueue((generation, Cancel: false));
             _work.Set();
         }
