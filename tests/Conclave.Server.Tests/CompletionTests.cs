@@ -90,6 +90,7 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
     public async Task TheEndTokenCountsAsGenerated()
     {
         JsonObject request = Request("Once upon a time", 20, seed: 9);
+        request["ignore_eos"] = false;
         request["logit_bias"] = new JsonObject { [$"{End}"] = 100 };
         JsonNode answer = await _server.AskAsync(Path, request);
         Assert.Equal("", Texts(answer)[0]);
