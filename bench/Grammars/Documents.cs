@@ -11,7 +11,7 @@ internal sealed class Documents
         {
           "type": "object",
           "properties": {
-            "title": { "type": "string" },
+            "title": { "type": "string", "minLength": 1, "maxLength": 200 },
             "year": { "type": "integer", "minimum": 1900, "maximum": 2100 },
             "rating": { "type": "number" },
             "published": { "type": "string", "format": "date" },
@@ -24,10 +24,13 @@ internal sealed class Documents
           "additionalProperties": false,
           "$defs": {
             "person": { "type": "object", "properties": { "name": { "type": "string" }, "age": { "type": ["integer", "null"] } }, "required": ["name", "age"], "additionalProperties": false },
-            "chapter": { "type": "object", "properties": { "heading": { "type": "string" }, "sub": { "type": "array", "items": { "$ref": "#/$defs/chapter" } } }, "required": ["heading", "sub"], "additionalProperties": false }
+            "chapter": { "type": "object", "properties": { "heading": { "type": "string", "maxLength": 1000 }, "sub": { "type": "array", "items": { "$ref": "#/$defs/chapter" } } }, "required": ["heading", "sub"], "additionalProperties": false }
           }
         }
         """;
+
+    private const int LongestTitle = 200;
+    private const int LongestHeading = 1000;
 
     private readonly Random _random = new(7);
     private readonly string[] _words = File.ReadAllText(Path.Combine(Repository.Fable, "evaluation.txt")).Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
@@ -35,7 +38,7 @@ internal sealed class Documents
     public byte[] Next()
     {
         StringBuilder text = new();
-        text.Append($"{{\"title\": {Text(5)}, \"year\": {_random.Next(1900, 2101)}, \"rating\": {_random.Next(100) / 10.0}, \"published\": \"19{_random.Next(10, 99)}-0{_random.Next(1, 9)}-1{_random.Next(10)}\",\n");
+        text.Append($"{{\"title\": {Text(5, LongestTitle)}, \"year\": {_random.Next(1900, 2101)}, \"rating\": {_random.Next(100) / 10.0}, \"published\": \"19{_random.Next(10, 99)}-0{_random.Next(1, 9)}-1{_random.Next(10)}\",\n");
         text.Append($"  \"tags\": [{Text(1)}, {Text(2)}], \"kind\": \"article\", \"author\": {{\"name\": {Text(2)}, \"age\": null}}, \"chapters\": ");
         Chapters(text, 0);
         return Encoding.UTF8.GetBytes(text.Append('}').ToString());
@@ -46,7 +49,7 @@ internal sealed class Documents
         text.Append('[');
         for (int i = 0; i < (depth > 3 ? 0 : _random.Next(1, 3)); i++)
         {
-            text.Append(i > 0 ? ", " : "").Append("{\"heading\": ").Append(Text(12)).Append(", \"sub\": ");
+            text.Append(i > 0 ? ", " : "").Append("{\"heading\": ").Append(Text(12, LongestHeading)).Append(", \"sub\": ");
             Chapters(text, depth + 1);
             text.Append('}');
         }
@@ -54,6 +57,10 @@ internal sealed class Documents
         text.Append(']');
     }
 
-    private string Text(int words) =>
-        "\"" + JsonEncodedText.Encode(string.Join(' ', Enumerable.Range(0, words).Select(_ => _words[_random.Next(_words.Length)])), System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
+    // Some texts have no spaces, so that a word can be a paragraph.
+    private string Text(int words, int longest = int.MaxValue)
+    {
+        string text = string.Join(' ', Enumerable.Range(0, words).Select(_ => _words[_random.Next(_words.Length)]));
+        return "\"" + JsonEncodedText.Encode(string.Concat(text.EnumerateRunes().Take(longest)), System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping) + "\"";
+    }
 }

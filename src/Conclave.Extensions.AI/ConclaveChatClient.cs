@@ -87,14 +87,14 @@ public sealed class ConclaveChatClient : IChatClient
         OptionsReader reader = new(options, _model.Name);
         ChatRequest request = new(_chat, MessageReader.Read(messages, options?.Instructions), reader.Tools, reader.TemplateArguments);
         SamplingOptions suggested = options?.RawRepresentationFactory?.Invoke(this) as SamplingOptions ?? _model.SuggestedSampling;
-        Generation generation = _engine.Submit(request.ToGeneration(reader.Sampling(suggested), reader.ResponseFormat));
+        Generation generation = _engine.Submit(request.ToGeneration(reader.Sampling(suggested), reader.ResponseFormat, _engine.Grammars));
         AnswerReader answer = new(request.CreateParser(), reader.LeavesReasoningOut);
         string id = $"chatcmpl-{Guid.NewGuid():N}";
         DateTimeOffset created = DateTimeOffset.UtcNow;
         int tokens = 0;
         await foreach (GenerationUpdate update in generation.ReadAllAsync(cancellation).ConfigureAwait(false))
         {
-            tokens += update.Token is null ? 0 : 1;
+            tokens += update.Generated;
             List<AIContent> contents = answer.Read(update.Text, last: update.Finish is not null);
             if (update.Finish is not null)
             {

@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Conclave.Engine;
 using Conclave.Primitives;
 using Conclave.Text.Chat;
-using Conclave.Text.Grammars;
 using Microsoft.Extensions.AI;
 
 namespace Conclave.Extensions.AI;
@@ -25,15 +24,16 @@ internal sealed class OptionsReader
         Tools = ReadTools(_options);
         ResponseFormat = _options.ResponseFormat switch
         {
-            ChatResponseFormatJson { Schema: { } schema } => Grammar.FromJsonSchema(schema),
-            ChatResponseFormatJson => Grammar.JsonObject(),
+            ChatResponseFormatJson { Schema: { } schema } => AnswerGrammar.Key(schema),
+            ChatResponseFormatJson => AnswerGrammar.AnyObject,
             _ => null,
         };
     }
 
     public ChatTools Tools { get; }
 
-    public Grammar? ResponseFormat { get; }
+    /// <summary>The key of what the answer must be; null: anything.</summary>
+    public string? ResponseFormat { get; }
 
     public bool LeavesReasoningOut => _options.Reasoning?.Output == ReasoningOutput.None;
 

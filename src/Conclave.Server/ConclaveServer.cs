@@ -4,9 +4,9 @@ using Conclave.Primitives;
 using Conclave.Server.Api;
 using Conclave.Server.Dashboard;
 using Conclave.Server.Http;
+using Conclave.Text.Grammars;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using OpenTelemetry.Metrics;
 
 namespace Conclave.Server;
 
@@ -47,7 +47,7 @@ public sealed class ConclaveServer : IAsyncDisposable
 
         // Signals belong to whoever started the server: it drains before it stops.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddMeter(InferenceEngine.MeterName).AddPrometheusExporter());
+        builder.AddTelemetry(engine, options.TraceEndpoint);
         WebApplication app = builder.Build();
         DashboardState dashboard = new(engine, options.ModelName);
         Map(app, new ModelService(model, engine, options));
@@ -63,6 +63,7 @@ public sealed class ConclaveServer : IAsyncDisposable
             throw new UserErrorException($"{options.Host}:{options.Port} cannot be listened on: {e.Message}", e);
         }
 
+        _ = Task.Run(() => PrepareJson(engine), CancellationToken.None);
         return new ConclaveServer(app, engine, dashboard);
     }
 
@@ -78,6 +79,19 @@ public sealed class ConclaveServer : IAsyncDisposable
     {
         await _app.DisposeAsync();
         _dashboard.Dispose();
+    }
+
+    // The first masks of JSON take far longer than others: nobody should wait for them.
+    private static void PrepareJson(InferenceEngine engine)
+    {
+        try
+        {
+            engine.Prepare(engine.Grammars.GetOrAdd(AnswerGrammar.AnyObject, Grammar.JsonObject), "{\"a\": [1, \"b\"], \"c\": {}}");
+        }
+        catch (UserErrorException)
+        {
+            // Grammars cannot be used with this tokenizer; a request that wants one is told.
+        }
     }
 
     private static void Map(WebApplication app, ModelService service)

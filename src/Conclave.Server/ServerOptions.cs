@@ -20,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>The name by which clients ask for the model.</summary>
     public required string ModelName { get; init; }
 
+    /// <summary>The OpenTelemetry collector that gets traces (OTLP over HTTP, unless OTEL_EXPORTER_OTLP_PROTOCOL says otherwise); null: none.</summary>
+    public Uri? TraceEndpoint { get; init; }
+
     /// <summary>How long a request may take until it is cancelled.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(10);
 }

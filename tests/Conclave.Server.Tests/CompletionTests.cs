@@ -6,6 +6,7 @@ namespace Conclave.Server.Tests;
 public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableFixture>
 {
     private const string Path = "/v1/completions";
+    private const int End = 1;
     private readonly FableServer _server = fixture.Server;
 
     [Fact]
@@ -59,7 +60,63 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Null(logprobs[0]);
         Assert.All(logprobs.Skip(1), value => Assert.True(value!.GetValue<double>() < 0));
         Assert.Equal(5, choice["logprobs"]!["tokens"]!.AsArray().Count);
-        Assert.Equal([0, 21, 25, 30, 32], choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>()));
+        Assert.Equal([0, 0, 4, 9, 11], choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>()));
+    }
+
+    [Fact]
+    public async Task OffsetsPointIntoTheText()
+    {
+        JsonObject request = Request("Once upon a 😀 time 日本", 12, seed: 9);
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        foreach (bool skip in (bool[])[true, false])
+        {
+            request["skip_special_tokens"] = skip;
+            JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
+            string text = choice["text"]!.GetValue<string>();
+            string[] tokens = [.. choice["logprobs"]!["tokens"]!.AsArray().Select(token => token!.GetValue<string>())];
+            int[] offsets = [.. choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>())];
+            Assert.Equal(!skip, text.StartsWith(tokens[0], StringComparison.Ordinal));
+            for (int i = 1; i < tokens.Length; i++)
+            {
+                // Characters of several tokens belong to the last of them.
+                Assert.InRange(offsets[i], offsets[i - 1], text.Length);
+                Assert.True(tokens[i].Contains('\uFFFD', StringComparison.Ordinal) || string.CompareOrdinal(text, offsets[i], tokens[i], 0, tokens[i].Length) == 0, $"{tokens[i]} at {offsets[i]} of {text}");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task TheEndTokenCountsAsGenerated()
+    {
+        JsonObject request = Request("Once upon a time", 20, seed: 9);
+        request["ignore_eos"] = false;
+        request["logit_bias"] = new JsonObject { [$"{End}"] = 100 };
+        JsonNode answer = await _server.AskAsync(Path, request);
+        Assert.Equal("", Texts(answer)[0]);
+        Assert.Equal("stop", answer["choices"]![0]!["finish_reason"]!.GetValue<string>());
+        Assert.Equal(1, answer["usage"]!["completion_tokens"]!.GetValue<int>());
+        request["stream_options"] = new JsonObject { ["include_usage"] = true };
+        Assert.Equal(1, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public async Task EqualSchemasAreCompiledOnce()
+    {
+        // The server itself prepares one in the background.
+        while (_server.Engine.Grammars.Count == 0)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        int count = _server.Engine.Grammars.Count;
+        foreach (string schema in (string[])["""{"type":"integer","minimum":7,"maximum":9}""", """{ "type" : "int\u0065ger", "minimum": 7,  "maximum": 9 }"""])
+        {
+            JsonObject request = Request("Once upon a time", 20, seed: 1);
+            request["response_format"] = new JsonObject { ["type"] = "json_schema", ["json_schema"] = new JsonObject { ["name"] = "n", ["schema"] = JsonNode.Parse(schema) } };
+            Assert.InRange(int.Parse(Texts(await _server.AskAsync(Path, request))[0], System.Globalization.CultureInfo.InvariantCulture), 7, 9);
+            Assert.Equal(count + 1, _server.Engine.Grammars.Count);
+        }
     }
 
     [Fact]

@@ -27,12 +27,12 @@ public sealed class FableServer : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    public static async Task<FableServer> StartAsync(EngineOptions? engine = null, TimeSpan? timeout = null)
+    public static async Task<FableServer> StartAsync(EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null)
     {
         LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Contexts = 32 });
         InferenceEngine started = new(model, engine ?? new EngineOptions { MaxRunning = 32 });
         ConclaveServer server = await ConclaveServer.StartAsync(
-            model, started, new ServerOptions { Port = 0, ModelName = "fable", ApiKey = Key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5) });
+            model, started, new ServerOptions { Port = 0, ModelName = "fable", ApiKey = Key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5), TraceEndpoint = traces });
         return new FableServer(model, started, server);
     }
 

@@ -36,13 +36,22 @@ internal static class ServeCommand
             DefaultValueFactory = _ => "all",
         };
         Option<double> timeout = new("--request-timeout") { Description = "Seconds until a request is cancelled", HelpName = "S", DefaultValueFactory = _ => 600 };
+        Option<string?> traces = new("--otlp-endpoint")
+        {
+            Description = "OpenTelemetry collector that gets a trace of each request, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_* say more",
+            HelpName = "URL",
+        };
+        Option<bool> experts = new("--expert-metrics")
+        {
+            Description = "Count in /metrics what each expert was given: a series for each layer and expert, 14,848 in a V3",
+        };
         ComputeOptions compute = new();
         CliCommand command = new(
             "serve", "Serves the OpenAI API to many clients at a time, until Ctrl-C or SIGTERM; then what was accepted is finished.",
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),
             ("conclave serve --model DeepSeek-V2-Lite-Chat --cache-memory 4GiB --host 0.0.0.0 --api-key @key.txt", "another one, for others too"))
         {
-            model, host, port, key, name, running, waiting, memory, reuse, timeout,
+            model, host, port, key, name, running, waiting, memory, reuse, timeout, traces, experts,
         };
         compute.AddTo(command, cache: true);
         command.SetAction(async (result, cancellation) =>
@@ -56,12 +65,15 @@ internal static class ServeCommand
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = ReadKey(result.GetValue(key)),
                 ModelName = result.GetValue(name) ?? LoadedModel.NameOf(directory),
+                TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, 1e7)),
             };
             EngineOptions engineOptions = new()
             {
                 MaxRunning = InRange("--max-running", result.GetValue(running), 1, MostRunning),
                 MaxWaiting = InRange("--max-waiting", result.GetValue(waiting), 0, 1 << 20),
+                ModelName = options.ModelName,
+                ExpertMetrics = result.GetValue(experts),
                 PrefixReuse = result.GetValue(reuse) switch
                 {
                     "all" => PrefixReuse.All,
@@ -106,6 +118,11 @@ internal static class ServeCommand
             // The signal to drain.
         }
     }
+
+    private static Uri? ReadEndpoint(string? url) =>
+        url is null ? null
+        : Uri.TryCreate(url, UriKind.Absolute, out Uri? endpoint) && endpoint.Scheme is "http" or "https" ? endpoint
+        : throw new UserErrorException($"--otlp-endpoint {url}: an http or https URL is expected, such as http://127.0.0.1:4318");
 
     private static string? ReadKey(string? key)
     {

@@ -42,13 +42,14 @@ public sealed class ChatRequest
 
     /// <summary>What an engine is asked for. Its text is for the parsers of <see cref="CreateParser"/>.</summary>
     /// <param name="sampling">How tokens are chosen.</param>
-    /// <param name="responseFormat">What an answer must be where it calls no tool that it must call, behind any reasoning; null: anything.</param>
-    /// <exception cref="UserErrorException">The schema of a tool cannot be used.</exception>
-    public GenerationRequest ToGeneration(SamplingOptions sampling, Grammar? responseFormat) => new()
+    /// <param name="answer">The key, by <see cref="AnswerGrammar"/>, of what an answer must be where it calls no tool that it must call, behind any reasoning; null: anything.</param>
+    /// <param name="grammars">The engine's compiled grammars.</param>
+    /// <exception cref="UserErrorException">The schema of a tool or of the answer cannot be used.</exception>
+    public GenerationRequest ToGeneration(SamplingOptions sampling, string? answer, GrammarCache grammars) => new()
     {
         Prompt = Prompt,
         Sampling = sampling,
-        Grammar = WholeAnswer(responseFormat),
+        Grammar = WholeAnswer(answer, grammars),
 
         // Markers of calls may be special tokens.
         SkipSpecialTokens = _format is null,
@@ -57,11 +58,15 @@ public sealed class ChatRequest
     /// <summary>What reads one answer.</summary>
     public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
 
-    private Grammar? WholeAnswer(Grammar? responseFormat)
+    private Grammar? WholeAnswer(string? answer, GrammarCache grammars)
     {
-        Grammar? answer = _tools.Forced.Count > 0
-            ? _format!.CreateGrammar(_tools.Forced, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls)
-            : responseFormat;
-        return answer is null ? null : Reasoning.ThenAnswer(answer, _chat.Tokenizer, _startsInsideReasoning);
+        bool forced = _tools.Forced.Count > 0;
+        string? key = forced ? AnswerGrammar.Key(_tools.Forced, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : answer;
+        return key is null
+            ? null
+            : grammars.GetOrAdd($"{(_startsInsideReasoning ? "inside" : "before")} reasoning {key}", () => Reasoning.ThenAnswer(
+                forced ? _format!.CreateGrammar(_tools.Forced, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls) : AnswerGrammar.Compile(key),
+                _chat.Tokenizer,
+                _startsInsideReasoning));
     }
 }

@@ -119,6 +119,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
     private void Advance(Sample sample, ReadOnlySpan<float> logits)
     {
         int token = Choose(sample, logits);
+        sample.Generated++;
         metrics.TokenAt(sample);
         if (sample.Sampler.IsStop(token) || sample.Matcher is { IsEnded: true })
         {
@@ -186,6 +187,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
     private void Finish(Sample sample, int? token, string text, TokenLogprobs? logprobs, FinishReason reason)
     {
         Generation generation = sample.Generation;
+        sample.Reason = reason;
         Leave(sample);
         bool last = --generation.Unfinished == 0;
         if (last)

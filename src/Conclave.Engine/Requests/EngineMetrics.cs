@@ -53,6 +53,10 @@ internal sealed class EngineMetrics : IDisposable
         _decode = Seconds("conclave_request_decode_time_seconds", RequestBuckets, "From there to the end.");
     }
 
+    /// <summary>Adds what each expert was given: a series for each layer and expert.</summary>
+    public void Add(ExpertLoad load) => _meter.CreateObservableCounter(
+        InferenceEngine.ExpertTokens, load.Measure, description: "Tokens that an expert was given, by layer and expert.");
+
     /// <summary>A step was computed.</summary>
     public void Stepped(StepPlan plan)
     {
@@ -79,7 +83,7 @@ internal sealed class EngineMetrics : IDisposable
         }
         else if (sample.Generation.FirstTokenAt == 0)
         {
-            sample.Generation.FirstTokenAt = now;
+            sample.Generation.BeginDecode(now);
             _firstToken.Record(Stopwatch.GetElapsedTime(sample.Generation.SubmittedAt, now).TotalSeconds);
         }
 

@@ -16,4 +16,10 @@ public sealed record EngineOptions
     /// one thing by which its bits depend on others, and what <see cref="PrefixReuse.Strict"/> forbids.
     /// </summary>
     public PrefixReuse PrefixReuse { get; init; } = PrefixReuse.All;
+
+    /// <summary>What traces call the model; null: nothing.</summary>
+    public string? ModelName { get; init; }
+
+    /// <summary>Whether metrics tell what each expert of each layer was given. A V3 has 14,848 of them.</summary>
+    public bool ExpertMetrics { get; init; }
 }

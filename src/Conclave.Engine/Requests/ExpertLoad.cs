@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Conclave.Checkpoints;
 using Conclave.Models;
 using Conclave.Primitives;
@@ -17,6 +18,18 @@ public sealed class ExpertLoad : IForwardObserver
 
     /// <summary>Tokens by expert; empty for a layer without experts.</summary>
     public ReadOnlySpan<long> Tokens(int layer) => _tokens[layer];
+
+    /// <summary>All counts, with the attributes layer and expert.</summary>
+    internal IEnumerable<Measurement<long>> Measure()
+    {
+        for (int layer = 0; layer < _tokens.Length; layer++)
+        {
+            for (int expert = 0; expert < _tokens[layer].Length; expert++)
+            {
+                yield return new Measurement<long>(_tokens[layer][expert], new("layer", layer), new("expert", expert));
+            }
+        }
+    }
 
     /// <inheritdoc/>
     void IForwardObserver.Embedding(TensorView hidden)

@@ -34,6 +34,9 @@ public sealed class Generation
     /// <summary>How long it took. Known with the last update.</summary>
     public GenerationTimes Times { get; internal set; }
 
+    /// <summary>What traces show of the request; null where nobody listens.</summary>
+    internal Activity? Activity { get; set; }
+
     internal Sample[] Answers { get; set; } = [];
 
     internal int Unfinished { get; set; }
@@ -44,7 +47,7 @@ public sealed class Generation
 
     internal long BeganAt { get; private set; }
 
-    internal long FirstTokenAt { get; set; }
+    internal long FirstTokenAt { get; private set; }
 
     /// <summary>
     /// The updates of all answers, in the order in which they were computed, until the last answer has ended. Leaving early cancels.
@@ -96,7 +99,15 @@ public sealed class Generation
         if (BeganAt == 0)
         {
             BeganAt = Stopwatch.GetTimestamp();
+            Activity?.AddEvent(new ActivityEvent("prefill"));
         }
+    }
+
+    /// <summary>The first token of any answer was chosen.</summary>
+    internal void BeginDecode(long now)
+    {
+        FirstTokenAt = now;
+        Activity?.AddEvent(new ActivityEvent("decode"));
     }
 
     internal void Write(in GenerationUpdate update) => _updates.Writer.TryWrite(update);
@@ -115,6 +126,12 @@ public sealed class Generation
         if (!Ended)
         {
             Ended = true;
+            if (error is not null)
+            {
+                MeasureTimes();
+            }
+
+            GenerationTrace.Stop(this, error);
             _updates.Writer.Complete(error);
             _ended(this);
         }

@@ -6,4 +6,8 @@ namespace Conclave.Engine;
 /// <param name="Text">Text that can no longer change, often empty: characters that are not complete and beginnings of stop strings are held back.</param>
 /// <param name="Logprobs">Of the token, where they were asked for.</param>
 /// <param name="Finish">Why the answer ended; null while it goes on.</param>
-public readonly record struct GenerationUpdate(int Sample, int? Token, string Text, TokenLogprobs? Logprobs, FinishReason? Finish);
+public readonly record struct GenerationUpdate(int Sample, int? Token, string Text, TokenLogprobs? Logprobs, FinishReason? Finish)
+{
+    /// <summary>Tokens that were generated, 0 or 1: an end token is one, though it is not handed out.</summary>
+    public int Generated => Token is not null || Finish is FinishReason.Stop ? 1 : 0;
+}

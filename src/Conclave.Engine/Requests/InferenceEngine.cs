@@ -15,6 +15,14 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Name of the <see cref="System.Diagnostics.Metrics.Meter"/> that tells what happens.</summary>
     public const string MeterName = "Conclave.Engine";
 
+    /// <summary>Name of the <see cref="System.Diagnostics.ActivitySource"/> that has an activity for each request.</summary>
+    public const string ActivitySourceName = "Conclave.Engine";
+
+    /// <summary>Name of the counter of <see cref="EngineOptions.ExpertMetrics"/>.</summary>
+    public const string ExpertTokens = "conclave_expert_tokens";
+
+    private const int MostGrammars = 16;
+
     private readonly EngineOptions _options;
     private readonly IModelRunner _runner;
     private readonly Tokenizer _tokenizer;
@@ -52,7 +60,14 @@ public sealed class InferenceEngine : IDisposable
             model.Tokenizer,
             model.EosTokens,
             new EngineSizes(model.Model.Options.CacheBlocks, model.Model.Options.MaxTokensPerStep, model.ContextLength),
-            options) => ExpertLoad = load;
+            options)
+    {
+        ExpertLoad = load;
+        if (options.ExpertMetrics)
+        {
+            _metrics.Add(load);
+        }
+    }
 
     internal InferenceEngine(IModelRunner runner, Tokenizer tokenizer, IEnumerable<int> eosTokens, EngineSizes sizes, EngineOptions options)
     {
@@ -76,6 +91,9 @@ public sealed class InferenceEngine : IDisposable
 
     /// <summary>Most answers that are computed at a time.</summary>
     public int MaxRunning => _options.MaxRunning;
+
+    /// <summary>Grammars of the last requests, for those that ask for the same.</summary>
+    public GrammarCache Grammars { get; } = new(MostGrammars);
 
     /// <summary>What each expert was given; null where the model is not one with experts.</summary>
     public ExpertLoad? ExpertLoad { get; }
@@ -116,11 +134,28 @@ public sealed class InferenceEngine : IDisposable
             }
 
             _accepted++;
+            generation.Activity = GenerationTrace.Start(request, _options.ModelName);
             _inbox.Enqueue((generation, Cancel: false));
             _work.Set();
         }
 
         return generation;
+    }
+
+    /// <summary>Computes the masks along a text ahead of the first request: what grammars share is known then.</summary>
+    /// <param name="grammar">A grammar.</param>
+    /// <param name="text">One of its texts.</param>
+    /// <exception cref="UserErrorException">The grammar cannot be used with this model.</exception>
+    public void Prepare(Grammar grammar, string text)
+    {
+        GrammarMatcher matcher = _masks.Value.CreateMatcher(grammar);
+        uint[] mask = new uint[matcher.MaskWords];
+        List<int> tokens = [];
+        _tokenizer.Encode(text, tokens, addSpecialTokens: false);
+        foreach (int token in tokens.TakeWhile(matcher.TryAccept))
+        {
+            matcher.FillMask(mask);
+        }
     }
 
     /// <summary>Takes no more requests and finishes those that it accepted.</summary>

@@ -23,6 +23,12 @@ internal sealed class Sample(Generation generation, int index, Sampler sampler, 
 
     public bool Finished { get; set; }
 
+    /// <summary>Why it ended.</summary>
+    public FinishReason? Reason { get; set; }
+
+    /// <summary>Tokens generated, an end token included.</summary>
+    public int Generated { get; set; }
+
     public long LastTokenAt { get; set; }
 
     /// <summary>True where a stop string has ended the text.</summary>

@@ -52,7 +52,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
                 while (generation.TryRead(out GenerationUpdate update))
                 {
                     format.Add(Choice(i, generation, update), generation, update);
-                    usage.Completion += update.Token is null ? 0 : 1;
+                    usage.Completion += update.Generated;
                 }
             }
 

@@ -25,7 +25,8 @@ internal sealed class ChatEndpoint(ModelService service)
         }
 
         int samples = body.Integer("n") ?? 1;
-        GenerationRequest request = chat.ToGeneration(SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body));
+        GenerationRequest request = chat.ToGeneration(
+            SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
             Samples = samples,

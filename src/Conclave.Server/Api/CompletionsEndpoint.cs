@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Conclave.Engine;
 using Conclave.Server.Http;
+using Conclave.Text.Grammars;
 
 namespace Conclave.Server.Api;
 
@@ -15,6 +16,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         Refuse(body);
         StreamOptions stream = StreamOptions.Read(body);
         List<List<int>> prompts = Prompts(body);
+        bool skipSpecial = body.Flag("skip_special_tokens") ?? true;
         bool echo = body.Flag("echo") ?? false;
         int samples = body.Integer("n") ?? 1;
 
@@ -23,6 +25,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         bool promptOnly = maxTokens == 0 && echo;
         int? logprobs = body.Integer("logprobs");
         SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens);
+        Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
         foreach (List<int> prompt in prompts)
         {
@@ -35,14 +38,14 @@ internal sealed class CompletionsEndpoint(ModelService service)
                 Priority = body.Integer("priority") ?? 0,
                 Logprobs = logprobs,
                 PromptLogprobs = echo ? logprobs : null,
-                SkipSpecialTokens = body.Flag("skip_special_tokens") ?? true,
-                Grammar = ResponseFormat.Read(body),
+                SkipSpecialTokens = skipSpecial,
+                Grammar = grammar,
             });
         }
 
-        List<string>? texts = echo ? [.. prompts.Select(prompt => service.Model.Tokenizer.Decode([.. prompt], skipSpecialTokens: true))] : null;
+        List<string>? texts = echo ? [.. prompts.Select(prompt => service.Model.Tokenizer.Decode([.. prompt], skipSpecial))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        TextFormat format = new(service.Options.ModelName, service.Model.Tokenizer, texts, choices) { PromptOnly = promptOnly };
+        TextFormat format = new(service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly };
         await new AnswerWriter(service.Engine, service.Options).RunAsync(context, requests, stream, format);
     }
 

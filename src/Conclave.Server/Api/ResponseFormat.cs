@@ -1,6 +1,6 @@
 using System.Text.Json;
+using Conclave.Engine;
 using Conclave.Server.Http;
-using Conclave.Text.Grammars;
 
 namespace Conclave.Server.Api;
 
@@ -9,7 +9,8 @@ internal static class ResponseFormat
 {
     private const int MostSchemaCharacters = 256 << 10;
 
-    public static Grammar? Read(JsonBody body)
+    /// <summary>What is asked for, as the key of its grammar; null: any text.</summary>
+    public static string? Read(JsonBody body)
     {
         if (body.Object("response_format") is not { } format)
         {
@@ -21,7 +22,7 @@ internal static class ResponseFormat
             case "text":
                 return null;
             case "json_object":
-                return Grammar.JsonObject();
+                return AnswerGrammar.AnyObject;
             case "json_schema":
                 JsonElement schema = format.Object("json_schema")?.Element("schema")
                     ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format");
@@ -30,7 +31,7 @@ internal static class ResponseFormat
                     throw ApiException.Invalid($"response_format.json_schema.schema: larger than {MostSchemaCharacters} characters", "response_format");
                 }
 
-                return Grammar.FromJsonSchema(schema);
+                return AnswerGrammar.Key(schema);
             case { } other:
                 throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format");
             case null:

@@ -14,15 +14,16 @@ internal sealed class TextFormat : AnswerFormat
     /// <param name="model">The model's name.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="prompts">The prompts' texts, where they are to stand before the answers.</param>
+    /// <param name="skipSpecial">Whether special tokens are left out of the texts.</param>
     /// <param name="choices">Number of prompts times answers.</param>
-    public TextFormat(string model, Tokenizer tokenizer, IReadOnlyList<string>? prompts, int choices)
+    public TextFormat(string model, Tokenizer tokenizer, IReadOnlyList<string>? prompts, bool skipSpecial, int choices)
         : base("cmpl", "text_completion", model)
     {
         _tokenizer = tokenizer;
         _choices = new Choice[choices];
         for (int i = 0; i < choices; i++)
         {
-            _choices[i] = new Choice(prompts is null ? null : prompts[i / (choices / prompts.Count)]);
+            _choices[i] = new Choice(prompts is null ? null : prompts[i / (choices / prompts.Count)], new StreamingDetokenizer(tokenizer, skipSpecial));
         }
     }
 
@@ -42,9 +43,10 @@ internal sealed class TextFormat : AnswerFormat
             one.Text.Append(prompt);
             for (int i = 0; i < generation.PromptLogprobs.Count; i++)
             {
-                one.Tokens.Add(generation.Request.Prompt[i]);
-                one.Logprobs.Add(generation.PromptLogprobs[i]);
+                Add(one, generation.Request.Prompt[i], generation.PromptLogprobs[i]);
             }
+
+            one.Length += one.Detokenizer.Flush().Length;
         }
 
         one.Finish = update.Finish;
@@ -56,9 +58,17 @@ internal sealed class TextFormat : AnswerFormat
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
         {
-            one.Tokens.Add(update.Token!.Value);
-            one.Logprobs.Add(logprobs);
+            Add(one, update.Token!.Value, logprobs);
         }
+    }
+
+    // A token begins where the text before it ends; special tokens that are left out take no place.
+    private void Add(Choice one, int token, TokenLogprobs? logprobs)
+    {
+        one.Tokens.Add(token);
+        one.Logprobs.Add(logprobs);
+        one.Offsets.Add(one.Length);
+        one.Length += token < _tokenizer.VocabularySize ? one.Detokenizer.Append(token).Length : 0;
     }
 
     public override bool HasNews(int choice) =>
@@ -71,6 +81,7 @@ internal sealed class TextFormat : AnswerFormat
         one.Text.Clear();
         one.Tokens.Clear();
         one.Logprobs.Clear();
+        one.Offsets.Clear();
     }
 
     public override void WriteWhole(Utf8JsonWriter json, int choice)
@@ -124,10 +135,9 @@ internal sealed class TextFormat : AnswerFormat
 
         json.WriteEndArray();
         json.WriteStartArray("text_offset");
-        foreach (int token in one.Tokens)
+        foreach (int offset in one.Offsets)
         {
-            json.WriteNumberValue(one.Offset);
-            one.Offset += TokenText.Of(_tokenizer, token).Length;
+            json.WriteNumberValue(offset);
         }
 
         json.WriteEndArray();
@@ -157,7 +167,7 @@ internal sealed class TextFormat : AnswerFormat
         json.WriteEndObject();
     }
 
-    private sealed class Choice(string? echo)
+    private sealed class Choice(string? echo, StreamingDetokenizer detokenizer)
     {
         public string? Echo { get; set; } = echo;
 
@@ -167,7 +177,13 @@ internal sealed class TextFormat : AnswerFormat
 
         public List<TokenLogprobs?> Logprobs { get; } = [];
 
-        public int Offset { get; set; }
+        /// <summary>Where each token begins in the text.</summary>
+        public List<int> Offsets { get; } = [];
+
+        /// <summary>How long the text is with all tokens so far.</summary>
+        public int Length { get; set; }
+
+        public StreamingDetokenizer Detokenizer => detokenizer;
 
         public FinishReason? Finish { get; set; }
     }

@@ -63,6 +63,9 @@ internal sealed class KimiFormat : ToolCallFormat
     }
 
     /// <inheritdoc/>
+    /// <inheritdoc/>
+    public override bool NumbersCalls => true;
+
     private protected override Grammar CallGrammar(ChatTool tool, Tokenizer tokenizer, int earlierToolCalls) => Grammar.Sequence(
         Grammar.Literal($"{CallBegin}{Prefix}{tool.Name}:", tokenizer),
         ToolGrammar.IntegerFrom(earlierToolCalls),

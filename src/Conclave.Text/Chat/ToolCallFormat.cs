@@ -34,6 +34,9 @@ public abstract class ToolCallFormat
     /// </summary>
     public static ToolCallFormat Glm { get; } = new GlmFormat("\n");
 
+    /// <summary>Whether calls are numbered over the conversation, so that a grammar depends on how many there were.</summary>
+    public virtual bool NumbersCalls => false;
+
     /// <summary>The markers that begin a call, or a section of them, or end a section; all begin with the same character.</summary>
     internal abstract string[] Markers { get; }
 

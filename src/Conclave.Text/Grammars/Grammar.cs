@@ -40,7 +40,9 @@ public sealed class Grammar
     /// <summary>
     /// JSON that a schema validates. Supported is what OpenAI documents for structured outputs: type (also a list), properties, required,
     /// additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref into the schema itself (recursion included), pattern, format
-    /// (date-time, time, date, duration, email, hostname, ipv4, ipv6, uuid), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf.
+    /// (date-time, time, date, duration, email, hostname, ipv4, ipv6, uuid), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf. Beside that
+    /// minLength and maxLength (in code points; strings end at the latest after 100,000), allOf of schemas that become one, and oneOf where the branches
+    /// exclude each other by types, constants, ranges or required properties.
     /// Properties come in the schema's order, others behind them; without additionalProperties an object that declares properties has no others.
     /// Names, constants and strings under a pattern are written with the fewest escapes; numbers with bounds without exponent. Integers have 64 bits.
     /// What a pattern takes for any character is one beyond U+FFFF only where it repeats without an upper limit, so that validators that count UTF-16

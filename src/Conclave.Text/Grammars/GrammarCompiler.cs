@@ -9,6 +9,7 @@ internal sealed class GrammarCompiler
     private readonly List<Edge> _edges = [];
     private readonly List<int> _depths = [];
     private readonly Dictionary<int, (ByteDfa Automaton, int State)> _regular = [];
+    private readonly Dictionary<int, Count> _counts = [];
     private readonly List<GrammarRule> _rules = [];
     private readonly Dictionary<GrammarRule, int> _ids = [];
     private int _depth;
@@ -44,7 +45,7 @@ internal sealed class GrammarCompiler
         int[] ranks = analysis.Ranks();
         int[] heights = analysis.Heights();
         return heights[starts[0]] <= GrammarBudget.MaxDocumentDepth
-            ? new PushdownProgram(compiler._edges, compiler._depths.Count, [.. starts], [.. ends], ranks, heights, compiler._regular)
+            ? new PushdownProgram(compiler._edges, compiler._depths.Count, [.. starts], [.. ends], ranks, heights, compiler._regular, compiler._counts)
             : throw new UserErrorException(
                 $"nothing of at most {GrammarBudget.MaxDocumentDepth} nested brackets matches: required parts contain each other without end, or too deep");
     }
@@ -117,6 +118,8 @@ internal sealed class GrammarCompiler
                 return inner;
             case GrammarNode.Separated separated:
                 return AddSeparated(separated, from);
+            case GrammarNode.Counted counted:
+                return AddCounted(counted, from);
             case GrammarNode.Members members:
                 return AddMembers(members, from);
             default:
@@ -185,6 +188,31 @@ internal sealed class GrammarCompiler
             int after = Add(list.Item, loop);
             Connect(after, end);
             Connect(Add(list.Separator, after), loop);
+        }
+
+        return end;
+    }
+
+    // A state for each count, which calls the item: what an item looks like is not written out.
+    private int AddCounted(GrammarNode.Counted counted, int from)
+    {
+        int end = NewState();
+        int rule = RuleId(counted.Item);
+        int last = counted.Max < 0 ? counted.Min : counted.Max;
+        int[] states = [.. Enumerable.Range(0, last + 1).Select(_ => NewState())];
+        Connect(from, states[0]);
+        for (int count = 0; count <= last; count++)
+        {
+            _counts.Add(states[count], new Count(states, count, counted.Min, counted.Max));
+            if (count < last || counted.Max < 0)
+            {
+                _edges.Add(new Edge(states[count], EdgeKind.Call, rule, _depth, states[Math.Min(count + 1, last)]));
+            }
+
+            if (count >= counted.Min)
+            {
+                Connect(states[count], end);
+            }
         }
 
         return end;

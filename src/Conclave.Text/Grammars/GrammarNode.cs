@@ -24,6 +24,9 @@ internal abstract record GrammarNode
     /// <summary>Items with a separator between them; -1 for no upper limit.</summary>
     internal sealed record Separated(GrammarNode Item, GrammarNode Separator, int Min, int Max) : GrammarNode;
 
+    /// <summary>One item behind the other, each of which takes at least one byte; -1 for no upper limit.</summary>
+    internal sealed record Counted(GrammarRule Item, int Min, int Max) : GrammarNode;
+
     /// <summary>Inside one more pair of brackets of a document.</summary>
     internal sealed record Nested(GrammarNode Content) : GrammarNode;
 

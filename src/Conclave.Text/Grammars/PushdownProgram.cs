@@ -32,9 +32,18 @@ internal sealed class PushdownProgram
     private readonly Edge[] _edges;
     private readonly int[] _first;
 
-    public PushdownProgram(List<Edge> edges, int states, int[] starts, int[] ends, int[] ranks, int[] heights, Dictionary<int, (ByteDfa Automaton, int State)> regular)
+    public PushdownProgram(
+        List<Edge> edges,
+        int states,
+        int[] starts,
+        int[] ends,
+        int[] ranks,
+        int[] heights,
+        Dictionary<int, (ByteDfa Automaton, int State)> regular,
+        Dictionary<int, Count> counts)
     {
         Regular = regular;
+        Counts = counts;
         (_edges, _first) = Group(edges, states);
         Starts = starts;
         Ends = ends;
@@ -79,6 +88,9 @@ internal sealed class PushdownProgram
 
     /// <summary>The states of rules that are one regular part: which state of which automaton each is.</summary>
     public IReadOnlyDictionary<int, (ByteDfa Automaton, int State)> Regular { get; }
+
+    /// <summary>The states that count items.</summary>
+    public IReadOnlyDictionary<int, Count> Counts { get; }
 
     /// <summary>The highest id of a token that the grammar names; -1 for none.</summary>
     public int HighestToken { get; }

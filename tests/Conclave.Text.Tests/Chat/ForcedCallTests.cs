@@ -6,7 +6,6 @@ using Conclave.Text.Grammars;
 using Conclave.Text.Tests.Grammars;
 using Conclave.Text.Tests.Tokenization;
 using CsCheck;
-using NJsonSchema;
 
 namespace Conclave.Text.Tests.Chat;
 
@@ -61,9 +60,8 @@ public class ForcedCallTests
                 ChatEvent call = events.Single(e => e.Kind == ChatEventKind.ToolCall && e.Index == i);
                 string arguments = string.Concat(events.Where(e => e.Kind == ChatEventKind.Arguments && e.Index == i).Select(static e => e.Text));
                 int tool = Array.FindIndex(tools, t => t.Name == call.Text);
-                JsonSchema validator = JsonSchema.FromJsonAsync(schemas[tool].ToJsonString().Replace("$defs", "definitions", StringComparison.Ordinal)).GetAwaiter().GetResult();
-                ICollection<NJsonSchema.Validation.ValidationError> errors = validator.Validate(arguments);
-                Assert.True(errors.Count == 0, $"{name}\n{text}\n{arguments}\nis not valid under\n{schemas[tool]}\n{string.Join('\n', errors)}");
+                string errors = Judge.ErrorsOf(arguments, schemas[tool]);
+                Assert.True(errors.Length == 0, $"{name}\n{text}\n{arguments}\nis not valid under\n{schemas[tool]}\n{errors}");
             }
         },
         iter: 120);
@@ -86,9 +84,8 @@ public class ForcedCallTests
             parser.Append(text, events);
             parser.Finish(events);
             string answer = string.Concat(events.Where(static e => e.Kind == ChatEventKind.Content).Select(static e => e.Text));
-            JsonSchema validator = JsonSchema.FromJsonAsync(schema.ToJsonString().Replace("$defs", "definitions", StringComparison.Ordinal)).GetAwaiter().GetResult();
-            ICollection<NJsonSchema.Validation.ValidationError> errors = validator.Validate(answer);
-            Assert.True(errors.Count == 0, $"{text}\n{schema}\n{string.Join('\n', errors)}");
+            string errors = Judge.ErrorsOf(answer, schema);
+            Assert.True(errors.Length == 0, $"{text}\n{schema}\n{errors}");
         },
         iter: 80);
 

@@ -72,7 +72,7 @@ internal sealed class RandomSchemas(Random random)
         return text.ToString();
     }
 
-    private JsonObject Node(int depth) => random.Next(depth >= 3 ? 9 : 13) switch
+    private JsonObject Node(int depth) => random.Next(depth >= 3 ? 10 : 16) switch
     {
         0 => new JsonObject { ["type"] = "string", ["description"] = "text" },
         1 => new JsonObject { ["type"] = "string", ["pattern"] = Patterns[random.Next(Patterns.Length)].Pattern },
@@ -83,8 +83,11 @@ internal sealed class RandomSchemas(Random random)
         6 => new JsonObject { ["const"] = "fixed \"text\"" },
         7 => new JsonObject { ["type"] = new JsonArray("string", "null", "boolean") },
         8 when _refers && _definitions.Count > 0 && depth > 0 => new JsonObject { ["$ref"] = $"#/$defs/D{random.Next(_definitions.Count)}" },
-        9 => Array(depth),
-        10 => new JsonObject { ["anyOf"] = new JsonArray([.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Node(depth + 1))]) },
+        9 => new JsonObject { ["type"] = "string", ["minLength"] = random.Next(4), ["maxLength"] = random.Next(4, 90) },
+        10 => Tagged(depth),
+        11 => Merged(depth),
+        12 => Array(depth),
+        13 => new JsonObject { ["anyOf"] = new JsonArray([.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Node(depth + 1))]) },
         _ => Object(depth),
     };
 
@@ -107,6 +110,36 @@ internal sealed class RandomSchemas(Random random)
         if (random.Next(3) == 0)
         {
             schema["multipleOf"] = random.Next(1, 9) * scale;
+        }
+
+        return schema;
+    }
+
+    // Objects that a property with different constants tells apart.
+    private JsonObject Tagged(int depth) => new()
+    {
+        ["oneOf"] = new JsonArray([.. Enumerable.Range(0, random.Next(1, 4)).Select(i => new JsonObject
+        {
+            ["type"] = "object",
+            ["properties"] = new JsonObject { ["kind"] = new JsonObject { ["enum"] = new JsonArray($"kind {i}") }, ["value"] = Node(depth + 1) },
+            ["required"] = new JsonArray("kind"),
+            ["additionalProperties"] = random.Next(2) == 0,
+        })]),
+    };
+
+    // Parts of one object; what the parts say of "n" applies together.
+    private JsonObject Merged(int depth)
+    {
+        JsonObject schema = new()
+        {
+            ["allOf"] = new JsonArray(
+                new JsonObject { ["type"] = "object", ["properties"] = new JsonObject { ["a"] = Node(depth + 1), ["n"] = new JsonObject { ["type"] = "number", ["minimum"] = 3 } } },
+                new JsonObject { ["properties"] = new JsonObject { ["n"] = new JsonObject { ["multipleOf"] = 0.5, ["maximum"] = random.Next(4, 9) }, ["b"] = Node(depth + 1) } }),
+            ["required"] = new JsonArray("n"),
+        };
+        if (random.Next(2) == 0)
+        {
+            schema["additionalProperties"] = true;
         }
 
         return schema;
@@ -162,6 +195,20 @@ internal sealed class RandomSchemas(Random random)
         {
             Write(root, branches[depth > 6 ? branches.Count - 1 : random.Next(branches.Count)], text, depth + 1);
         }
+        else if (node["oneOf"] is JsonArray tagged)
+        {
+            WriteObject(root, tagged[random.Next(tagged.Count)]!.AsObject(), text, depth);
+        }
+        else if (node["allOf"] is JsonArray parts)
+        {
+            JsonObject all = new()
+            {
+                ["properties"] = new JsonObject { ["a"] = parts[0]!["properties"]!["a"]!.DeepClone(), ["n"] = new JsonObject { ["const"] = 3.5 }, ["b"] = parts[1]!["properties"]!["b"]!.DeepClone() },
+                ["required"] = new JsonArray("n"),
+                ["additionalProperties"] = false,
+            };
+            WriteObject(root, all, text, depth);
+        }
         else if (node["enum"] is JsonArray values)
         {
             text.Append(Compact(values[random.Next(values.Count)]));
@@ -202,6 +249,8 @@ internal sealed class RandomSchemas(Random random)
                 "ipv6" => Pick("\"::1\"", "\"2001:db8::ff00:42:8329\"", "\"1:2:3:4:5:6:7:8\"", "\"fe80::\"", "\"1::8\""),
                 _ => Pick("\"123e4567-e89b-12d3-a456-426614174000\""),
             }
+            : node["minLength"] is { } least
+            ? $"\"{string.Concat(Enumerable.Range(0, random.Next(least.GetValue<int>(), node["maxLength"]!.GetValue<int>() + 1)).Select(_ => Pick("a", "é", "日", "😀", "\\n", "\\u00e9", "\\ud83d\\ude00")))}\""
             : Pick("\"\"", "\"plain\"", "\"é日本😀\"", @"""\u00e9\ud83d\ude00\n\/\""\\""", "\"\u007f\"", @"""\uD83D\uDE00""");
 
     private static string NumberText(JsonObject node)

@@ -21,6 +21,9 @@ internal sealed class Configuration
     /// <summary>By class of bytes: what it leads to; null if that is not computed yet.</summary>
     public Configuration?[] Next { get; }
 
+    /// <summary>What has the same mask, see <see cref="PushdownAutomaton.Twin(Configuration, int)"/>; null if that is not computed yet.</summary>
+    public Configuration? Twin { get; set; }
+
     /// <summary>Whether the input may end here: the rule at the bottom of the stack has ended.</summary>
     public bool IsComplete { get; }
 

@@ -25,6 +25,7 @@ internal sealed class GrammarMasks(PushdownProgram program, TokenTrie trie, Shar
     /// <summary>The tokens that can come next, end-of-text tokens aside.</summary>
     public TokenSet MaskOf(Configuration configuration)
     {
+        configuration = Automaton.Twin(configuration, trie.MaxDepth);
         if (_complete.TryGetValue(configuration, out TokenSet? known))
         {
             return known;

@@ -96,6 +96,32 @@ internal sealed class PushdownAutomaton(PushdownProgram program, int cacheLimit)
         return frame.AfterPop ??= Settle([.. frame.Callers.Select(static caller => (caller.Return, caller.Below))]);
     }
 
+    /// <summary>
+    /// What so many bytes cannot tell from a configuration: where counts are far from their bounds, others stand for them. What is left beside that stays.
+    /// </summary>
+    public Configuration Twin(Configuration configuration, int bytes)
+    {
+        if (program.Counts.Count == 0 || configuration.Tops.Length == 0)
+        {
+            return configuration;
+        }
+
+        // Items are called: the state that counts is the one to return to, or on top between two items.
+        return configuration.Twin ??= Intern([.. configuration.Tops.Select(top => (Twin(top.States, bytes), Twin(top.Frame, bytes)))]);
+    }
+
+    private StackNode Twin(StackNode frame, int bytes)
+    {
+        List<(StateSet Return, StackNode Below)> callers = [.. frame.Callers.Select(caller => (Twin(caller.Return, bytes), caller.Below)).Distinct()];
+        return callers.SequenceEqual(frame.Callers) ? frame : NodeOf(callers, frame.Depth);
+    }
+
+    private StateSet Twin(StateSet states, int bytes)
+    {
+        int[] twins = [.. states.States.Select(state => program.Counts.TryGetValue(state, out Count count) ? count.Twin(bytes) : state)];
+        return twins.AsSpan().SequenceEqual(states.States) ? states : SetOf(twins);
+    }
+
     private Configuration Step(Configuration from, int kind)
     {
         List<(StateSet, StackNode)> work = [];

@@ -10,6 +10,11 @@ internal static class RegularParts
     /// <summary>Any text that is valid Unicode.</summary>
     public static ByteDfa AnyText { get; } = Raw("[^]*");
 
+    // One code point, as it is or as it stands in a JSON string.
+    private static ByteDfa Character { get; } = CharacterOf(json: false);
+
+    private static ByteDfa EscapedCharacter { get; } = CharacterOf(json: true);
+
     /// <summary>An expression for the bytes themselves, UTF-8; anchored at both ends, written by us.</summary>
     public static ByteDfa Raw(string expression) => Raw(expression, new GrammarBudget());
 
@@ -93,6 +98,62 @@ internal static class RegularParts
         return ByteDfa.From(nfa, budget);
     }
 
+    /// <summary>What an automaton accepts, of so many code points; -1 for no upper limit.</summary>
+    /// <param name="automaton">Texts, or JSON strings as <see cref="JsonString"/> makes them, whose quotes do not count.</param>
+    /// <param name="json">Whether they are JSON strings.</param>
+    /// <param name="min">The least number of code points.</param>
+    /// <param name="max">The most.</param>
+    /// <param name="budget">What the grammar may cost.</param>
+    /// <exception cref="UserErrorException">The product with the count is too large.</exception>
+    public static ByteDfa OfLength(ByteDfa automaton, bool json, int min, int max, GrammarBudget budget)
+    {
+        ByteDfa character = json ? EscapedCharacter : Character;
+        int last = max < 0 ? min : max;
+        ByteNfa nfa = new(budget, json: false);
+        Dictionary<(int State, int Part, int Count), int> states = new() { [(0, 0, 0)] = nfa.Start };
+        Queue<(int State, int Part, int Count)> work = new(automaton.IsEmpty ? [] : [(0, 0, 0)]);
+        while (work.TryDequeue(out (int State, int Part, int Count) at))
+        {
+            int from = states[at];
+            if (automaton.Accepting[at.State] && at.Part == 0 && at.Count >= min)
+            {
+                nfa.AddEpsilon(from, nfa.End);
+            }
+
+            foreach ((byte low, byte high, int to) in automaton.Edges[at.State])
+            {
+                if (json && low == '"' && at.Part == 0)
+                {
+                    Add(low, low, (to, 0, at.Count));
+                }
+
+                foreach ((byte first, byte final, int part) in character.Edges[at.Part].Where(edge => edge.Low <= high && low <= edge.High))
+                {
+                    bool whole = character.Accepting[part];
+                    int count = whole ? max < 0 ? Math.Min(at.Count + 1, min) : at.Count + 1 : at.Count;
+                    if (count <= last)
+                    {
+                        Add(Math.Max(first, low), Math.Min(final, high), (to, whole ? 0 : part, count));
+                    }
+                }
+            }
+
+            void Add(int low, int high, (int State, int Part, int Count) target)
+            {
+                if (!states.TryGetValue(target, out int state))
+                {
+                    state = nfa.NewState();
+                    states.Add(target, state);
+                    work.Enqueue(target);
+                }
+
+                nfa.AddBytes(from, low, high, state);
+            }
+        }
+
+        return ByteDfa.From(nfa, budget);
+    }
+
     /// <summary>A JSON string, quotes included, of any text except some; characters are escaped only where they must be.</summary>
     public static ByteDfa JsonStringExcept(IEnumerable<string> words, GrammarBudget budget)
     {
@@ -149,6 +210,14 @@ internal static class RegularParts
         }
 
         return next;
+    }
+
+    private static ByteDfa CharacterOf(bool json)
+    {
+        GrammarBudget budget = new();
+        ByteNfa nfa = new(budget, json);
+        nfa.AddPoints(nfa.Start, CodePointSet.All, nfa.End);
+        return ByteDfa.From(nfa, budget);
     }
 
     private static ByteDfa Compile(RegularNode node, bool json, GrammarBudget budget)

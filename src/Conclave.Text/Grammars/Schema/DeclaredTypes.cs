@@ -75,6 +75,25 @@ internal static class DeclaredTypes
         }
     }
 
+    /// <summary>The types that the value of the keyword "type" names, one or a list.</summary>
+    public static JsonTypes Named(JsonElement type) =>
+        type.ValueKind == JsonValueKind.Array ? type.EnumerateArray().Aggregate(JsonTypes.None, static (all, one) => all | Named(one))
+        : type.ValueKind == JsonValueKind.String ? Named(type.GetString())
+        : JsonTypes.None;
+
+    /// <summary>The types that a name stands for; none if it is no type's.</summary>
+    public static JsonTypes Named(string? name) => name switch
+    {
+        "string" => JsonTypes.String,
+        "number" => JsonTypes.Number | JsonTypes.Integer,
+        "integer" => JsonTypes.Integer,
+        "boolean" => JsonTypes.Boolean,
+        "null" => JsonTypes.Null,
+        "object" => JsonTypes.Object,
+        "array" => JsonTypes.Array,
+        _ => JsonTypes.None,
+    };
+
     private static JsonTypes TypesOf(JsonElement schema, JsonElement root, int depth, ref int budget)
     {
         schema = Resolve(schema, root);
@@ -85,7 +104,7 @@ internal static class DeclaredTypes
 
         if (Member(schema, "type") is { } type)
         {
-            return type.ValueKind == JsonValueKind.Array ? type.EnumerateArray().Aggregate(JsonTypes.None, static (all, one) => all | Named(one)) : Named(type);
+            return Named(type);
         }
 
         if (Member(schema, "const") is { } constant)
@@ -115,23 +134,23 @@ internal static class DeclaredTypes
             return types;
         }
 
-        return Member(schema, "pattern") is not null || Member(schema, "format") is not null ? JsonTypes.String
+        if (Member(schema, "allOf") is { ValueKind: JsonValueKind.Array } parts)
+        {
+            JsonTypes types = JsonTypes.None;
+            foreach (JsonElement part in parts.EnumerateArray())
+            {
+                JsonTypes one = TypesOf(part, root, depth + 1, ref budget);
+                types = types == JsonTypes.None ? one : one == JsonTypes.None ? types : types & one;
+            }
+
+            return types;
+        }
+
+        return (Member(schema, "pattern") ?? Member(schema, "format") ?? Member(schema, "minLength") ?? Member(schema, "maxLength")) is not null ? JsonTypes.String
             : Member(schema, "properties") is not null ? JsonTypes.Object
             : Member(schema, "items") is not null ? JsonTypes.Array
             : JsonTypes.None;
     }
-
-    private static JsonTypes Named(JsonElement name) => name.ValueKind != JsonValueKind.String ? JsonTypes.None : name.GetString() switch
-    {
-        "string" => JsonTypes.String,
-        "number" => JsonTypes.Number | JsonTypes.Integer,
-        "integer" => JsonTypes.Integer,
-        "boolean" => JsonTypes.Boolean,
-        "null" => JsonTypes.Null,
-        "object" => JsonTypes.Object,
-        "array" => JsonTypes.Array,
-        _ => JsonTypes.None,
-    };
 
     // References into the schema itself, a few steps of them.
     private static JsonElement Resolve(JsonElement schema, JsonElement root)

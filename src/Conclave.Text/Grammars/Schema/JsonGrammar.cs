@@ -9,6 +9,7 @@ namespace Conclave.Text.Grammars;
 /// </summary>
 internal static class JsonGrammar
 {
+    private const string Character = $$"""[^"\\\x00-\x1F]|\\(["\\/bfnrt]|u({{NotSurrogate}}|{{SurrogatePair}}))""";
     private const string NotSurrogate = "[0-9A-Ca-cE-Fe-f][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}";
     private const string SurrogatePair = @"[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}";
 
@@ -29,7 +30,7 @@ internal static class JsonGrammar
     /// <summary>Any string that is valid Unicode, with any escapes.</summary>
     public static GrammarNode String { get; } =
         Rule("a string", RegularParts.Raw($$"""
-            "([^"\\\x00-\x1F]|\\(["\\/bfnrt]|u({{NotSurrogate}}|{{SurrogatePair}})))*"
+            "({{Character}})*"
             """));
 
     /// <summary>A number that a double holds: at most 19 digits before the point, 25 behind it, an exponent below 280.</summary>
@@ -42,6 +43,8 @@ internal static class JsonGrammar
     /// <summary>null.</summary>
     public static GrammarNode Null { get; } = Text("null");
 
+    private static readonly GrammarRule OneCharacter = new("a character") { Body = new GrammarNode.Regular(RegularParts.Raw(Character)) };
+
     /// <summary>Any value.</summary>
     public static GrammarNode Value { get; } = AnyValue();
 
@@ -51,6 +54,13 @@ internal static class JsonGrammar
     /// <summary>A rule for a regular part, so that it is compiled once and its masks are shared.</summary>
     public static GrammarNode Rule(string name, ByteDfa automaton) =>
         new GrammarNode.Call(new GrammarRule(name) { Body = new GrammarNode.Regular(automaton) });
+
+    /// <summary>A string of so many code points, with any escapes; -1 for no upper limit.</summary>
+    public static GrammarNode StringOf(int min, int max) =>
+        new GrammarNode.Call(new GrammarRule("a string of limited length")
+        {
+            Body = new GrammarNode.Sequence(Text("\""), new GrammarNode.Counted(OneCharacter, min, max), Text("\"")),
+        });
 
     /// <summary>Exactly this text.</summary>
     public static GrammarNode Text(string text) => new GrammarNode.Bytes(Encoding.UTF8.GetBytes(text));

@@ -9,12 +9,14 @@ internal sealed class SchemaLimits
     private const int MaxProperties = 5_000;
     private const int MaxConstants = 1_000;
     private const int MaxCharacters = 120_000;
+    private const int MaxMerged = 1_000_000;
     private const int MaxTextDepth = 128;
     private const int MaxTextValues = 200_000;
 
     private int _properties;
     private int _constants;
     private int _characters;
+    private int _merged;
 
     /// <summary>Refuses text that is too much to look at more closely, or is not valid Unicode.</summary>
     /// <exception cref="UserErrorException">It is so.</exception>
@@ -76,6 +78,17 @@ internal sealed class SchemaLimits
         }
 
         AddText(value.GetRawText(), path);
+    }
+
+    /// <summary>What allOf puts together.</summary>
+    /// <exception cref="UserErrorException">It has become too much.</exception>
+    public void AddMerged(string json, string path)
+    {
+        _merged += json.Length;
+        if (_merged > MaxMerged)
+        {
+            throw SchemaReader.Error(path, $"\"allOf\" of schemas that together become more than {MaxMerged} characters");
+        }
     }
 
     public void AddText(string text, string path)

@@ -12,35 +12,38 @@ internal sealed class SchemaReader
     private const int MaxDepth = 32;
     private const int MaxSchemas = 20_000;
     private const string Supported =
-        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref, $defs, pattern, format, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf";
+        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf";
 
     private static readonly string[] TypeNames = ["string", "number", "integer", "boolean", "null", "object", "array"];
 
     // They say nothing about what is valid, or are read where they are referred to.
     private static readonly HashSet<string> Annotations = new(StringComparer.Ordinal)
     {
-        "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment", "$defs", "definitions",
+        "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment", "$defs", "definitions", "discriminator",
     };
 
     private static readonly Dictionary<string, string> TypeOfKeyword = new(StringComparer.Ordinal)
     {
         ["properties"] = "object", ["required"] = "object", ["additionalProperties"] = "object",
         ["items"] = "array", ["minItems"] = "array", ["maxItems"] = "array",
-        ["pattern"] = "string", ["format"] = "string",
+        ["pattern"] = "string", ["format"] = "string", ["minLength"] = "string", ["maxLength"] = "string",
         ["minimum"] = "number", ["maximum"] = "number", ["exclusiveMinimum"] = "number", ["exclusiveMaximum"] = "number", ["multipleOf"] = "number",
     };
 
     private readonly JsonElement _root;
     private readonly SchemaTypes _types;
+    private readonly DisjointSchemas _disjoint;
     private readonly SchemaLimits _limits = new();
     private readonly Dictionary<string, GrammarRule> _references = new(StringComparer.Ordinal);
     private readonly Queue<(GrammarRule Rule, JsonElement Schema)> _pending = new();
     private int _schemas;
+    private int _merging;
 
     private SchemaReader(JsonElement root, GrammarBudget budget)
     {
         _root = root;
         _types = new SchemaTypes(this, _limits, budget);
+        _disjoint = new DisjointSchemas(this);
     }
 
     /// <exception cref="UserErrorException">The schema is wrong, too large, or uses what is not supported; the message names the path.</exception>
@@ -92,9 +95,9 @@ internal sealed class SchemaReader
             return new GrammarNode.Call(Resolve(reference, path));
         }
 
-        if (keywords.TryGetValue("anyOf", out JsonElement anyOf))
+        if (ReadChoice(keywords, path, (branch, place) => Read(branch, place, depth + 1)) is { } choice)
         {
-            return ReadAnyOf(anyOf, path + ".anyOf", (branch, place) => Read(branch, place, depth + 1));
+            return choice;
         }
 
         return keywords.ContainsKey("enum") || keywords.ContainsKey("const")
@@ -102,9 +105,32 @@ internal sealed class SchemaReader
             : ReadTypes(keywords, path, depth, () => _types.Read("string", keywords, path, depth));
     }
 
-    /// <summary>What a schema says, annotations aside.</summary>
+    /// <summary>The type that a keyword speaks of; null if it is not about one.</summary>
+    public static string? TypeOf(string keyword) => TypeOfKeyword.GetValueOrDefault(keyword);
+
+    /// <summary>What a schema says, annotations aside; what allOf says is part of it.</summary>
     /// <exception cref="UserErrorException">It is no object, says something twice or what is not supported.</exception>
-    public static Dictionary<string, JsonElement> Keywords(JsonElement schema, string path)
+    public Dictionary<string, JsonElement> Keywords(JsonElement schema, string path)
+    {
+        Dictionary<string, JsonElement> keywords = OwnKeywords(schema, path);
+        if (keywords.Remove("allOf", out JsonElement allOf))
+        {
+            keywords = ReadAllOf(keywords, allOf, path);
+        }
+
+        foreach (string keyword in (string[])["$ref", "anyOf", "oneOf"])
+        {
+            if (keywords.Count > 1 && keywords.ContainsKey(keyword))
+            {
+                string other = keywords.Keys.First(name => name != keyword);
+                throw Error($"{path}.{other}", $"the keyword \"{other}\" beside \"{keyword}\" is not supported");
+            }
+        }
+
+        return keywords;
+    }
+
+    private static Dictionary<string, JsonElement> OwnKeywords(JsonElement schema, string path)
     {
         if (schema.ValueKind != JsonValueKind.Object)
         {
@@ -120,19 +146,9 @@ internal sealed class SchemaReader
             }
         }
 
-        foreach (string keyword in keywords.Keys.Where(static name => name is not ("type" or "enum" or "const" or "anyOf" or "$ref") && !TypeOfKeyword.ContainsKey(name)))
+        foreach (string keyword in keywords.Keys.Where(static name => name is not ("type" or "enum" or "const" or "anyOf" or "oneOf" or "allOf" or "$ref") && !TypeOfKeyword.ContainsKey(name)))
         {
             throw Error($"{path}.{keyword}", $"the keyword \"{keyword}\" is not supported; supported are {Supported}");
-        }
-
-        if (keywords.ContainsKey("$ref"))
-        {
-            Alone(keywords, "$ref", path);
-        }
-
-        if (keywords.ContainsKey("anyOf"))
-        {
-            Alone(keywords, "anyOf", path);
         }
 
         return keywords;
@@ -144,23 +160,66 @@ internal sealed class SchemaReader
         return text.Length <= 40 ? text : string.Concat(text.AsSpan(0, 40), "…");
     }
 
-    private static void Alone(Dictionary<string, JsonElement> keywords, string keyword, string path)
+    // One schema stays as it is, a reference included; several become one.
+    private Dictionary<string, JsonElement> ReadAllOf(Dictionary<string, JsonElement> keywords, JsonElement allOf, string path)
     {
-        if (keywords.Keys.FirstOrDefault(name => name != keyword) is { } other)
+        path += ".allOf";
+        if (++_merging > MaxDepth)
         {
-            throw Error($"{path}.{other}", $"the keyword \"{other}\" beside \"{keyword}\" is not supported");
-        }
-    }
-
-    public static GrammarNode.Choice ReadAnyOf(JsonElement anyOf, string path, Func<JsonElement, string, GrammarNode> read)
-    {
-        if (anyOf.ValueKind != JsonValueKind.Array || anyOf.GetArrayLength() == 0)
-        {
-            throw Error(path, $"an array of schemas, not empty, is expected, not {Describe(anyOf)}");
+            throw Error(path, $"schemas that refer to themselves, or more than {MaxDepth} inside each other");
         }
 
-        return new GrammarNode.Choice([.. anyOf.EnumerateArray().Select((schema, i) => read(schema, $"{path}[{i}]"))]);
+        List<Dictionary<string, JsonElement>> parts = keywords.Count > 0 ? [keywords] : [];
+        foreach ((JsonElement schema, string place) in Branches(allOf, path).Where(static branch => branch.Schema.ValueKind != JsonValueKind.True))
+        {
+            parts.Add(Part(schema, place));
+        }
+
+        parts.RemoveAll(static part => part.Count == 0);
+        if (parts.Count > 1)
+        {
+            for (int i = 0; i < parts.Count; i++)
+            {
+                while (parts[i].TryGetValue("$ref", out JsonElement reference))
+                {
+                    (JsonElement target, string name) = Target(reference, path);
+                    parts[i] = Part(target, name);
+                }
+            }
+        }
+
+        _merging--;
+        return parts.Count == 0 ? [] : parts.Aggregate((first, second) => SchemaMerge.Merge(first, second, path, _limits));
+
+        Dictionary<string, JsonElement> Part(JsonElement schema, string place) =>
+            ++_schemas > MaxSchemas ? throw Error(path, $"more than {MaxSchemas} schemas in one")
+            : schema.ValueKind == JsonValueKind.True ? []
+            : Keywords(schema, place);
     }
+
+    /// <summary>What anyOf or oneOf chooses from; null if a schema has neither.</summary>
+    public GrammarNode.Choice? ReadChoice(Dictionary<string, JsonElement> keywords, string path, Func<JsonElement, string, GrammarNode> read)
+    {
+        bool one = keywords.TryGetValue("oneOf", out JsonElement schemas);
+        if (!one && !keywords.TryGetValue("anyOf", out schemas))
+        {
+            return null;
+        }
+
+        path += one ? ".oneOf" : ".anyOf";
+        GrammarNode.Choice choice = new([.. Branches(schemas, path).Select(branch => read(branch.Schema, branch.Path))]);
+        if (one)
+        {
+            _disjoint.Check(schemas, path);
+        }
+
+        return choice;
+    }
+
+    private static IEnumerable<(JsonElement Schema, string Path)> Branches(JsonElement schemas, string path) =>
+        schemas.ValueKind == JsonValueKind.Array && schemas.GetArrayLength() > 0
+            ? schemas.EnumerateArray().Select((schema, i) => (schema, $"{path}[{i}]"))
+            : throw Error(path, $"an array of schemas, not empty, is expected, not {Describe(schemas)}");
 
     public GrammarNode.Choice ReadConstants(Dictionary<string, JsonElement> keywords, string path, Func<JsonElement, GrammarNode> read)
     {

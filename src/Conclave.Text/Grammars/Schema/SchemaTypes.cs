@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Conclave.Primitives;
@@ -9,6 +8,7 @@ namespace Conclave.Text.Grammars;
 internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, GrammarBudget budget)
 {
     private const int MaxItems = 5_000;
+    private const int MaxLength = 100_000;
     private const decimal MaxBound = 1e18m;
 
     private static readonly Dictionary<string, Lazy<GrammarNode>> Formats = StringFormats.All.ToDictionary(
@@ -76,13 +76,14 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
         // What is not supported is refused in the same words everywhere.
         _ = ReadString(keywords, path);
-        string key = mixed ? "mixed text" : "text " + (pattern ?? "format " + format);
+        (int min, int max) = Bounds(keywords, "minLength", "maxLength", path);
+        string key = Key($"text {mixed} {min} {max} {format} {pattern}");
         return Rule(path, key, () =>
         {
             RegularNode content = pattern is not null ? PatternReader.Read(pattern)
                 : PatternReader.ReadWhole(format is not null ? StringFormats.All[format] : mixed ? @"([^\-0-9\[{""\s][^]*)?" : "[^]*");
             ByteDfa automaton = RegularParts.Without(RegularParts.Raw(content, budget), Encoding.UTF8.GetBytes(end), budget);
-            return automaton.IsEmpty ? throw new UserErrorException("no text matches it") : automaton;
+            return min > 0 || max >= 0 ? RegularParts.OfLength(automaton, json: false, min, max, budget) : automaton;
         });
     }
 
@@ -90,23 +91,31 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     {
         string? pattern = Text(keywords, "pattern", path);
         string? format = Text(keywords, "format", path);
-        if (pattern is null)
-        {
-            return format is null ? JsonGrammar.String
-                : Formats.TryGetValue(format, out Lazy<GrammarNode>? known) ? known.Value
-                : throw SchemaReader.Error(path + ".format", $"the format \"{format}\" is not supported; supported are {string.Join(", ", Formats.Keys)}");
-        }
-
-        if (format is not null)
+        (int min, int max) = Bounds(keywords, "minLength", "maxLength", path);
+        if (pattern is not null && format is not null)
         {
             throw SchemaReader.Error(path + ".format", "\"format\" beside \"pattern\" is not supported");
         }
 
-        limits.AddText(pattern, path + ".pattern");
-        return Rule($"{path}.pattern", "pattern " + pattern, () =>
+        if (format is not null && !Formats.ContainsKey(format))
         {
-            ByteDfa automaton = RegularParts.JsonString(PatternReader.Read(pattern), budget);
-            return automaton.IsEmpty ? throw new UserErrorException("no text matches it") : automaton;
+            throw SchemaReader.Error(path + ".format", $"the format \"{format}\" is not supported; supported are {string.Join(", ", Formats.Keys)}");
+        }
+
+        bool counted = min > 0 || max >= 0;
+        if (pattern is null && (format is null || !counted))
+        {
+            return format is not null ? Formats[format].Value
+                : counted ? Rule(path, Key($"length {min} {max}"), () => JsonGrammar.StringOf(min, max))
+                : JsonGrammar.String;
+        }
+
+        string place = pattern is null ? path : path + ".pattern";
+        limits.AddText(pattern ?? "", place);
+        return Rule(place, Key($"string {min} {max} {format} {pattern}"), () =>
+        {
+            ByteDfa automaton = RegularParts.JsonString(pattern is null ? PatternReader.ReadWhole(StringFormats.All[format!]) : PatternReader.Read(pattern), budget);
+            return counted ? RegularParts.OfLength(automaton, json: true, min, max, budget) : automaton;
         });
     }
 
@@ -120,8 +129,7 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
             return JsonGrammar.Number;
         }
 
-        string key = string.Create(CultureInfo.InvariantCulture, $"number {integer} {minimum} {maximum} {multipleOf}");
-        return Rule(path, key, () => NumberRange.Compile(integer, minimum, maximum, multipleOf, budget));
+        return Rule(path, Key($"number {integer} {minimum} {maximum} {multipleOf}"), () => NumberRange.Compile(integer, minimum, maximum, multipleOf, budget));
     }
 
     private static (decimal Value, bool Excluded)? Tighter(decimal? included, decimal? excluded, int sign) =>
@@ -131,13 +139,7 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
     private GrammarNode ReadArray(Dictionary<string, JsonElement> keywords, string path, int depth)
     {
-        int min = Count(keywords, "minItems", path) ?? 0;
-        int max = Count(keywords, "maxItems", path) ?? -1;
-        if (max >= 0 && max < min)
-        {
-            throw SchemaReader.Error(path + ".maxItems", $"{max} is less than minItems, {min}");
-        }
-
+        (int min, int max) = Bounds(keywords, "minItems", "maxItems", path);
         GrammarNode item = keywords.TryGetValue("items", out JsonElement schema) ? reader.Read(schema, path + ".items", depth + 1) : JsonGrammar.Value;
 
         // Counted items are written out: as calls of one rule they are small.
@@ -190,13 +192,16 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         return names;
     }
 
-    private GrammarNode Rule(string path, string key, Func<ByteDfa> compile)
+    private GrammarNode Rule(string path, string key, Func<ByteDfa> compile) =>
+        Rule(path, key, () => compile() is { IsEmpty: false } automaton ? JsonGrammar.Rule(path, automaton) : throw new UserErrorException("no text matches it"));
+
+    private GrammarNode Rule(string path, string key, Func<GrammarNode> make)
     {
         if (!_rules.TryGetValue(key, out GrammarNode? rule))
         {
             try
             {
-                rule = JsonGrammar.Rule(path, compile());
+                rule = make();
             }
             catch (UserErrorException e)
             {
@@ -209,15 +214,30 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         return rule;
     }
 
+    private static string Key(FormattableString parts) => FormattableString.Invariant(parts);
+
     private static string? Text(Dictionary<string, JsonElement> keywords, string keyword, string path) =>
         !keywords.TryGetValue(keyword, out JsonElement value) ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString()
         : throw SchemaReader.Error($"{path}.{keyword}", $"a string is expected, not {SchemaReader.Describe(value)}");
 
-    private static int? Count(Dictionary<string, JsonElement> keywords, string keyword, string path) =>
-        !keywords.TryGetValue(keyword, out JsonElement value) ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int count) && count is >= 0 and <= MaxItems ? count
-        : throw SchemaReader.Error($"{path}.{keyword}", $"a whole number from 0 to {MaxItems} is expected, not {SchemaReader.Describe(value)}");
+    // How many; -1 for no upper limit. A longer limit on strings is cut: what is shorter is valid too.
+    private static (int Min, int Max) Bounds(Dictionary<string, JsonElement> keywords, string minimum, string maximum, string path)
+    {
+        bool items = minimum == "minItems";
+        int most = items ? MaxItems : MaxLength;
+        int min = Read(minimum, int.MaxValue) ?? 0;
+        int max = Read(maximum, most) ?? -1;
+        return min > most ? throw SchemaReader.Error($"{path}.{minimum}", $"a whole number from 0 to {most} is expected, not {min}")
+            : max >= 0 && max < min ? throw SchemaReader.Error($"{path}.{maximum}", $"{max} is less than {minimum}, {min}")
+            : (min, max);
+
+        int? Read(string keyword, int limit) =>
+            !keywords.TryGetValue(keyword, out JsonElement value) ? null
+            : value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal count) && count >= 0 && decimal.IsInteger(count) && (!items || count <= most)
+                ? (int)Math.Min(count, limit)
+                : throw SchemaReader.Error($"{path}.{keyword}", $"a whole number from 0 {(items ? $"to {most} " : "")}is expected, not {SchemaReader.Describe(value)}");
+    }
 
     // What a decimal rounds would move the bound.
     private static decimal? Number(Dictionary<string, JsonElement> keywords, string keyword, string path) =>

@@ -18,14 +18,14 @@ internal sealed class TaggedArguments(SchemaReader reader, SchemaTypes types, Js
     public List<(string Name, GrammarNode Value, bool Required)> Read()
     {
         JsonElement schema = root;
-        Dictionary<string, JsonElement> keywords = SchemaReader.Keywords(schema, "$");
+        Dictionary<string, JsonElement> keywords = reader.Keywords(schema, "$");
         for (int step = 0; keywords.TryGetValue("$ref", out JsonElement reference); step++)
         {
             schema = step < MaxDepth ? reader.Target(reference, "$").Schema : throw SchemaReader.Error("$.$ref", "references that lead to each other");
-            keywords = SchemaReader.Keywords(schema, "$");
+            keywords = reader.Keywords(schema, "$");
         }
 
-        if (keywords.Keys.FirstOrDefault(static name => name is "anyOf" or "enum" or "const") is { } other)
+        if (keywords.Keys.FirstOrDefault(static name => name is "anyOf" or "oneOf" or "enum" or "const") is { } other)
         {
             throw SchemaReader.Error($"$.{other}", $"the keyword \"{other}\" of the arguments themselves is not supported by the way in which this model calls tools");
         }
@@ -53,16 +53,16 @@ internal sealed class TaggedArguments(SchemaReader reader, SchemaTypes types, Js
             return reader.Read(schema, path, depth + 1);
         }
 
-        Dictionary<string, JsonElement> keywords = SchemaReader.Keywords(schema, path);
+        Dictionary<string, JsonElement> keywords = reader.Keywords(schema, path);
         if (keywords.TryGetValue("$ref", out JsonElement reference))
         {
             (JsonElement target, string name) = reader.Target(reference, path);
             return ReadText(target, name, mixed, depth + 1);
         }
 
-        if (keywords.TryGetValue("anyOf", out JsonElement anyOf))
+        if (reader.ReadChoice(keywords, path, (branch, place) => ReadText(branch, place, mixed, depth + 1)) is { } choice)
         {
-            return SchemaReader.ReadAnyOf(anyOf, path + ".anyOf", (branch, place) => ReadText(branch, place, mixed, depth + 1));
+            return choice;
         }
 
         return keywords.ContainsKey("enum") || keywords.ContainsKey("const")

@@ -1,0 +1,55 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Conclave.Primitives;
+using Conclave.Text.Chat;
+using Conclave.Text.Grammars;
+
+namespace Conclave.Engine;
+
+/// <summary>What answers have to be, by keys that are equal for equal wishes, so that a <see cref="GrammarCache"/> compiles a grammar once.</summary>
+public static class AnswerGrammar
+{
+    /// <summary>The key of any JSON object; all others are schemas.</summary>
+    public const string AnyObject = "json_object";
+
+    private static readonly JsonWriterOptions Writer = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    /// <summary>The key of a JSON schema: its text without what does not matter, such as white space and escapes that need not be.</summary>
+    public static string Key(JsonElement schema)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer, Writer))
+        {
+            schema.WriteTo(json);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    /// <summary>The grammar of a key.</summary>
+    /// <exception cref="UserErrorException">The schema is wrong, or uses what is not supported.</exception>
+    public static Grammar Compile(string key)
+    {
+        if (key == AnyObject)
+        {
+            return Grammar.JsonObject();
+        }
+
+        using JsonDocument schema = JsonDocument.Parse(key);
+        return Grammar.FromJsonSchema(schema.RootElement);
+    }
+
+    /// <summary>The key of calls of one of some tools, or of several where <paramref name="parallel"/>.</summary>
+    internal static string Key(IReadOnlyList<ChatTool> tools, bool parallel, int earlierCalls)
+    {
+        StringBuilder key = new($"tools {parallel} {earlierCalls}");
+        foreach (ChatTool tool in tools)
+        {
+            key.Append('\n').Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
+        }
+
+        return key.ToString();
+    }
+}

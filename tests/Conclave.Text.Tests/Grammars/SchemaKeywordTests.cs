@@ -1,0 +1,140 @@
+using System.Text;
+using System.Text.Json;
+using Conclave.Primitives;
+using Conclave.Text.Grammars;
+
+namespace Conclave.Text.Tests.Grammars;
+
+/// <summary>What single keywords of a schema allow and refuse.</summary>
+public class SchemaKeywordTests
+{
+    [Theory]
+    [InlineData("""{"minLength":2,"maxLength":3}""", new[] { "\"ab\"", "\"abc\"", "\"é日\"", "\"😀😀😀\"", @"""\ud83d\ude00\n\""""" }, new[] { "\"\"", "\"a\"", "\"abcd\"", "\"😀\"", @"""\ud83d\ude00""", "\"ab", "12" })]
+    [InlineData("""{"type":"string","minLength":2}""", new[] { "\"ab\"", "\"abcdefghij\"" }, new[] { "\"\"", "\"a\"" })]
+    [InlineData("""{"type":"string","maxLength":0}""", new[] { "\"\"" }, new[] { "\"a\"" })]
+    [InlineData("""{"type":"string","maxLength":1e9}""", new[] { "\"\"", "\"abc\"" }, new[] { "1" })]
+    [InlineData("""{"pattern":"^[a-c\"]*$","minLength":2,"maxLength":3}""", new[] { "\"ab\"", "\"cab\"", @"""a\""b""" }, new[] { "\"a\"", "\"abcb\"", "\"xy\"", "\"ab" })]
+    [InlineData("""{"pattern":"^é","maxLength":2}""", new[] { "\"é\"", "\"éa\"", "\"é😀\"" }, new[] { "\"a\"", "\"éab\"" })]
+    [InlineData("""{"pattern":"a$","minLength":3}""", new[] { "\"bca\"", "\"éééaa\"" }, new[] { "\"a\"", "\"ba\"", "\"bcd\"" })]
+    [InlineData("""{"format":"ipv4","maxLength":8}""", new[] { "\"1.2.3.4\"", "\"10.2.3.4\"" }, new[] { "\"10.20.3.4\"", "\"\"" })]
+    [InlineData("""{"allOf":[{"$ref":"#/$defs/a"}],"description":"one","$defs":{"a":{"type":"integer"}}}""", new[] { "1" }, new[] { "\"a\"" })]
+    [InlineData("""{"allOf":[{"type":"number","minimum":1},{"type":["integer","string"],"minimum":3,"maximum":9},true,{}],"maximum":5}""", new[] { "3", "5" }, new[] { "2", "6", "3.5", "\"a\"" })]
+    [InlineData("""{"allOf":[{"multipleOf":2},{"multipleOf":6},{"exclusiveMinimum":0},{"exclusiveMaximum":13}]}""", new[] { "6", "12" }, new[] { "2", "0", "18" })]
+    [InlineData("""{"allOf":[{"type":"string","minLength":1},{"maxLength":2,"minLength":2},{"pattern":"^a"}]}""", new[] { "\"ab\"" }, new[] { "\"a\"", "\"bb\"", "\"abc\"" })]
+    [InlineData("""{"allOf":[{"enum":["a","b",1]},{"enum":["b","c",1.0]}]}""", new[] { "\"b\"", "1" }, new[] { "\"a\"", "\"c\"" })]
+    [InlineData("""{"allOf":[{"items":{"minimum":1}},{"items":{"maximum":2}},{"type":"array","minItems":1}],"maxItems":2}""", new[] { "[1]", "[2,1]" }, new[] { "[]", "[3]", "[1,1,1]" })]
+    [InlineData(
+        """{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"allOf":[{"properties":{"b":{"type":"null"},"a":{"minimum":5}}},{"required":["b"]}]}""",
+        new[] { """{"a":5,"b":null}""" }, new[] { """{"a":4,"b":null}""", """{"a":5}""", """{"b":null}""", """{"a":5,"b":null,"c":1}""" })]
+    [InlineData(
+        """{"allOf":[{"properties":{"a":{},"b":{"type":"integer"}}},{"properties":{"b":{"minimum":2}},"additionalProperties":false}]}""",
+        new[] { """{"b":2}""", "{}" }, new[] { """{"a":1}""", """{"b":1}""" })]
+    [InlineData(
+        """{"allOf":[{"properties":{"a":{"minimum":1}}},{"additionalProperties":{"type":"integer","maximum":3}}]}""",
+        new[] { """{"a":1,"z":0}""", "{}" }, new[] { """{"a":4}""", """{"z":9}""", """{"a":0}""" })]
+    [InlineData(
+        """{"$ref":"#/$defs/node","$defs":{"base":{"type":"object","properties":{"id":{"type":"integer"}},"required":["id"]},"node":{"allOf":[{"$ref":"#/$defs/base"},{"properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"]}]}}}""",
+        new[] { """{"id":1,"next":{"id":2,"next":null}}""" }, new[] { """{"id":1}""", """{"next":null}""", """{"id":1,"next":{"id":1}}""" })]
+    [InlineData("""{"oneOf":[{"type":"string"},{"type":"integer"},{"enum":[true,null]}]}""", new[] { "\"a\"", "3", "null" }, new[] { "false", "[]" })]
+    [InlineData("""{"oneOf":[{"type":"number","maximum":3},{"type":"integer","exclusiveMinimum":3}]}""", new[] { "2.5", "3", "4" }, new[] { "3.5" })]
+    [InlineData(
+        """{"oneOf":[{"$ref":"#/$defs/cat"},{"$ref":"#/$defs/dog"}],"discriminator":{"propertyName":"kind"},"$defs":{"cat":{"type":"object","properties":{"kind":{"const":"cat"},"lives":{"type":"integer"}},"required":["kind","lives"]},"dog":{"type":"object","properties":{"kind":{"enum":["dog","wolf"]}},"required":["kind"]}}}""",
+        new[] { """{"kind":"cat","lives":9}""", """{"kind":"wolf"}""" }, new[] { """{"kind":"cat"}""", """{"kind":"cow"}""" })]
+    [InlineData(
+        """{"oneOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{"type":"object","properties":{"b":{}},"additionalProperties":false}]}""",
+        new[] { """{"a":1}""", """{"b":1}""", "{}" }, new[] { """{"a":1,"b":1}""" })]
+    public void KeywordsAllowWhatTheySay(string schema, string[] valid, string[] invalid)
+    {
+        Grammar grammar = Vocabularies.FromSchema(schema);
+        Assert.All(valid, text => Assert.True(grammar.Matches(text), text));
+        Assert.All(invalid, text => Assert.False(grammar.Matches(text), text));
+    }
+
+    [Theory]
+    [InlineData("""{"minLength":3,"maxLength":2}""", "$.maxLength: 2 is less than minLength, 3")]
+    [InlineData("""{"minLength":-1}""", "$.minLength: a whole number from 0 is expected")]
+    [InlineData("""{"minLength":1000000}""", "$.minLength: a whole number from 0 to 100000")]
+    [InlineData("""{"pattern":"^ab$","minLength":3}""", "no text matches it")]
+    [InlineData("""{"pattern":"^(\\w|é)+$","minLength":5000}""", "a simpler one is expected")]
+    [InlineData("""{"allOf":[]}""", "$.allOf: an array of schemas, not empty")]
+    [InlineData("""{"allOf":[{"type":"string"},{"type":"integer"}]}""", "$.allOf.type: no value has the types")]
+    [InlineData("""{"allOf":[{"pattern":"a"},{"pattern":"b"}]}""", "$.allOf.pattern: \"allOf\" of two schemas with different \"pattern\"")]
+    [InlineData("""{"allOf":[{"anyOf":[{},{}]},{"type":"string"}]}""", "the keyword \"type\" beside \"anyOf\"")]
+    [InlineData("""{"allOf":[{"enum":[1]},{"enum":[2]}]}""", "$.enum: an array of values, not empty")]
+    [InlineData("""{"allOf":[{"properties":{"a":{}},"required":["a"]},{"properties":{"b":{}},"additionalProperties":false}]}""", "$.required: \"a\" is not declared")]
+    [InlineData("""{"allOf":[{"$ref":"#"},{"type":"object"}]}""", "schemas that refer to themselves")]
+    [InlineData("""{"oneOf":[{"type":"string"},{"type":["null","string"]}]}""", "$.oneOf: [0] and [1] do not exclude each other")]
+    [InlineData("""{"oneOf":[{"type":"number"},{"type":"integer"}]}""", "do not exclude")]
+    [InlineData("""{"oneOf":[{"maximum":3},{"type":"string"}]}""", "do not exclude")]
+    [InlineData("""{"oneOf":[{"type":"object","properties":{"k":{"const":1}}},{"type":"object","properties":{"k":{"const":2}}}]}""", "do not exclude")]
+    [InlineData("""{"oneOf":[{"$ref":"#/$defs/a"},{"type":"null"}],"$defs":{"a":{"oneOf":[{"$ref":"#/$defs/a"},{"type":"string"}]}}}""", "do not exclude")]
+    public void WhatCannotBeKeptIsRefused(string schema, string expected)
+    {
+        UserErrorException error = Assert.Throws<UserErrorException>(() => Vocabularies.FromSchema(schema));
+        Assert.Contains(expected, error.Message);
+        Assert.StartsWith("the JSON schema: ", error.Message);
+    }
+
+    [Fact]
+    public void MasksNearAndFarFromTheBoundsAreThoseOfEachToken()
+    {
+        TokenMasks masks = Vocabularies.Small();
+        GrammarMatcher matcher = masks.CreateMatcher(Vocabularies.FromSchema("""{"type":"array","items":{"type":"string","minLength":60,"maxLength":120}}"""));
+        Random random = new(5);
+        Assert.True(matcher.TryText("[\""));
+        for (int length = 0; length <= 120;)
+        {
+            uint[] mask = matcher.Mask(masks);
+            for (int token = 0; token < Vocabularies.SmallTokens.Length; token++)
+            {
+                bool accepted = matcher.TryAccept(token);
+                Assert.True(accepted == mask.Has(token), $"token {token} behind {length} characters");
+                if (accepted)
+                {
+                    matcher.Rollback(1);
+                }
+            }
+
+            length++;
+            _ = matcher.TryText(random.Next(4) switch { 0 => "é", 1 => "😀", 2 => "\\n", _ => "x" });
+        }
+
+        Assert.False(matcher.TryText("x"));
+        Assert.True(matcher.TryText("\"]"));
+    }
+
+    [Fact]
+    public void LongCountsAreSmallAndHaveFewMasks()
+    {
+        Grammar grammar = Vocabularies.FromSchema("""{"type":"string","minLength":5000,"maxLength":20000}""");
+        Assert.InRange(grammar.Program.Heights.Length, 20_000, 21_000);
+        TokenMasks masks = Vocabularies.Small();
+        GrammarMatcher matcher = masks.CreateMatcher(grammar);
+        HashSet<string> seen = [];
+        Assert.True(matcher.TryText("\""));
+        for (int i = 0; i < 20_000; i++)
+        {
+            Assert.True(matcher.TryText("x"));
+            seen.Add(Convert.ToHexString(Encoding.UTF8.GetBytes(string.Join(',', matcher.Mask(masks)))));
+        }
+
+        int longest = Vocabularies.SmallTokens.Max(static token => token?.Length ?? 0);
+        Assert.InRange(seen.Count, 3, 3 + (2 * longest));
+        Assert.True(matcher.TryText("\""));
+    }
+
+    [Fact]
+    public void TaggedArgumentsHaveLengthsToo()
+    {
+        using JsonDocument schema = JsonDocument.Parse(
+            """{"type":"object","properties":{"q":{"type":"string","minLength":2,"maxLength":4},"n":{"allOf":[{"type":"integer"},{"minimum":3}]},"o":{"oneOf":[{"type":"string","maxLength":1},{"type":"null"}]}},"required":["q"]}""");
+        (string Name, GrammarNode Value, bool Required)[] arguments = [.. SchemaReader.ReadArguments(schema.RootElement, "</v>", new GrammarBudget())];
+        Assert.True(new Grammar(arguments[0].Value).Matches("a<éb"));
+        Assert.False(new Grammar(arguments[0].Value).Matches("a"));
+        Assert.False(new Grammar(arguments[0].Value).Matches("abcde"));
+        Assert.True(new Grammar(arguments[1].Value).Matches("3"));
+        Assert.False(new Grammar(arguments[1].Value).Matches("2"));
+        Assert.True(new Grammar(arguments[2].Value).Matches("x"));
+        Assert.False(new Grammar(arguments[2].Value).Matches("xy"));
+    }
+}
