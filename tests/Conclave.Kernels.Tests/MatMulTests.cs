@@ -7,7 +7,7 @@ namespace Conclave.Kernels.Tests;
 public sealed unsafe class MatMulTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
-    private static readonly int[] InputCounts = [1, 2, 3, 5, 17, 64, 130];
+    private static readonly int[] InputCounts = [1, 2, 3, 5, 16, 17, 64, 130];
 
     public static TheoryData<string> Sets => [.. ProjectionSets.Names];
 
@@ -200,7 +200,14 @@ public sealed unsafe class MatMulTests
     internal static MatMulCase RandomWeights(Random random, out int n, out int k)
     {
         n = random.Next(3) == 0 ? random.Next(1, 300) : random.Next(1, 40);
-        k = random.Next(4) == 0 ? random.Next(500, 1700) : random.Next(1, 300);
+        k = random.Next(8) switch
+        {
+            0 => random.Next(500, 1700),
+
+            // About where one segment of a sum ends and the next one begins.
+            1 => (2048 * random.Next(1, 4)) + random.Next(-70, 70),
+            _ => random.Next(1, 300),
+        };
         ElementFormat format = Formats[random.Next(Formats.Length)];
         bool scaled = format == ElementFormat.F8_E4M3 && random.Next(4) > 0;
         int[] blocks = [128, 128, 64, 32, 7, 1, 100, 512];

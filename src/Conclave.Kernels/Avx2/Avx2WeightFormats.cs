@@ -4,11 +4,14 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Conclave.Kernels;
 
-/// <summary>How 32 bytes of weights become one to four vectors, and the order of elements that this implies.</summary>
+/// <summary>How the weights of a group become four vectors, and the order of elements that this implies.</summary>
 internal unsafe interface IAvx2Weights
 {
-    /// <summary>Vectors of a group: 1, 2 or 4. Vector j holds the elements j, j + Vectors, j + 2 · Vectors, … of the group.</summary>
-    static abstract int Vectors { get; }
+    /// <summary>
+    /// Into how many vectors neighbouring elements go: 1, 2 or 4. Each run of that many vectors holds the elements of its part of the group in turn: its vector j
+    /// has the elements j, j + Interleaving, j + 2 · Interleaving, …
+    /// </summary>
+    static abstract int Interleaving { get; }
 
     /// <summary>What activations are multiplied by (a power of two) where weights come from <see cref="TryLoad"/>.</summary>
     static abstract float InputFactor { get; }
@@ -19,11 +22,11 @@ internal unsafe interface IAvx2Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
-    /// <summary>Decodes 32 bytes; vectors beyond <see cref="Vectors"/> are undefined.</summary>
+    /// <summary>Decodes a group.</summary>
     static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
     /// <summary>
-    /// Decodes 32 bytes on a shorter way that most weights can go. Returns false, with undefined vectors, where one of them cannot: then <see cref="Load"/>
+    /// Decodes a group on a shorter way that most weights can go. Returns false, with undefined vectors, where one of them cannot: then <see cref="Load"/>
     /// gives them all, multiplied by InputFactor ÷ LoadInputFactor.
     /// </summary>
     static abstract bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
@@ -31,7 +34,7 @@ internal unsafe interface IAvx2Weights
 
 internal readonly unsafe struct Avx2F32 : IAvx2Weights
 {
-    public static int Vectors => 1;
+    public static int Interleaving => 1;
 
     public static float InputFactor => 1f;
 
@@ -50,13 +53,15 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
     public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         v0 = Avx.LoadVector256((float*)p);
-        v1 = v2 = v3 = default;
+        v1 = Avx.LoadVector256((float*)p + 8);
+        v2 = Avx.LoadVector256((float*)p + 16);
+        v3 = Avx.LoadVector256((float*)p + 24);
     }
 }
 
 internal readonly unsafe struct Avx2BF16 : IAvx2Weights
 {
-    public static int Vectors => 2;
+    public static int Interleaving => 2;
 
     public static float InputFactor => 1f;
 
@@ -77,13 +82,15 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
         Vector256<uint> words = Avx.LoadVector256((uint*)p);
         v0 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
         v1 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
-        v2 = v3 = default;
+        words = Avx.LoadVector256((uint*)p + 8);
+        v2 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
+        v3 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
     }
 }
 
 internal readonly unsafe struct Avx2F16 : IAvx2Weights
 {
-    public static int Vectors => 2;
+    public static int Interleaving => 2;
 
     public static float InputFactor => 1f;
 
@@ -104,7 +111,9 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
         Vector256<uint> words = Avx.LoadVector256((uint*)p);
         v0 = Decode(Avx2.ShiftLeftLogical(words, 16));
         v1 = Decode(words);
-        v2 = v3 = default;
+        words = Avx.LoadVector256((uint*)p + 8);
+        v2 = Decode(Avx2.ShiftLeftLogical(words, 16));
+        v3 = Decode(words);
     }
 
     /// <summary>
@@ -130,7 +139,7 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
 /// </summary>
 internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
 {
-    public static int Vectors => 4;
+    public static int Interleaving => 4;
 
     public static float InputFactor => E4M3Magnitudes.InputFactor;
 

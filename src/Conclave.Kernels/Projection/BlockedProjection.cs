@@ -5,22 +5,28 @@ using Conclave.Primitives;
 namespace Conclave.Kernels;
 
 /// <summary>
-/// A linear projection cut into blocks that fit the caches. Every output is summed in one tree, whatever the blocks: lane l of one vector adds the
-/// products of its elements by fused multiply-adds, groups of K in rising order and the vectors of a group in rising order, the last group filled
-/// up with zeros; then lanes are added in halves (l and l + L/2, …). Between two stretches of K the lanes are stored, not added.
+/// A linear projection cut into blocks that fit the caches. Every output is summed in one tree, whatever the blocks. K is cut into segments of
+/// <see cref="Segment"/> elements, the last one filled up with zeros to whole groups of four vectors. In a segment, lane l of class j adds the products of
+/// its elements of the vectors j of all groups, in rising order, by fused multiply-adds, from zero; the classes are added to the lanes of the output in the
+/// order 0 … 3, segment after segment; then lanes are added in halves (l and l + L/2, …). Four classes, because a row that is multiplied with few inputs
+/// has no other sums to compute while one waits for its last addition.
 /// <para>Block scales multiply the activations: x'[k] = round(x[k] · s[k]) times a power of two, once for all weight rows of a block.</para>
 /// </summary>
 internal static unsafe class BlockedProjection<TLoops>
     where TLoops : struct, IProjectionLoops
 {
+    private const int Segment = 2048;
+    private const int Classes = 4;
     private const int TileRows = 4;
     private const int PanelRows = 64;
-    private const int StretchLength = 512;
-
-    // Up to here four rows are decoded at a time and multiplied with all inputs, of which a stretch takes a third of the nearest cache.
-    private const int StripInputs = 16;
-    private const int StripElements = 4096;
     private const int Alignment = 64;
+
+    // Up to here weights are decoded in registers, by several calls if need be: the later ones find them in the second cache.
+    private const int RegisterInputs = 16;
+    private const int RegisterRows = 32;
+
+    // Inputs are read for each row of weights again, so those of one call should stay in the nearest cache.
+    private const int RegisterElements = 8192;
 
     /// <summary>Up to how many inputs share one decoding of the weights.</summary>
     public const int InputsAtOnce = 96;
@@ -30,8 +36,8 @@ internal static unsafe class BlockedProjection<TLoops>
     /// <summary>Rises with k and with m: what many inputs need is enough for few.</summary>
     public static nint ScratchBytes(nint k, int m)
     {
-        nint gemv = GemvScratch(k, int.Min(m, TLoops.GemvInputs));
-        return Alignment + (m <= TLoops.GemvInputs ? gemv : nint.Max(gemv, PanelScratch(k, m)));
+        nint registers = RegisterLayout.Bytes(k, int.Min(m, RegisterInputs));
+        return Alignment + (m <= RegisterInputs ? registers : nint.Max(registers, new PanelLayout(k, int.Min(m, InputsAtOnce)).Bytes));
     }
 
     public static void Run(
@@ -41,25 +47,20 @@ internal static unsafe class BlockedProjection<TLoops>
         for (int i = 0; i < m; i += InputsAtOnce)
         {
             int inputs = int.Min(InputsAtOnce, m - i);
-            bool panels = m > TLoops.GemvInputs;
-            bool strips = panels && inputs <= StripInputs;
-            float* arranged = panels && !strips ? ArrangeInputs(default, 0, 1f, weights.Columns, input.From(i), inputs, aligned) : null;
+            bool panels = inputs > RegisterInputs;
+            float* arranged = panels ? ArrangeInputs(weights.Columns, input.From(i), inputs, aligned) : null;
             for (nint row = 0; row < rowCount;)
             {
                 nint rows = RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row);
                 float* target = output + (i * outputStride) + row;
-                if (!panels)
-                {
-                    Gemv(weights, firstRow + row, rows, input, m, target, outputStride, aligned);
-                }
-                else if (strips)
-                {
-                    Strips(weights, firstRow + row, rows, input.From(i), inputs, target, outputStride, aligned);
-                }
-                else
+                if (panels)
                 {
                     rows = nint.Min(rows, PanelRows);
                     Panel(weights, firstRow + row, (int)rows, arranged, inputs, target, outputStride, aligned);
+                }
+                else
+                {
+                    Registers(weights, firstRow + row, rows, input.From(i), inputs, target, outputStride, aligned);
                 }
 
                 row += rows;
@@ -70,53 +71,62 @@ internal static unsafe class BlockedProjection<TLoops>
     private static nint RowsOfOneScale(BlockScales scales, nint row, nint limit) =>
         scales.IsPresent ? nint.Min(limit, scales.BlockRows - ((scales.FirstRow + row) % scales.BlockRows)) : limit;
 
-    private static nint Groups(nint k) => (k + TLoops.Group - 1) / TLoops.Group;
+    private static int Share(int a, int b) => (a + b - 1) / b;
 
-    private static nint GemvScratch(nint k, int m) =>
-        ((((m * Groups(k)) + 1) * TLoops.Group) + (TileRows * TLoops.GemvInputs)) * sizeof(float) + (TileRows * GroupBytes);
+    private static nint Padded(nint k) => (k + TLoops.Group - 1) / TLoops.Group * TLoops.Group;
 
-    private static nint PanelScratch(nint k, int m)
-    {
-        PanelLayout layout = new(k, int.Min(m, InputsAtOnce));
-        return ((layout.Arranged + (layout.Inputs * layout.Padded)) * sizeof(float)) + GroupBytes;
-    }
-
-    private static void Gemv(
+    /// <summary>Few inputs: weights are decoded in registers.</summary>
+    private static void Registers(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
-        nint padded = Groups(k) * TLoops.Group;
-        float* arranged = scratch;
-        float* group = arranged + (inputs * padded);
-        float* sums = group + TLoops.Group;
-        byte* tails = (byte*)(sums + (TileRows * TLoops.GemvInputs));
+        nint padded = Padded(k);
+        float* arranged = scratch + RegisterLayout.Arranged;
         for (int i = 0; i < inputs; i++)
         {
-            PrepareInput(input.Row(i), k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), TLoops.Lanes, group);
+            PrepareInput(
+                input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), TLoops.Group, TLoops.Lanes, scratch + RegisterLayout.Group);
         }
 
+        int fit = (int)nint.Clamp(RegisterElements / padded, 1, TLoops.GemvInputs);
+        int together = Share(inputs, Share(inputs, fit));
+        for (nint first = 0; first < rowCount; first += RegisterRows)
+        {
+            int rows = (int)nint.Min(RegisterRows, rowCount - first);
+            for (int i = 0; i < inputs; i += together)
+            {
+                int count = int.Min(together, inputs - i);
+                Gemv(weights, firstRow + first, rows, arranged + (i * padded), count, output + (i * outputStride) + first, outputStride, scratch);
+            }
+        }
+    }
+
+    private static void Gemv(
+        TensorView weights, nint firstRow, int rowCount, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
+    {
+        nint k = weights.Columns;
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
         nint groups = k / TLoops.Group;
         nint tailBytes = (k % TLoops.Group) * TLoops.ElementBytes;
-        for (nint row = 0; row < rowCount; row += TileRows)
+        float* sums = scratch + RegisterLayout.Sums;
+        float* lanes = scratch + RegisterLayout.Partials;
+        byte* tails = tailBytes > 0 ? (byte*)(scratch + RegisterLayout.Tails) : null;
+        for (int row = 0; row < rowCount; row += TileRows)
         {
-            int rows = (int)nint.Min(TileRows, rowCount - row);
-            byte* first = weights.RowPointer(firstRow + row);
-            for (int r = 0; tailBytes > 0 && r < rows; r++)
+            int rows = int.Min(TileRows, rowCount - row);
+            byte* source = weights.RowPointer(firstRow + row);
+            for (int r = 0; tails is not null && r < rows; r++)
             {
-                CopyPadded(first + (r * rowBytes) + (groups * GroupBytes), tailBytes, tails + (r * GroupBytes));
+                CopyPadded(source + (r * rowBytes) + (groups * GroupBytes), tailBytes, tails + (r * GroupBytes));
             }
 
-            TLoops.Gemv(inputs, first, rowBytes, rows, arranged, padded, groups, tailBytes > 0 ? tails : null, sums);
+            TLoops.Gemv(inputs, source, rowBytes, rows, arranged, Padded(k), groups, Segment / TLoops.Group, tails, lanes, sums);
             Store(sums, inputs, rows, output + row, outputStride);
         }
     }
 
-    /// <summary>
-    /// All of the inputs in the order of decoded weights, those of a tile packed: as they are, for all panels, or multiplied by <paramref name="factor"/> and
-    /// by what the weight rows at <paramref name="row"/> are scaled with.
-    /// </summary>
-    private static float* ArrangeInputs(TensorView weights, nint row, float factor, nint k, InputRows input, int inputs, float* scratch)
+    /// <summary>All of the inputs in the order of decoded weights: tile after tile, of each its segments, of each its classes, of each the inputs' vectors in turn.</summary>
+    private static float* ArrangeInputs(nint k, InputRows input, int inputs, float* scratch)
     {
         PanelLayout layout = new(k, inputs);
         float* arranged = scratch + layout.Arranged;
@@ -125,43 +135,16 @@ internal static unsafe class BlockedProjection<TLoops>
             (int tile, int place) = Math.DivRem(i, layout.TileInputs);
             int first = tile * layout.TileInputs;
             int tileInputs = int.Min(layout.TileInputs, inputs - first);
-            float* target = arranged + (first * layout.Padded) + (place * TLoops.Lanes);
-            PrepareInput(input.Row(i), k, weights, row, factor, target, tileInputs * TLoops.Lanes, scratch + PanelLayout.Group);
+            for (nint start = 0; start < k; start += Segment)
+            {
+                nint count = nint.Min(Segment, k - start);
+                float* target = arranged + (first * layout.Padded) + (start * tileInputs) + (place * TLoops.Lanes);
+                PrepareInput(
+                    input.Row(i) + start, start, count, default, 0, 1f, target, tileInputs * TLoops.Lanes, Padded(count) / Classes * tileInputs, scratch + PanelLayout.Group);
+            }
         }
 
         return arranged;
-    }
-
-    /// <summary>Few inputs: four rows are decoded at a time, and multiplied with a stretch of all inputs while both are in the nearest cache.</summary>
-    private static void Strips(
-        TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
-    {
-        nint k = weights.Columns;
-        PanelLayout layout = new(k, inputs);
-        float* arranged = ArrangeInputs(weights, firstRow, TLoops.TileInputFactor, k, input, inputs, scratch);
-        float* decoded = scratch + PanelLayout.Decoded;
-        byte* tail = (byte*)(arranged + (inputs * layout.Padded));
-        nint stretch = nint.Min(layout.Stretch, StripElements / inputs / TLoops.Group * TLoops.Group);
-        for (nint first = 0; first < rowCount; first += PanelRows)
-        {
-            int rows = (int)nint.Min(PanelRows, rowCount - first);
-            for (nint start = 0; start < k; start += stretch)
-            {
-                nint count = nint.Min(stretch, k - start);
-                for (int row = 0; row < rows; row += TileRows)
-                {
-                    int tileRows = int.Min(TileRows, rows - row);
-                    DecodeRows(weights, firstRow + first + row, tileRows, start, count, TileRows * weights.RowStride, decoded, tail);
-                    int tileInputs;
-                    for (int i = 0; i < inputs; i += tileInputs)
-                    {
-                        tileInputs = int.Min(layout.TileInputs, inputs - i);
-                        float* packed = arranged + (i * layout.Padded) + (tileInputs * start);
-                        Tile(layout, decoded, packed, start, count, k, row, tileRows, i, tileInputs, output + first, outputStride, scratch);
-                    }
-                }
-            }
-        }
     }
 
     /// <summary>Many inputs: a panel of rows is decoded and stays in the second cache; one tile of inputs after the other is scaled for it.</summary>
@@ -171,68 +154,53 @@ internal static unsafe class BlockedProjection<TLoops>
         nint k = weights.Columns;
         PanelLayout layout = new(k, inputs);
         float* decoded = scratch + PanelLayout.Decoded;
-        byte* tail = (byte*)(arranged + (inputs * layout.Padded));
+        float* sums = scratch + PanelLayout.Sums;
         bool scaled = TLoops.TileInputFactor != 1f || weights.Scales.IsPresent;
-        for (nint start = 0; start < k; start += layout.Stretch)
+        for (nint start = 0; start < k; start += Segment)
         {
-            nint count = nint.Min(layout.Stretch, k - start);
-            nint length = Groups(count) * TLoops.Group;
+            nint count = nint.Min(Segment, k - start);
+            nint length = Padded(count);
+            nint vectors = length / TLoops.Group;
             if (scaled)
             {
-                ArrangeScales(weights, firstRow, start, count, scratch + layout.Scales, scratch + layout.Scaled, scratch + PanelLayout.Group);
+                PrepareInput(
+                    null, start, count, weights, firstRow, TLoops.TileInputFactor, scratch + layout.Scales, TLoops.Lanes, length / Classes, scratch + PanelLayout.Group);
+            }
+
+            for (int row = 0; row < rows; row += TileRows)
+            {
+                DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length), scratch + layout.Tail);
             }
 
             int tileInputs;
             for (int i = 0; i < inputs; i += tileInputs)
             {
                 tileInputs = int.Min(layout.TileInputs, inputs - i);
-                float* packed = arranged + (i * layout.Padded) + (tileInputs * start);
-                if (scaled)
+                float* packed = arranged + (i * layout.Padded) + (start * tileInputs);
+                float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * PanelRows * TLoops.Lanes);
+                for (int c = 0; c < Classes; c++)
                 {
-                    TLoops.Scale(tileInputs, packed, scratch + layout.Scales, scratch + layout.Scaled, length / TLoops.Lanes);
-                    packed = scratch + layout.Scaled;
-                }
-
-                for (int row = 0; row < rows; row += TileRows)
-                {
-                    int tileRows = int.Min(TileRows, rows - row);
-                    float* panel = decoded + (row * length);
-                    if (i == 0)
+                    float* tile = packed + (c * (length / Classes) * tileInputs);
+                    if (scaled)
                     {
-                        DecodeRows(weights, firstRow + row, tileRows, start, count, count, panel, tail);
+                        TLoops.Scale(tileInputs, tile, scratch + layout.Scales + (c * (length / Classes)), scratch + layout.Scaled, vectors);
+                        tile = scratch + layout.Scaled;
                     }
 
-                    Tile(layout, panel, packed, start, count, k, row, tileRows, i, tileInputs, output, outputStride, scratch);
+                    bool last = start + count == k && c == Classes - 1;
+                    for (int row = 0; row < rows; row += TileRows)
+                    {
+                        float* panel = decoded + (row * length) + (c * (length / Classes) * TileRows);
+                        float* lanes = partials + (row * tileInputs * TLoops.Lanes);
+                        TLoops.Tile(tileInputs, panel, tile, vectors, lanes, start == 0 && c == 0, last ? sums : null);
+                        if (last)
+                        {
+                            Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
+                        }
+                    }
                 }
             }
         }
-    }
-
-    /// <summary>Continues the sums of four rows and the inputs of a tile by a stretch; after the last one they are stored.</summary>
-    private static void Tile(
-        in PanelLayout layout, float* panel, float* packed, nint start, nint count, nint k, int row, int rows, int input, int inputs, float* output, nint outputStride, float* scratch)
-    {
-        bool last = start + count == k;
-        float* sums = scratch + PanelLayout.Sums;
-        float* lanes = scratch + layout.Partials + (((input * (nint)PanelRows) + (row * (nint)inputs)) * TLoops.Lanes);
-        TLoops.Tile(inputs, panel, packed, Groups(count) * TLoops.Group / TLoops.Lanes, lanes, start == 0, last ? sums : null);
-        if (last)
-        {
-            Store(sums, inputs, rows, output + (input * outputStride) + row, outputStride);
-        }
-    }
-
-    /// <summary>What the weight rows at <paramref name="row"/> are scaled with in a stretch, for each element, arranged as an input is. <paramref name="natural"/> is room for them.</summary>
-    private static void ArrangeScales(TensorView weights, nint row, nint start, nint count, float* scales, float* natural, float* group)
-    {
-        for (nint k = 0; k < count;)
-        {
-            nint run = RunOfOneScale(weights.Scales, row, start + k, count - k, out float scale);
-            new Span<float>(natural + k, (int)run).Fill(scale * TLoops.TileInputFactor);
-            k += run;
-        }
-
-        PrepareInput(natural, count, default, 0, 1f, scales, TLoops.Lanes, group);
     }
 
     private static void Store(float* sums, int inputs, int rows, float* output, nint outputStride)
@@ -253,21 +221,25 @@ internal static unsafe class BlockedProjection<TLoops>
         }
     }
 
-    /// <summary>Decodes a stretch of four weight rows and packs them; the last row stands in for those that do not exist, so that tiles never read undefined memory.</summary>
-    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, nint ahead, float* decoded, byte* tail)
+    /// <summary>
+    /// Decodes a segment of four weight rows and packs them, class after class; the last row stands in for those that do not exist, so that tiles never read
+    /// undefined memory.
+    /// </summary>
+    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
     {
         nint groups = count / TLoops.Group;
         nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
+        nint classStride = Padded(count) / Classes * TileRows;
         for (int r = 0; r < TileRows; r++)
         {
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
             float* target = decoded + (r * TLoops.Lanes);
-            TLoops.Decode(source, target, TileRows * TLoops.Lanes, groups);
-            Prefetch(source + (ahead * TLoops.ElementBytes), count * TLoops.ElementBytes);
+            Prefetch(source + (TileRows * weights.RowStride * TLoops.ElementBytes), count * TLoops.ElementBytes);
+            TLoops.Decode(source, target, TileRows * TLoops.Lanes, classStride, groups);
             if (tailBytes > 0)
             {
-                CopyPadded(source + (groups * GroupBytes), tailBytes, tail);
-                TLoops.Decode(tail, target + (TileRows * groups * TLoops.Group), TileRows * TLoops.Lanes, 1);
+                CopyPadded(source + (groups * GroupBytes), tailBytes, (byte*)tail);
+                TLoops.Decode((byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, classStride, 1);
             }
         }
     }
@@ -292,25 +264,26 @@ internal static unsafe class BlockedProjection<TLoops>
     }
 
     /// <summary>
-    /// Arranges activations, multiplied by what the weight rows at <paramref name="row"/> are scaled with and by <paramref name="factor"/>, and
-    /// fills the last group up with zeros; vectors are <paramref name="stride"/> elements apart. <paramref name="group"/> is room for one.
+    /// Arranges <paramref name="count"/> activations, or ones where <paramref name="input"/> is null, multiplied by what the weight rows at
+    /// <paramref name="row"/> are scaled with from column <paramref name="column"/> on and by <paramref name="factor"/>, and fills the last group up with zeros.
+    /// <paramref name="group"/> is room for one.
     /// </summary>
     private static void PrepareInput(
-        float* input, nint count, TensorView weights, nint row, float factor, float* arranged, nint stride, float* group)
+        float* input, nint column, nint count, TensorView weights, nint row, float factor, float* arranged, nint stride, nint classStride, float* group)
     {
-        nint spread = stride / TLoops.Lanes;
-        for (nint k = 0; k < count;)
+        for (nint k = 0; k < count; arranged += stride)
         {
-            nint run = RunOfOneScale(weights.Scales, row, k, count - k, out float scale);
+            nint run = RunOfOneScale(weights.Scales, row, column + k, count - k, out float scale);
             nint groups = run / TLoops.Group;
-            if (groups > 0)
+            if (groups > 0 && input is not null)
             {
-                TLoops.Arrange(input + k, scale * factor, arranged + (k * spread), stride, groups);
+                TLoops.Arrange(input + k, scale * factor, arranged, stride, classStride, groups);
                 k += groups * TLoops.Group;
+                arranged += (groups - 1) * stride;
                 continue;
             }
 
-            // A group in which scales change, or the last, partial one.
+            // Ones, a group in which scales change, or the last, partial one.
             for (nint i = 0; i < TLoops.Group;)
             {
                 nint left = nint.Min(TLoops.Group - i, count - k - i);
@@ -320,14 +293,14 @@ internal static unsafe class BlockedProjection<TLoops>
                     continue;
                 }
 
-                run = RunOfOneScale(weights.Scales, row, k + i, left, out scale);
+                run = RunOfOneScale(weights.Scales, row, column + k + i, left, out scale);
                 for (nint end = i + run; i < end; i++)
                 {
-                    group[i] = input[k + i] * (scale * factor);
+                    group[i] = input is null ? scale * factor : input[k + i] * (scale * factor);
                 }
             }
 
-            TLoops.Arrange(group, 1f, arranged + (k * spread), stride, 1);
+            TLoops.Arrange(group, 1f, arranged, stride, classStride, 1);
             k += TLoops.Group;
         }
     }
@@ -345,21 +318,38 @@ internal static unsafe class BlockedProjection<TLoops>
         return nint.Min(limit, scales.BlockColumns - offset);
     }
 
+    /// <summary>Where in the scratch memory few inputs keep what; in floats.</summary>
+    private static class RegisterLayout
+    {
+        /// <summary>One group.</summary>
+        public static nint Group => 0;
+
+        /// <summary>Sums of four rows.</summary>
+        public static nint Sums => Group + TLoops.Group;
+
+        /// <summary>Last, partial groups of four rows.</summary>
+        public static nint Tails => Sums + Alignment;
+
+        /// <summary>Unfinished sums, a vector for each input and row.</summary>
+        public static nint Partials => Tails + (TileRows * TLoops.Group);
+
+        /// <summary>All inputs, arranged.</summary>
+        public static nint Arranged => Partials + (TileRows * TLoops.GemvInputs * TLoops.Lanes);
+
+        public static nint Bytes(nint k, int inputs) => (Arranged + (inputs * Padded(k))) * sizeof(float);
+    }
+
     /// <summary>Where in the scratch memory a panel keeps what; in floats.</summary>
     private readonly ref struct PanelLayout(nint k, int inputs)
     {
-        public int Inputs { get; } = inputs;
+        private readonly nint _segment = nint.Min(Padded(k), Segment);
+        private readonly bool _keepsAll = k > Segment;
 
         /// <summary>Inputs of a tile but the last: tiles are about equal, since narrow ones wait for their own sums.</summary>
         public int TileInputs { get; } = Share(inputs, Share(inputs, TLoops.TileInputs));
 
         /// <summary>Elements of K, rounded up to groups.</summary>
-        public nint Padded { get; } = Groups(k) * TLoops.Group;
-
-        /// <summary>Elements of K that are decoded and multiplied at a time.</summary>
-        public nint Stretch { get; } = nint.Min(Groups(k) * TLoops.Group, StretchLength);
-
-        private static int Share(int a, int b) => (a + b - 1) / b;
+        public nint Padded { get; } = Padded(k);
 
         /// <summary>One group.</summary>
         public static nint Group => 0;
@@ -367,19 +357,27 @@ internal static unsafe class BlockedProjection<TLoops>
         /// <summary>Sums of a tile.</summary>
         public static nint Sums => Group + TLoops.Group;
 
-        /// <summary>Decoded weights [PanelRows, Stretch].</summary>
-        public static nint Decoded => Sums + ((TileRows * TLoops.TileInputs) + Alignment - 1) / Alignment * Alignment;
+        /// <summary>Decoded weights: [PanelRows, a segment].</summary>
+        public static nint Decoded => Sums + Alignment;
 
-        /// <summary>Scales of a stretch, arranged.</summary>
-        public nint Scales => Decoded + (Stretch * PanelRows);
+        /// <summary>Scales of a segment, arranged.</summary>
+        public nint Scales => Decoded + (_segment * PanelRows);
 
-        /// <summary>A stretch of the inputs of one tile, scaled.</summary>
-        public nint Scaled => Scales + Stretch;
+        /// <summary>A class of a segment of the inputs of one tile, scaled.</summary>
+        public nint Scaled => Scales + _segment;
 
-        /// <summary>Unfinished sums, a vector for each input and row.</summary>
-        public nint Partials => Scaled + (Stretch * TLoops.TileInputs);
+        /// <summary>A last, partial group of weights.</summary>
+        public nint Tail => Scaled + (_segment / Classes * TLoops.TileInputs);
 
-        /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other. A group of codes follows.</summary>
-        public nint Arranged => Partials + (PanelRows * (nint)Inputs * TLoops.Lanes);
+        /// <summary>Unfinished sums, a vector for each input and row: of one tile, or of all where there is more than one segment.</summary>
+        public nint Partials => Tail + TLoops.Group;
+
+        /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other.</summary>
+        public nint Arranged => Partials + (PanelRows * (nint)(_keepsAll ? inputs : TLoops.TileInputs) * TLoops.Lanes);
+
+        public nint Bytes => (Arranged + (inputs * Padded)) * sizeof(float);
+
+        /// <summary>How many inputs before <paramref name="input"/> keep unfinished sums.</summary>
+        public nint KeptInputs(int input) => _keepsAll ? input : 0;
     }
 }

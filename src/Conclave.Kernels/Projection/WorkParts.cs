@@ -8,7 +8,7 @@ internal static class WorkParts
 {
     // A part takes tens of microseconds at least, against which taking it and preparing inputs for it are little.
     private const nint BytesForFewInputs = 256 << 10;
-    private const nint BytesForManyInputs = 2 << 20;
+    private const nint BytesForManyInputs = 1 << 20;
     private const int FewInputs = 16;
     private const int MostForAWorker = 16;
 
@@ -16,7 +16,16 @@ internal static class WorkParts
     /// <param name="weightBytes">What is read in all.</param>
     /// <param name="inputs">Inputs of a matrix.</param>
     /// <param name="workers">Who shares the parts.</param>
-    public static int Count(nint weightBytes, nint inputs, int workers) => workers == 1
-        ? 1
-        : (int)nint.Clamp(weightBytes / (inputs <= FewInputs ? BytesForFewInputs : BytesForManyInputs), workers, (nint)workers * MostForAWorker);
+    public static int Count(nint weightBytes, nint inputs, int workers)
+    {
+        if (workers == 1)
+        {
+            return 1;
+        }
+
+        // As many for each worker: one part more than that would keep one of them busy while the others wait.
+        nint bytes = inputs <= FewInputs ? BytesForFewInputs : BytesForManyInputs;
+        nint forEach = ((weightBytes / bytes) + workers - 1) / workers;
+        return (int)nint.Clamp(forEach, 1, MostForAWorker) * workers;
+    }
 }
