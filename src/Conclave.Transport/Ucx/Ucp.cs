@@ -33,8 +33,6 @@ internal static unsafe partial class Ucp
     public const ulong DatatypeBytes = 8;
     public const sbyte Ok = 0;
     public const sbyte InProgress = 1;
-    public const sbyte ErrBusy = -15;
-    public const sbyte ErrCanceled = -16;
     public const sbyte ErrMessageTruncated = -9;
 
     private const string Library = UcxLibrary.Name;
