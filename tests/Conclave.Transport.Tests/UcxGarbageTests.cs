@@ -31,6 +31,12 @@ public sealed unsafe class UcxGarbageTests
     public void A_wrong_number_is_refused() => Check([(Right, 1, MessageTag), (Right with { Sequence = 2 }, 1, MessageTag)], "sent message 2 with mark");
 
     [Fact]
+    public void A_farewell_with_a_payload_is_refused() => Check([(Right with { Mark = Envelope.MarkOfFarewell }, 10, MessageTag)], "with mark 0xc1af");
+
+    [Fact]
+    public void A_farewell_ends_a_peer() => Check([(Right with { Mark = Envelope.MarkOfFarewell }, 0, CreditTag)], "closed its transport");
+
+    [Fact]
     public void Credits_that_were_never_spent_are_refused() => Check([(Right with { Credits = 1 }, 0, MessageTag)], "gave 1 credits back, of 0");
 
     [Fact]

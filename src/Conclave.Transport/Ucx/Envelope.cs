@@ -6,8 +6,11 @@ namespace Conclave.Transport.Ucx;
 [StructLayout(LayoutKind.Sequential, Size = TransportCounters.EnvelopeBytes)]
 internal struct Envelope
 {
-    /// <summary>The value of <see cref="Mark"/> in every message; another layout would have another.</summary>
+    /// <summary>The value of <see cref="Mark"/>; another layout would have another.</summary>
     public const ushort MarkOfVersion1 = 0xC1A7;
+
+    /// <summary>The value of <see cref="Mark"/> in the last message of a rank that leaves.</summary>
+    public const ushort MarkOfFarewell = 0xC1AF;
 
     /// <summary>The message's tag; 0 where there is no payload.</summary>
     public ulong Tag;
@@ -18,6 +21,6 @@ internal struct Envelope
     /// <summary>How many of the receiver's messages the sender has released since it last said so.</summary>
     public ushort Credits;
 
-    /// <summary>That this is an envelope.</summary>
+    /// <summary>That this is an envelope, and of which kind.</summary>
     public ushort Mark;
 }

@@ -11,7 +11,7 @@ internal sealed unsafe class UcxMemory : IDisposable
     private readonly NativeBuffer _control;
     private readonly NativeBuffer _messages;
 
-    public UcxMemory(int world, TransportOptions options)
+    public UcxMemory(UcxWorker worker, int rank, int world, TransportOptions options)
     {
         int credits = options.Credits;
         int slotsEach = UcxPeer.SlotsFor(credits);
@@ -19,7 +19,7 @@ internal sealed unsafe class UcxMemory : IDisposable
         // The envelope ends where the payload begins, at a multiple of the alignment.
         int stride = Alignment + ((options.MaxMessageBytes + Alignment - 1) & -Alignment);
         nint envelopes = MailboxBytes + ((nint)world * (sizeof(UcxFailure) + (slotsEach * sizeof(UcxSlot))));
-        _control = new NativeBuffer(envelopes + ((nint)world * (credits + 1) * sizeof(Envelope)));
+        _control = new NativeBuffer(envelopes + ((nint)world * UcxPeer.CreditReceives(credits) * sizeof(Envelope)));
         _messages = new NativeBuffer(checked((nint)world * credits * stride));
         Mailbox = (UcxMailbox*)_control.Data;
         UcxFailure* failures = (UcxFailure*)(_control.Data + MailboxBytes);
@@ -45,12 +45,12 @@ internal sealed unsafe class UcxMemory : IDisposable
                 slot->Memory = kind switch
                 {
                     SlotKind.ReceiveMessage => _messages.Data + ((((nint)peer * credits) + i) * stride) + Alignment - sizeof(Envelope),
-                    SlotKind.ReceiveCredits => creditBuffers + ((((nint)peer * (credits + 1)) + slot->Index) * sizeof(Envelope)),
+                    SlotKind.ReceiveCredits => creditBuffers + ((((nint)peer * UcxPeer.CreditReceives(credits)) + slot->Index) * sizeof(Envelope)),
                     _ => (byte*)&slot->Envelope,
                 };
             }
 
-            Peers[peer] = new UcxPeer(peer, first, failures + peer, credits);
+            Peers[peer] = new UcxPeer(worker, rank, peer, options, first, failures + peer);
         }
     }
 

@@ -11,8 +11,6 @@ namespace Conclave.Transport.Ucx;
 public sealed unsafe class UcxTransport : ITransport
 {
     private const int ProgressCallsInPoll = 16;
-    private const ulong MessageTag = 1ul << 32;
-    private const ulong CreditTag = 2ul << 32;
 
     private static readonly TimeSpan YieldBeforeSleep = TimeSpan.FromMicroseconds(200);
     private static readonly TimeSpan MostLinger = TimeSpan.FromSeconds(1);
@@ -25,7 +23,7 @@ public sealed unsafe class UcxTransport : ITransport
     private readonly List<NativeBuffer> _registered = [];
     private readonly byte[] _address;
     private readonly int _owedBeforeTold;
-    private int _peersOwed;
+    private bool _mayOwe;
     private int _failuresSeen;
     private int _lossesToReport;
     private bool _connected;
@@ -45,25 +43,12 @@ public sealed unsafe class UcxTransport : ITransport
         World = topology.World;
         MaxMessageBytes = options.MaxMessageBytes;
         Counters = new TransportCounters(topology, rank);
-        _memory = new UcxMemory(World, options);
+        _worker = new UcxWorker(World);
+        _memory = new UcxMemory(_worker, rank, World, options);
         _mailbox = _memory.Mailbox;
         _peers = _memory.Peers;
-        try
-        {
-            _worker = new UcxWorker(World);
-        }
-        catch
-        {
-            _memory.Dispose();
-            throw;
-        }
-
         _address = UcxAddress.Write(rank, options, _worker.Address);
-        foreach (UcxPeer peer in _peers)
-        {
-            PostAll(peer, SlotKind.ReceiveMessage);
-            PostAll(peer, SlotKind.ReceiveCredits);
-        }
+        Array.ForEach(_peers, peer => peer.PostAll());
     }
 
     /// <inheritdoc/>
@@ -80,6 +65,8 @@ public sealed unsafe class UcxTransport : ITransport
 
     /// <summary>What the peers need to reach this rank; see <see cref="Connect"/>.</summary>
     public ReadOnlySpan<byte> LocalAddress => _address;
+
+    private bool MayReport => !_mailbox->IsEmpty || _mailbox->Failures != _failuresSeen || _lossesToReport > 0;
 
     /// <summary>Makes an endpoint to every rank and greets it, so that its death is noticed from now on. The peers need not have connected yet.</summary>
     /// <param name="addresses">The <see cref="LocalAddress"/> of every rank, this one included, in the order of ranks, from a source that can be trusted.</param>
@@ -105,8 +92,12 @@ public sealed unsafe class UcxTransport : ITransport
         _connected = true;
         foreach (UcxPeer peer in _peers)
         {
-            peer.Endpoint = _worker.Connect(UcxAddress.Read(addresses[peer.Rank], peer.Rank, _options), peer.Failure, reportsFailures: peer.Rank != Rank);
-            TellCredits(peer);
+            // It may have sent garbage already.
+            if (peer.Lost is null)
+            {
+                peer.Connect(UcxAddress.Read(addresses[peer.Rank], peer.Rank, _options));
+                TellCredits(peer, Envelope.MarkOfVersion1);
+            }
         }
     }
 
@@ -123,30 +114,11 @@ public sealed unsafe class UcxTransport : ITransport
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)peer, (uint)World, nameof(peer));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, MaxMessageBytes, nameof(payload));
-        UcxPeer to = _peers[peer];
-        if (to.Lost is not null || to.CreditsLeft == 0 || to.Endpoint == 0)
+        if (!_peers[peer].IsConnected || !_peers[peer].TrySend(tag, payload))
         {
             return false;
         }
 
-        UcxSlot* slot = to.TakeIdle(SlotKind.SendMessage);
-        if (slot is null)
-        {
-            return false;
-        }
-
-        slot->Tag = tag;
-        slot->Envelope = EnvelopeFor(to, tag, to.MessagesSent);
-        sbyte status = _worker.Send(to.Endpoint, slot, payload, MessageTag | (uint)Rank);
-        if (status != Ucp.Ok)
-        {
-            to.PutIdle(slot);
-            Lose(to, Words(status));
-            return false;
-        }
-
-        to.MessagesSent++;
-        to.CreditsLeft--;
         Counters.CountSent(peer, payload.Length);
         return true;
     }
@@ -191,25 +163,25 @@ public sealed unsafe class UcxTransport : ITransport
     /// <inheritdoc/>
     public void Release(in Completion received)
     {
-        UcxPeer peer = _peers[received.Peer];
-        UcxSlot* slot = received.Kind == CompletionKind.Received ? peer.Slot(SlotKind.ReceiveMessage, received.Buffer) : null;
+        UcxSlot* slot = received.Kind == CompletionKind.Received ? _peers[received.Peer].ReceiveSlot(received.Buffer) : null;
         if (slot is null || slot->State != SlotState.Held)
         {
             throw new InvalidOperationException("only a received message can be released, and only once");
         }
 
+        UcxPeer peer = _peers[received.Peer];
         slot->State = SlotState.Idle;
         if (peer.Lost is not null)
         {
             return;
         }
 
-        Post(peer, slot);
-        _peersOwed += peer.CreditsOwed == 0 ? 1 : 0;
+        peer.Post(slot);
         peer.CreditsOwed++;
+        _mayOwe = true;
         if (peer.CreditsOwed >= _owedBeforeTold)
         {
-            TellCredits(peer);
+            TellCredits(peer, Envelope.MarkOfVersion1);
         }
     }
 
@@ -239,9 +211,7 @@ public sealed unsafe class UcxTransport : ITransport
         }
     }
 
-    /// <summary>
-    /// Waits until the peers have released what was sent to them, for a second at most, then leaves. Peers that are still there see this rank fail.
-    /// </summary>
+    /// <summary>Waits until the peers have released what was sent to them, for a second at most, then says farewell: peers that are still there see this rank fail.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -250,9 +220,11 @@ public sealed unsafe class UcxTransport : ITransport
         }
 
         _disposed = true;
+        UcxPeer[] others = [.. _peers.Where(peer => peer.Rank != Rank)];
         long start = Stopwatch.GetTimestamp();
-        Linger(() => Array.TrueForAll(_peers, peer => peer.Endpoint == 0 || peer.Rank == Rank || peer.CreditsLeft == _options.Credits), start);
-        nint[] closing = [.. _peers.Where(peer => peer.Endpoint != 0).Select(peer => UcxWorker.Close(peer.Endpoint, force: false)).Where(request => request != 0)];
+        Linger(() => Array.TrueForAll(others, peer => !peer.IsConnected || peer.CreditsLeft == _options.Credits), start);
+        Array.ForEach(others, peer => TellCredits(peer, Envelope.MarkOfFarewell));
+        nint[] closing = [.. _peers.Select(peer => peer.Close(force: false)).Where(request => request != 0)];
         Linger(() => Array.TrueForAll(closing, request => Ucp.RequestCheckStatus(request) != Ucp.InProgress), start);
         Array.ForEach(closing, Ucp.RequestFree);
         _worker.Dispose();
@@ -260,15 +232,12 @@ public sealed unsafe class UcxTransport : ITransport
         _registered.ForEach(buffer => buffer.Dispose());
     }
 
-    private bool MayReport => !_mailbox->IsEmpty || _mailbox->Failures != _failuresSeen || _lossesToReport > 0;
-
     private void Linger(Func<bool> isDone, long start)
     {
         Completion[] ignored = new Completion[16];
-        while (true)
+        while (!isDone() && Stopwatch.GetElapsedTime(start) < MostLinger)
         {
-            int count = Poll(ignored);
-            foreach (Completion completion in ignored.AsSpan(0, count))
+            foreach (ref readonly Completion completion in ignored.AsSpan(0, Poll(ignored)))
             {
                 if (completion.Kind == CompletionKind.Received)
                 {
@@ -276,73 +245,35 @@ public sealed unsafe class UcxTransport : ITransport
                 }
             }
 
-            if (isDone() || Stopwatch.GetElapsedTime(start) >= MostLinger)
-            {
-                return;
-            }
-
             Thread.Yield();
         }
-    }
 
-    private void PostAll(UcxPeer peer, SlotKind kind)
-    {
-        for (int i = 0; i < peer.CountOf(kind); i++)
-        {
-            Post(peer, peer.Slot(kind, i));
-        }
-    }
-
-    private void Post(UcxPeer peer, UcxSlot* slot)
-    {
-        sbyte status = slot->Kind == SlotKind.ReceiveMessage
-            ? _worker.Receive(slot, sizeof(Envelope) + MaxMessageBytes, MessageTag | (uint)peer.Rank)
-            : _worker.Receive(slot, sizeof(Envelope), CreditTag | (uint)peer.Rank);
-        if (status != Ucp.Ok)
-        {
-            slot->State = SlotState.Idle;
-            Lose(peer, Words(status));
-        }
-    }
-
-    private Envelope EnvelopeFor(UcxPeer peer, ulong tag, uint sequence)
-    {
-        Envelope envelope = new() { Tag = tag, Sequence = sequence, Credits = (ushort)peer.CreditsOwed, Mark = Envelope.MarkOfVersion1 };
-        _peersOwed -= peer.CreditsOwed > 0 ? 1 : 0;
-        peer.CreditsOwed = 0;
-        return envelope;
+        TellAllCredits();
     }
 
     private void TellAllCredits()
     {
-        for (int peer = 0; peer < World && _peersOwed > 0; peer++)
+        if (!_mayOwe)
         {
-            if (_peers[peer].CreditsOwed > 0)
-            {
-                TellCredits(_peers[peer]);
-            }
+            return;
+        }
+
+        _mayOwe = false;
+        foreach (UcxPeer peer in _peers)
+        {
+            _mayOwe |= peer.CreditsOwed > 0 && !TellCredits(peer, Envelope.MarkOfVersion1);
         }
     }
 
-    private void TellCredits(UcxPeer peer)
+    private bool TellCredits(UcxPeer peer, ushort mark)
     {
-        UcxSlot* slot = peer.Lost is null && peer.Endpoint != 0 ? peer.TakeIdle(SlotKind.SendCredits) : null;
-        if (slot is null)
+        bool told = peer.IsConnected && peer.TryTellCredits(mark);
+        if (told)
         {
-            return;
+            Counters.CountCreditsSent(peer.Rank);
         }
 
-        slot->Envelope = EnvelopeFor(peer, 0, peer.CreditMessagesSent);
-        sbyte status = _worker.Send(peer.Endpoint, slot, default, CreditTag | (uint)Rank);
-        if (status != Ucp.Ok)
-        {
-            peer.PutIdle(slot);
-            Lose(peer, Words(status));
-            return;
-        }
-
-        peer.CreditMessagesSent++;
-        Counters.CountCreditsSent(peer.Rank);
+        return told;
     }
 
     private bool TryReport(UcxSlot* slot, out Completion completion)
@@ -357,19 +288,18 @@ public sealed unsafe class UcxTransport : ITransport
 
         if (slot->Kind is SlotKind.SendMessage or SlotKind.SendCredits)
         {
-            bool report = slot->Kind == SlotKind.SendMessage && slot->Status == Ucp.Ok;
-            completion = report ? Completion.Sent(peer.Rank, slot->Tag) : default;
             peer.PutIdle(slot);
             if (slot->Status != Ucp.Ok)
             {
-                Lose(peer, Words(slot->Status));
+                Lose(peer, UcxPeer.Words(slot->Status));
+                return false;
             }
 
-            return report;
+            completion = Completion.Sent(peer.Rank, slot->Tag);
+            return slot->Kind == SlotKind.SendMessage;
         }
 
-        string? wrong = slot->Status != Ucp.Ok ? Words(slot->Status) : Accept(peer, slot);
-        if (wrong is not null)
+        if (peer.Accept(slot) is string wrong)
         {
             slot->State = SlotState.Idle;
             Lose(peer, wrong);
@@ -379,7 +309,7 @@ public sealed unsafe class UcxTransport : ITransport
         if (slot->Kind == SlotKind.ReceiveCredits)
         {
             Counters.CountCreditsReceived(peer.Rank);
-            Post(peer, slot);
+            peer.Post(slot);
             return false;
         }
 
@@ -388,40 +318,6 @@ public sealed unsafe class UcxTransport : ITransport
         Counters.CountReceived(peer.Rank, payload.Length);
         completion = Completion.Received(peer.Rank, ((Envelope*)slot->Memory)->Tag, payload, slot->Index);
         return true;
-    }
-
-    // Says what is wrong with a received message, or takes the credits it brings.
-    private string? Accept(UcxPeer peer, UcxSlot* slot)
-    {
-        bool carries = slot->Kind == SlotKind.ReceiveMessage;
-        if (slot->Length < (nuint)sizeof(Envelope) || slot->Length > (nuint)(sizeof(Envelope) + (carries ? MaxMessageBytes : 0)))
-        {
-            return $"sent a message of {slot->Length} bytes, which cannot be one";
-        }
-
-        Envelope envelope = *(Envelope*)slot->Memory;
-        uint due = carries ? peer.MessagesReceived : peer.CreditMessagesReceived;
-        if (envelope.Mark != Envelope.MarkOfVersion1 || envelope.Sequence != due)
-        {
-            return $"sent message {envelope.Sequence} with mark 0x{envelope.Mark:x} where number {due} was due";
-        }
-
-        if (envelope.Credits > _options.Credits - peer.CreditsLeft || (!carries && envelope.Credits == 0 && due != 0))
-        {
-            return $"gave {envelope.Credits} credits back, of {_options.Credits - peer.CreditsLeft} that it had been sent";
-        }
-
-        peer.CreditsLeft += envelope.Credits;
-        if (carries)
-        {
-            peer.MessagesReceived++;
-        }
-        else
-        {
-            peer.CreditMessagesReceived++;
-        }
-
-        return null;
     }
 
     private void RefuseUnexpected()
@@ -441,52 +337,19 @@ public sealed unsafe class UcxTransport : ITransport
         _failuresSeen = _mailbox->Failures;
         foreach (UcxPeer peer in _peers)
         {
-            if (peer.Failure->Status != Ucp.Ok)
+            if (peer.Failure != Ucp.Ok)
             {
-                Lose(peer, Words(peer.Failure->Status));
+                Lose(peer, UcxPeer.Words(peer.Failure));
             }
         }
     }
 
     private void Lose(UcxPeer peer, string reason)
     {
-        if (peer.Lost is not null)
+        if (peer.Lost is null)
         {
-            return;
-        }
-
-        peer.Lost = reason;
-        _lossesToReport++;
-        _peersOwed -= peer.CreditsOwed > 0 ? 1 : 0;
-        peer.CreditsOwed = 0;
-        CancelAll(peer, SlotKind.ReceiveMessage);
-        CancelAll(peer, SlotKind.ReceiveCredits);
-        if (peer.Endpoint == 0)
-        {
-            return;
-        }
-
-        nint request = UcxWorker.Close(peer.Endpoint, force: true);
-        peer.Endpoint = 0;
-        if (request != 0)
-        {
-            Ucp.RequestFree(request);
+            peer.Lose(reason);
+            _lossesToReport++;
         }
     }
-
-    private void CancelAll(UcxPeer peer, SlotKind kind)
-    {
-        for (int i = 0; i < peer.CountOf(kind); i++)
-        {
-            UcxSlot* slot = peer.Slot(kind, i);
-            if (slot->State == SlotState.Posted && slot->Request != 0)
-            {
-                _worker.Cancel(slot);
-            }
-        }
-    }
-
-    private static string Words(sbyte status) => status == Ucp.ErrMessageTruncated
-        ? "sent a message longer than the world's messages may be"
-        : $"cannot be reached any more ({Ucp.Describe(status)})";
 }

@@ -39,6 +39,9 @@ internal sealed unsafe partial class UcxWorker : IDisposable
         }
     }
 
+    /// <summary>UCX's worker, for who measures UCX without the transport.</summary>
+    public nint Handle => _worker;
+
     /// <summary>UCX's address of the worker.</summary>
     public byte[] Address { get; }
 
