@@ -88,6 +88,7 @@ static void Start(string label, Func<string, ProcessStartInfo[]> commands)
         Process[] processes = [.. commands(folder).Select(command =>
         {
             command.RedirectStandardOutput = true;
+            command.UseShellExecute = false;
             Process process = Process.Start(command)!;
             process.OutputDataReceived += (_, line) =>
             {

@@ -58,7 +58,7 @@ public sealed partial class UcxProcessTests(ITestOutputHelper output)
 
         long[] counted = [.. hosts.Output.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
         Assert.Equal(4, counted.Length);
-        Match[] links = [.. Link().Matches(hosts.Errors)];
+        Match[] links = [.. Link().Matches(hosts.Errors).Cast<Match>()];
         Assert.Equal(2, links.Length);
         output.WriteLine($"counters: {string.Join(' ', counted)}; {hosts.Errors}");
 
