@@ -43,7 +43,7 @@ public sealed class CopyPlan
 
     /// <summary>Plans a copy to each host that holds a chosen slot.</summary>
     /// <exception cref="ArgumentException">The routing does not fit the plan, or names a slot that is not there or one twice for a token.</exception>
-    public void ByHost(in Routing routing, SlotMap slots, Topology topology) => Fill(routing, slots, topology);
+    public void ByHost(in Routing routing, SlotMap slots, HostMap hosts) => Fill(routing, slots, hosts);
 
     /// <summary>The copies to a destination, by rising token.</summary>
     public ReadOnlySpan<int> To(int destination) => _order.AsSpan(_start[destination].._start[destination + 1]);
@@ -60,7 +60,7 @@ public sealed class CopyPlan
     /// <summary>The places of a copy's slots in the token's routing, by rising expert.</summary>
     public ReadOnlySpan<int> Choices(int copy) => _choices.AsSpan(_choiceStart[copy].._choiceStart[copy + 1]);
 
-    private void Fill(in Routing routing, SlotMap slots, Topology? topology)
+    private void Fill(in Routing routing, SlotMap slots, HostMap? hosts)
     {
         if (routing.ExpertsPerToken > _expertsPerToken || routing.Tokens >= _firstOfToken.Length)
         {
@@ -80,13 +80,13 @@ public sealed class CopyPlan
             {
                 if (chosen[k] >= 0)
                 {
-                    Insert(chosen, slots, topology, first, placed++, k);
+                    Insert(chosen, slots, hosts, first, placed++, k);
                 }
             }
 
             for (int i = first; i < placed; i++)
             {
-                int destination = DestinationOf(chosen[_choices[i]], slots, topology);
+                int destination = DestinationOf(chosen[_choices[i]], slots, hosts);
                 if (Count == _firstOfToken[token] || _destination[Count - 1] != destination)
                 {
                     _destination[Count] = destination;
@@ -103,7 +103,7 @@ public sealed class CopyPlan
     }
 
     /// <summary>Keeps a token's choices sorted by destination, then by expert.</summary>
-    private void Insert(ReadOnlySpan<int> chosen, SlotMap slots, Topology? topology, int first, int end, int k)
+    private void Insert(ReadOnlySpan<int> chosen, SlotMap slots, HostMap? hosts, int first, int end, int k)
     {
         int slot = chosen[k];
         if (slot >= slots.Slots)
@@ -111,12 +111,12 @@ public sealed class CopyPlan
             throw new ArgumentException($"routing names slot {slot} of {slots.Slots}");
         }
 
-        (int, int) key = (DestinationOf(slot, slots, topology), slots.ExpertOf(slot));
+        (int, int) key = (DestinationOf(slot, slots, hosts), slots.ExpertOf(slot));
         int at = end;
         for (; at > first; at--)
         {
             int other = chosen[_choices[at - 1]];
-            int order = (DestinationOf(other, slots, topology), slots.ExpertOf(other)).CompareTo(key);
+            int order = (DestinationOf(other, slots, hosts), slots.ExpertOf(other)).CompareTo(key);
             if (order == 0)
             {
                 throw new ArgumentException($"routing names expert {slots.ExpertOf(slot)} twice for a token");
@@ -150,6 +150,6 @@ public sealed class CopyPlan
         _start[^1] = Count;
     }
 
-    private static int DestinationOf(int slot, SlotMap slots, Topology? topology) =>
-        topology is null ? slots.RankOf(slot) : topology.HostOf(slots.RankOf(slot));
+    private static int DestinationOf(int slot, SlotMap slots, HostMap? hosts) =>
+        hosts is null ? slots.RankOf(slot) : hosts.HostOf(slots.RankOf(slot));
 }

@@ -1,4 +1,5 @@
 using Conclave.Kernels;
+using Conclave.Transport;
 
 namespace Conclave.Parallel.Exchange;
 
@@ -9,8 +10,9 @@ internal sealed class ExchangeShape
         int rank, Topology topology, IReadOnlyList<SlotMap?> slotsByLayer, ExchangeOptions options, int columns, int expertsPerToken, KernelSet kernels)
     {
         Rank = rank;
-        Host = topology.HostOf(rank);
         Topology = topology;
+        Hosts = new HostMap(topology);
+        Host = Hosts.HostOf(rank);
         SlotsByLayer = slotsByLayer;
         Options = options;
         Columns = columns;
@@ -19,7 +21,7 @@ internal sealed class ExchangeShape
         DispatchCodec = PayloadCodec.Create(options.Dispatch, columns, kernels.Codec);
         CombineCodec = PayloadCodec.Create(options.Combine, columns, kernels.Codec);
         PartialCodec = PayloadCodec.Create(PayloadFormat.F32, columns, kernels.Codec);
-        Ways = new ExchangeWays(rank, topology, options);
+        Ways = new ExchangeWays(rank, Hosts, options);
     }
 
     public int Rank { get; }
@@ -27,6 +29,8 @@ internal sealed class ExchangeShape
     public int Host { get; }
 
     public Topology Topology { get; }
+
+    public HostMap Hosts { get; }
 
     /// <summary>Slots of each layer; null for layers without experts.</summary>
     public IReadOnlyList<SlotMap?> SlotsByLayer { get; }
@@ -51,9 +55,6 @@ internal sealed class ExchangeShape
     public bool Forwards => Options.Path == ExchangePath.TwoHop;
 
     public bool Reduces => Options.Reduction == CombineReduction.InHost;
-
-    /// <summary>Most slots of a token that ranks with at most <paramref name="slots"/> slots hold.</summary>
-    public int SlotsOfToken(int slots) => Math.Min(ExpertsPerToken, slots);
 
     /// <summary>Bytes of the largest record of a message.</summary>
     public int LargestRecord => Math.Max(

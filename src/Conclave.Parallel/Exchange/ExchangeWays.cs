@@ -8,13 +8,13 @@ internal sealed class ExchangeWays
     private readonly int[][] _targets;
     private readonly int[][] _sources;
 
-    public ExchangeWays(int rank, Topology topology, ExchangeOptions options)
+    public ExchangeWays(int rank, HostMap hosts, ExchangeOptions options)
     {
-        _targets = [.. Enumerable.Range(0, Kinds).Select(kind => Targets((MessageKind)kind, rank, topology, options))];
+        _targets = [.. Enumerable.Range(0, Kinds).Select(kind => Targets((MessageKind)kind, rank, hosts, options))];
         _sources =
         [
-            .. Enumerable.Range(0, Kinds).Select(kind => Enumerable.Range(0, topology.World)
-                .Where(peer => Targets((MessageKind)kind, peer, topology, options).Contains(rank)).ToArray()),
+            .. Enumerable.Range(0, Kinds).Select(kind => Enumerable.Range(0, hosts.World)
+                .Where(peer => Targets((MessageKind)kind, peer, hosts, options).Contains(rank)).ToArray()),
         ];
     }
 
@@ -24,20 +24,20 @@ internal sealed class ExchangeWays
     /// <summary>The ranks that this rank receives such messages from.</summary>
     public ReadOnlySpan<int> Sources(MessageKind kind) => _sources[(int)kind];
 
-    private static int[] Targets(MessageKind kind, int rank, Topology topology, ExchangeOptions options)
+    private static int[] Targets(MessageKind kind, int rank, HostMap hosts, ExchangeOptions options)
     {
-        int host = topology.HostOf(rank);
-        int[] world = [.. Enumerable.Range(0, topology.World)];
+        int host = hosts.HostOf(rank);
+        int[] world = [.. Enumerable.Range(0, hosts.World)];
         bool forwards = options.Path == ExchangePath.TwoHop;
         bool reduces = options.Reduction == CombineReduction.InHost;
         return kind switch
         {
             MessageKind.Cross when forwards =>
-                [.. Enumerable.Range(0, topology.Hosts).Where(other => other != host).Select(other => topology.Forwarder(rank, other))],
-            MessageKind.Deliver => forwards ? topology.RanksOf(host).ToArray() : world,
+                [.. Enumerable.Range(0, hosts.Hosts).Where(other => other != host).Select(other => hosts.Forwarder(rank, other))],
+            MessageKind.Deliver => forwards ? hosts.RanksOf(host).ToArray() : world,
             MessageKind.Return when !reduces => world,
-            MessageKind.Partial when reduces => topology.RanksOf(host).ToArray(),
-            MessageKind.Sum when reduces => [.. world.Where(peer => topology.HostOf(peer) != host && topology.Forwarder(peer, host) == rank)],
+            MessageKind.Partial when reduces => hosts.RanksOf(host).ToArray(),
+            MessageKind.Sum when reduces => [.. world.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == rank)],
             _ => [],
         };
     }

@@ -1,4 +1,3 @@
-using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
 
@@ -23,13 +22,13 @@ internal sealed unsafe class OwnTokens : IDisposable
     {
         _shape = shape;
         int k = shape.ExpertsPerToken;
-        _byHost = new CopyPlan(maxTokens, k, shape.Topology.Hosts);
-        _byRank = new CopyPlan(maxTokens, k, shape.Topology.World);
+        _byHost = new CopyPlan(maxTokens, k, shape.Hosts.Hosts);
+        _byRank = new CopyPlan(maxTokens, k, shape.Hosts.World);
         _encoded = new NativeBuffer(checked((nint)maxTokens * shape.DispatchCodec.Bytes));
-        int resultsOfToken = shape.Reduces ? Math.Min(k, shape.Topology.Hosts) : k;
+        int resultsOfToken = shape.Reduces ? Math.Min(k, shape.Hosts.Hosts) : k;
         _resultBuffer = NativeBuffer.ForF32((nint)maxTokens * resultsOfToken, shape.Columns, out _results);
-        _returnedCopies = new int[shape.Topology.World];
-        _returnedChoices = new int[shape.Topology.World];
+        _returnedCopies = new int[shape.Hosts.World];
+        _returnedChoices = new int[shape.Hosts.World];
         _ownRow = new int[maxTokens * k];
     }
 
@@ -45,7 +44,7 @@ internal sealed unsafe class OwnTokens : IDisposable
         _routing = routing;
         if (_shape.Forwards)
         {
-            _byHost.ByHost(routing, slots, _shape.Topology);
+            _byHost.ByHost(routing, slots, _shape.Hosts);
         }
 
         if (!_shape.Reduces)
@@ -185,7 +184,7 @@ internal sealed unsafe class OwnTokens : IDisposable
 
     private byte* Encoded(int token) => _encoded.Data + ((nint)token * _shape.DispatchCodec.Bytes);
 
-    private ReadOnlySpan<int> Asked(int peer) => _shape.Reduces ? _byHost.To(_shape.Topology.HostOf(peer)) : _byRank.To(peer);
+    private ReadOnlySpan<int> Asked(int peer) => _shape.Reduces ? _byHost.To(_shape.Hosts.HostOf(peer)) : _byRank.To(peer);
 
     private int NextResult(int peer)
     {
@@ -243,9 +242,9 @@ internal sealed unsafe class OwnTokens : IDisposable
 }
 
 /// <summary>This rank's tokens to their forwarders on other hosts.</summary>
-internal sealed class CrossOutflow(OwnTokens own, ExchangeShape shape) : Outflow(MessageKind.Cross, shape.Topology.World)
+internal sealed class CrossOutflow(OwnTokens own, ExchangeShape shape) : Outflow(MessageKind.Cross, shape.Hosts.World)
 {
-    private readonly int[] _sent = new int[shape.Topology.Hosts];
+    private readonly int[] _sent = new int[shape.Hosts.Hosts];
 
     public override void Begin(ReadOnlySpan<int> targets)
     {
@@ -255,7 +254,7 @@ internal sealed class CrossOutflow(OwnTokens own, ExchangeShape shape) : Outflow
 
     protected override bool TryFill(int peer, ref MessageWriter writer)
     {
-        int host = shape.Topology.HostOf(peer);
+        int host = shape.Hosts.HostOf(peer);
         ReadOnlySpan<int> copies = own.ByHost.To(host);
         ref int sent = ref _sent[host];
         for (; sent < copies.Length && own.CopyBytes(copies[sent]) <= writer.Free; sent++)
