@@ -69,6 +69,20 @@ internal sealed unsafe class Flight : IDisposable
         }
     }
 
+    /// <summary>Whether something is still to come from a rank, or to go to it.</summary>
+    public bool Needs(int peer)
+    {
+        for (int kind = 0; kind < ExchangeWays.Kinds; kind++)
+        {
+            if (_expects[kind][peer] || _outflows[kind].IsOpen(peer))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Begins with this rank's tokens.</summary>
     public void Begin(int layer, TensorView hidden, in Routing routing)
     {

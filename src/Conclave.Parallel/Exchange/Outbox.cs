@@ -25,6 +25,23 @@ internal sealed class Outbox
         _entries = new Entry[transport.World * BuffersOfPeer];
     }
 
+    /// <summary>Whether the transport has taken all messages.</summary>
+    public bool IsEmpty
+    {
+        get
+        {
+            for (int peer = 0; peer < _rings.Length; peer++)
+            {
+                if (!IsEmptyFor(peer))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>The memory for the next message to a peer; empty where all its buffers are in use.</summary>
     public Span<byte> Next(int peer)
     {
@@ -57,6 +74,9 @@ internal sealed class Outbox
 
     /// <summary>The transport is done with the oldest message to a peer.</summary>
     public void Complete(int peer) => _rings[peer].Done++;
+
+    /// <summary>Whether the transport has taken all messages to a peer.</summary>
+    public bool IsEmptyFor(int peer) => _rings[peer].Taken == _rings[peer].Written;
 
     private static int Index(int peer, uint number) => (peer * BuffersOfPeer) + (int)(number % BuffersOfPeer);
 

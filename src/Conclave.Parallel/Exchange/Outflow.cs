@@ -10,6 +10,9 @@ internal abstract class Outflow(MessageKind kind, int world)
     /// <summary>Ways that have not ended.</summary>
     public int Open { get; private set; }
 
+    /// <summary>Whether the way to a rank has not ended.</summary>
+    public bool IsOpen(int peer) => _open[peer];
+
     /// <summary>Begins the ways to these ranks.</summary>
     public virtual void Begin(ReadOnlySpan<int> targets)
     {

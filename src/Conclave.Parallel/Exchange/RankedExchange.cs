@@ -21,6 +21,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private readonly Outbox _outbox;
     private readonly List<RankedSlot> _slots = [];
     private readonly Completion[] _completions = new Completion[64];
+    private readonly string?[] _failures;
 
     /// <summary>Creates this rank's part of the exchange.</summary>
     /// <param name="transport">The rank's transport, for this exchange alone; it is not disposed.</param>
@@ -61,6 +62,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
                 $"a token of {hiddenSize} numbers takes {_shape.LargestRecord} bytes, a message {transport.MaxMessageBytes}", nameof(transport));
         }
 
+        _failures = new string?[transport.World];
         Traffic = new ExchangeTraffic(slotsByLayer.Count);
         _outbox = new Outbox(transport);
     }
@@ -96,7 +98,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
         Flight flight = ((RankedSlot)slot).Current;
         while (!flight.HasReceived)
         {
-            ProgressOrWait();
+            ProgressOrWait(flight);
         }
 
         return flight.Sort(out input);
@@ -114,9 +116,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
     public void FinishCombine(ExchangeSlot slot, TensorView destination)
     {
         RankedSlot ranked = (RankedSlot)slot;
-        while (!ranked.Current.IsDone)
+        while (!ranked.Current.IsDone || !_outbox.IsEmpty)
         {
-            ProgressOrWait();
+            ProgressOrWait(ranked.Current);
         }
 
         _team.Run(new SumWork(ranked.Current, destination));
@@ -127,7 +129,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <summary>
     /// Sends what can be sent and takes what has arrived, without waiting: for the pauses of a long computation, so that others need not wait for its end.
     /// </summary>
-    /// <exception cref="PeerException">A rank failed or sent what cannot be.</exception>
+    /// <exception cref="PeerException">A rank sent what cannot be.</exception>
     public void Progress()
     {
         while (Receive() | Send())
@@ -135,12 +137,23 @@ public sealed unsafe class RankedExchange : IExpertExchange
         }
     }
 
-    private void ProgressOrWait()
+    private void ProgressOrWait(Flight flight)
     {
-        if (!(Receive() | Send()))
+        if (Receive() | Send())
         {
-            _transport.Wait(LongestWait);
+            return;
         }
+
+        // A rank that has done its part may leave.
+        for (int peer = 0; peer < _failures.Length; peer++)
+        {
+            if (_failures[peer] is string reason && (flight.Needs(peer) || !_outbox.IsEmptyFor(peer)))
+            {
+                throw new PeerException(peer, reason);
+            }
+        }
+
+        _transport.Wait(LongestWait);
     }
 
     private bool Receive()
@@ -158,7 +171,8 @@ public sealed unsafe class RankedExchange : IExpertExchange
                     _transport.Release(completion);
                     break;
                 default:
-                    throw new PeerException(completion.Peer, completion.Reason!);
+                    _failures[completion.Peer] = completion.Reason;
+                    break;
             }
         }
 

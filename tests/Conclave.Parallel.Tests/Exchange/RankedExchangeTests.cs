@@ -1,0 +1,45 @@
+using Conclave.Parallel.Exchange;
+using CsCheck;
+
+namespace Conclave.Parallel.Tests.Exchange;
+
+/// <summary>Bits against a plain loop, in the manner of DeepEP's tests: all formats and ways, in random worlds.</summary>
+public sealed class RankedExchangeTests
+{
+    public static TheoryData<ExchangePath, PayloadFormat, PayloadFormat, CombineReduction> Modes()
+    {
+        TheoryData<ExchangePath, PayloadFormat, PayloadFormat, CombineReduction> modes = [];
+        foreach (PayloadFormat dispatch in Enum.GetValues<PayloadFormat>())
+        {
+            foreach (PayloadFormat combine in Enum.GetValues<PayloadFormat>())
+            {
+                modes.Add(ExchangePath.OneHop, dispatch, combine, CombineReduction.None);
+                modes.Add(ExchangePath.TwoHop, dispatch, combine, CombineReduction.None);
+                modes.Add(ExchangePath.TwoHop, dispatch, combine, CombineReduction.InHost);
+            }
+        }
+
+        return modes;
+    }
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void ResultsAreThoseOfAPlainLoop(ExchangePath path, PayloadFormat dispatch, PayloadFormat combine, CombineReduction reduction) =>
+        Gen.Int.Sample(
+            seed =>
+            {
+                ExchangeCase world = ExchangeCase.Random(seed, new ExchangeOptions(path, dispatch, combine, reduction));
+                float[][][][] results = InProcessWorld.Run(world, seed);
+                for (int exchange = 0; exchange < results.Length; exchange++)
+                {
+                    for (int rank = 0; rank < results[exchange].Length; rank++)
+                    {
+                        Assert.Equal(Bits(PlainLoop.Combined(world, exchange, rank)), Bits(results[exchange][rank]));
+                    }
+                }
+            },
+            iter: 20,
+            threads: 1);
+
+    private static uint[][] Bits(float[][] rows) => Array.ConvertAll(rows, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
+}
