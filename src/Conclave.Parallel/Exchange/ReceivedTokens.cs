@@ -115,7 +115,7 @@ internal sealed unsafe class ReceivedTokens : IDisposable
 
         offsets[..^1].CopyTo(offsets[1..]);
         offsets[0] = 0;
-        input = _input;
+        input = _input.SliceRows(0, _count);
         return new ExpertRows(offsets, _sources.AsSpan(0, outputs));
     }
 
