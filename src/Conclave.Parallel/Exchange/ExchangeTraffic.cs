@@ -4,7 +4,7 @@ namespace Conclave.Parallel.Exchange;
 
 /// <summary>Bytes of one layer over one link class.</summary>
 /// <param name="PayloadBytes">Numbers of rows, scales included, that this rank sent.</param>
-/// <param name="MetadataBytes">What it sent beside them: which token, which slots, weights, tags.</param>
+/// <param name="MetadataBytes">What it sent beside them: which token, which slots, weights, the messages' envelopes.</param>
 /// <param name="FlatBytes">What the baseline would send for this rank's tokens: one bfloat16 copy for each chosen expert and one back, payload alone.</param>
 public readonly record struct LinkTraffic(long PayloadBytes, long MetadataBytes, long FlatBytes);
 

@@ -30,10 +30,7 @@ internal enum MessageKind
 /// <param name="Step">Exchanges of this slot before this one.</param>
 internal readonly record struct MessageTag(MessageKind Kind, bool IsLast, int Slot, int Layer, uint Step)
 {
-    /// <summary>Bytes that a tag takes on the wire.</summary>
-    public const int Bytes = sizeof(ulong);
-
-    public static int MaxSlots => byte.MaxValue + 1;
+    public const int MaxSlots = byte.MaxValue + 1;
 
     public ulong Encode() => (byte)Kind | (IsLast ? 0x80u : 0u) | ((ulong)Slot << 8) | ((ulong)Layer << 16) | ((ulong)Step << 32);
 

@@ -228,7 +228,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
                 {
                     MessageTag tag = new(outflow.Kind, writer.IsLast, slot, flight.Layer, flight.Step);
                     _outbox.Add(peer, tag.Encode(), writer.Length);
-                    int metadata = writer.Length - writer.PayloadBytes + MessageTag.Bytes;
+                    int metadata = writer.Length - writer.PayloadBytes + TransportCounters.EnvelopeBytes;
                     Traffic.CountMessage(flight.Layer, _shape.Topology.Between(_shape.Rank, peer), writer.PayloadBytes, metadata);
                     return true;
                 }

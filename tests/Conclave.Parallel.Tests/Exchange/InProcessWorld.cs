@@ -53,7 +53,7 @@ internal static class InProcessWorld
     /// <param name="seed">The order in which messages are reported.</param>
     /// <param name="finished">Is handed each rank's exchange at the end, on its thread.</param>
     /// <returns>Combined rows by exchange, rank and token.</returns>
-    public static float[][][][] Run(ExchangeCase world, int seed, Action<int, RankedExchange>? finished = null)
+    public static float[][][][] Run(ExchangeCase world, int seed, Action<ITransport, RankedExchange>? finished = null)
     {
         float[][][][] results = [.. world.Exchanges.Select(ranks => new float[ranks.Length][][])];
         Run(world.Topology, world.Transport, seed, transport =>
@@ -79,7 +79,7 @@ internal static class InProcessWorld
                 }
             }
 
-            finished?.Invoke(transport.Rank, exchange);
+            finished?.Invoke(transport, exchange);
             Array.ForEach(batches, batch => batch.Dispose());
         });
         return results;
