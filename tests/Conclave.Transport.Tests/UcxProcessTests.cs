@@ -1,0 +1,78 @@
+using System.Text.RegularExpressions;
+using Conclave.Testing;
+
+namespace Conclave.Transport.Tests;
+
+[Collection("UCX")]
+public sealed partial class UcxProcessTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void Processes_of_one_host_exchange_messages()
+    {
+        using TemporaryFolder folder = new();
+        ProbeProcess[] ranks = [.. Enumerable.Range(0, 3).Select(rank => ProbeProcess.Rank(folder, rank, "0,0,0", "exchange", "200", "20000"))];
+        try
+        {
+            Array.ForEach(ranks, rank => rank.WaitForSuccess());
+        }
+        finally
+        {
+            Array.ForEach(ranks, rank => rank.Dispose());
+        }
+    }
+
+    [Fact]
+    public void A_killed_process_is_reported_by_the_others()
+    {
+        using TemporaryFolder folder = new();
+        ProbeProcess[] ranks = [.. Enumerable.Range(0, 3).Select(rank => ProbeProcess.Rank(folder, rank, "0,0,0", "watch"))];
+        try
+        {
+            Array.ForEach(ranks, rank => rank.WaitFor("ready"));
+            ranks[1].Kill();
+            TimeSpan first = ranks[0].WaitFor("1 cannot be reached any more");
+            TimeSpan both = first + ranks[2].WaitFor("1 cannot be reached any more");
+            output.WriteLine($"reported after {first.TotalMilliseconds:0} ms and at most {both.TotalMilliseconds:0} ms");
+
+            // Without keepalive UCX takes 20 s, and without error handling for shared memory it never tells.
+            Assert.True(both < TimeSpan.FromSeconds(10), $"{both.TotalSeconds:0.0} s");
+            ranks[0].Kill();
+            ranks[2].WaitForSuccess();
+            Assert.Equal(1, Occurrences(ranks[2].Output, "1 cannot"));
+            Assert.Equal(1, Occurrences(ranks[2].Output, "0 cannot"));
+        }
+        finally
+        {
+            Array.ForEach(ranks, rank => rank.Dispose());
+        }
+    }
+
+    [Fact]
+    public void Hosts_exchange_messages_over_their_links_and_the_counters_know_how_many_bytes()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
+        using TemporaryFolder folder = new();
+        string rank = $"exec dotnet '{ProbeProcess.Probe}' '{folder.Path}' $CONCLAVE_HOST 0,1 exchange 200 65536";
+        using ProbeProcess hosts = new(Path.Combine(Repository.Root, "scripts", "hosts"), "2", "--rate", "1gbit", "--", "sh", "-c", rank);
+        hosts.WaitForSuccess();
+
+        long[] counted = [.. hosts.Output.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(long.Parse)];
+        Assert.Equal(4, counted.Length);
+        Match[] links = [.. Link().Matches(hosts.Errors)];
+        Assert.Equal(2, links.Length);
+        output.WriteLine($"counters: {string.Join(' ', counted)}; {hosts.Errors}");
+
+        // Both sent the same messages; credits go either way.
+        long most = (long)(Math.Max(counted[0], counted[2]) * 1.06);
+        Assert.All(links, link =>
+        {
+            Assert.InRange(long.Parse(link.Groups["sent"].Value), 200 * 65536, most);
+            Assert.InRange(long.Parse(link.Groups["received"].Value), 200 * 65536, most);
+        });
+    }
+
+    private static int Occurrences(string text, string part) => text.Split(part).Length - 1;
+
+    [GeneratedRegex("host [01]: sent (?<sent>[0-9]+) bytes, received (?<received>[0-9]+) bytes", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
+    private static partial Regex Link();
+}
