@@ -52,15 +52,16 @@ internal static class InProcessWorld
     /// <param name="world">The case.</param>
     /// <param name="seed">The order in which messages are reported.</param>
     /// <param name="finished">Is handed each rank's exchange at the end, on its thread.</param>
+    /// <param name="wrap">Puts something between a rank and its transport.</param>
     /// <returns>Combined rows by exchange, rank and token.</returns>
-    public static float[][][][] Run(ExchangeCase world, int seed, Action<ITransport, RankedExchange>? finished = null)
+    public static float[][][][] Run(ExchangeCase world, int seed, Action<ITransport, RankedExchange>? finished = null, Func<ITransport, ITransport>? wrap = null)
     {
         float[][][][] results = [.. world.Exchanges.Select(ranks => new float[ranks.Length][][])];
         Run(world.Topology, world.Transport, seed, transport =>
         {
             using WorkerTeam team = new(1);
             RankedExchange exchange = new(
-                transport, world.Topology, world.SlotsByLayer, world.Options, world.Columns, world.ExpertsPerToken, KernelSet.Best, team);
+                wrap?.Invoke(transport) ?? transport, world.Topology, world.SlotsByLayer, world.Options, world.Columns, world.ExpertsPerToken, KernelSet.Best, team);
             MicroBatch[] batches = [.. Enumerable.Range(0, world.Slots).Select(_ => new MicroBatch(world, exchange, transport.Rank))];
             for (int first = 0; first < world.Exchanges.Length; first += world.Slots)
             {
