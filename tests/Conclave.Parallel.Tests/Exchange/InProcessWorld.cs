@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
@@ -7,7 +8,7 @@ using Conclave.Transport.InProcess;
 
 namespace Conclave.Parallel.Tests.Exchange;
 
-/// <summary>Runs all ranks of a world, a thread for each, and fails with the first rank's failure.</summary>
+/// <summary>Runs all ranks of a world, a thread for each, and fails with the failures of all of them, the first one first.</summary>
 internal static class InProcessWorld
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
@@ -15,7 +16,7 @@ internal static class InProcessWorld
     public static void Run(Topology topology, TransportOptions options, int seed, Action<ITransport> rank)
     {
         using InProcessFabric fabric = new(topology, options, seed);
-        Exception? first = null;
+        ConcurrentQueue<Exception> failures = [];
         Thread[] threads = [.. Enumerable.Range(0, topology.World).Select(number => new Thread(() =>
         {
             try
@@ -24,7 +25,7 @@ internal static class InProcessWorld
             }
             catch (Exception e)
             {
-                Interlocked.CompareExchange(ref first, e, null);
+                failures.Enqueue(e);
             }
             finally
             {
@@ -42,9 +43,9 @@ internal static class InProcessWorld
             Assert.True(thread.Join(Patience), $"the world of {topology.World} ranks hangs");
         }
 
-        if (first is not null)
+        if (!failures.IsEmpty)
         {
-            throw new InvalidOperationException("a rank failed", first);
+            throw new AggregateException(failures);
         }
     }
 

@@ -41,27 +41,42 @@ public sealed class ModelBitsTests
         uint[][][] alone = [.. requests.Select(request => Alone(checkpoint, kernels, request))];
         foreach ((int world, int hosts) in new[] { (1, 1), (2, 1), (2, 2), (3, 2), (5, 2), (8, 1), (8, 2) })
         {
-            uint[][]?[] answers = new uint[world][][];
-            SlotMap slots = SlotMap.Even(world, checkpoint.Config.RoutedExperts);
-            Topology topology = Topology.Even(world, hosts);
-            TransportOptions transportOptions = new() { Credits = 2, MaxMessageBytes = 4096 };
-            InProcessWorld.Run(topology, transportOptions, world, transport =>
-            {
-                using WorkerTeam team = new(1);
-                ModelConfig config = checkpoint.Config;
-                SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? slots : null), slots];
-                RankedExchange exchange = new(
-                    transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
-                ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray());
-                int[][] mine = [.. requests.Where((_, i) => i % world == transport.Rank)];
-                int steps = Enumerable.Range(0, world).Max(rank => requests.Where((_, i) => i % world == rank).Sum(StepsOf));
-                answers[transport.Rank] = Run(checkpoint, kernels, team, mine, steps, partition);
-            });
-            for (int i = 0; i < requests.Length; i++)
-            {
-                int before = Enumerable.Range(0, i).Count(earlier => earlier % world == i % world);
-                Assert.Equal(alone[i], answers[i % world]![(before * (Generated + 1))..((before + 1) * (Generated + 1))]);
-            }
+            CheckWorld(checkpoint, kernels, requests, alone, world, hosts);
+        }
+    }
+
+    [Theory]
+    [InlineData(16, 8)]
+    [InlineData(64, 8)]
+    public void ExactModeGivesTheBitsOfOneRankInLargeWorlds(int world, int hosts)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
+        int[][] requests = [Tokens(checkpoint, PromptLength, 1)];
+        CheckWorld(checkpoint, KernelSet.Best, requests, [Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts);
+    }
+
+    private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts)
+    {
+        uint[][]?[] answers = new uint[world][][];
+        SlotMap slots = SlotMap.Even(world, checkpoint.Config.RoutedExperts);
+        Topology topology = Topology.Even(world, hosts);
+        TransportOptions transportOptions = new() { Credits = 2, MaxMessageBytes = 4096 };
+        InProcessWorld.Run(topology, transportOptions, world, transport =>
+        {
+            using WorkerTeam team = new(1);
+            ModelConfig config = checkpoint.Config;
+            SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? slots : null), slots];
+            RankedExchange exchange = new(
+                transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
+            ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray());
+            int[][] mine = [.. requests.Where((_, i) => i % world == transport.Rank)];
+            int steps = Enumerable.Range(0, world).Max(rank => requests.Where((_, i) => i % world == rank).Sum(StepsOf));
+            answers[transport.Rank] = Run(checkpoint, kernels, team, mine, steps, partition);
+        });
+        for (int i = 0; i < requests.Length; i++)
+        {
+            int before = Enumerable.Range(0, i).Count(earlier => earlier % world == i % world);
+            Assert.Equal(alone[i], answers[i % world]![(before * (Generated + 1))..((before + 1) * (Generated + 1))]);
         }
     }
 

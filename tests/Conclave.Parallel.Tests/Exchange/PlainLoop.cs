@@ -27,6 +27,45 @@ internal static class PlainLoop
         return [.. Enumerable.Range(0, tokens.Rows.Length).Select(token => Combined(world, map, rank, tokens, token))];
     }
 
+    /// <summary>The sum of a token's weighted outputs in binary64, and how far a reduced exchange may be off it: what the formats of other hosts' sums cost, and binary32.</summary>
+    public static (double[] Sum, double[] Bound) Bounded(ExchangeCase world, int exchange, int rank, int token)
+    {
+        const double Roundings = 1e-5;
+        SlotMap map = world.SlotsByLayer[exchange % world.SlotsByLayer.Length];
+        RankTokens tokens = world.Exchanges[exchange][rank];
+        HostMap hosts = new(world.Topology);
+        float[] input = Rounded(tokens.Rows[token], world.Options.Dispatch);
+        double[] sum = new double[world.Columns];
+        double[] bound = new double[world.Columns];
+        for (int host = 0; host < hosts.Hosts; host++)
+        {
+            double[] ofHost = new double[world.Columns];
+            for (int i = 0; i < world.ExpertsPerToken; i++)
+            {
+                int slot = tokens.Slots[token][i];
+                if (slot >= 0 && hosts.HostOf(map.RankOf(slot)) == host)
+                {
+                    float[] output = Expert(map.ExpertOf(slot), input);
+                    for (int column = 0; column < world.Columns; column++)
+                    {
+                        double weighted = (double)tokens.Weights[token][i] * output[column];
+                        ofHost[column] += weighted;
+                        bound[column] += Math.Abs(weighted) * Roundings;
+                    }
+                }
+            }
+
+            double[] lost = PayloadCodecTests.Bounds(Array.ConvertAll(ofHost, value => (float)value), world.Options.Combine);
+            for (int column = 0; column < world.Columns; column++)
+            {
+                sum[column] += ofHost[column];
+                bound[column] += host == hosts.HostOf(rank) ? 0 : lost[column];
+            }
+        }
+
+        return (sum, bound);
+    }
+
     /// <summary>A row as it is after it was written in a format and read.</summary>
     public static float[] Rounded(float[] row, PayloadFormat format)
     {

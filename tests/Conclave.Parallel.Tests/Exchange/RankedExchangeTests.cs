@@ -41,5 +41,31 @@ public sealed class RankedExchangeTests
             iter: 20,
             threads: 1);
 
+    [Theory]
+    [InlineData(PayloadFormat.F32)]
+    [InlineData(PayloadFormat.BF16)]
+    [InlineData(PayloadFormat.E4M3)]
+    public void ReducedResultsKeepTheStatedBound(PayloadFormat combine) =>
+        Gen.Int.Sample(
+            seed =>
+            {
+                ExchangeOptions options = new(ExchangePath.TwoHop, PayloadFormat.E4M3, combine, CombineReduction.InHost);
+                ExchangeCase world = ExchangeCase.Random(seed, options, maxWorld: 8);
+                float[][][][] results = InProcessWorld.Run(world, seed);
+                for (int exchange = 0; exchange < results.Length; exchange++)
+                {
+                    for (int rank = 0; rank < results[exchange].Length; rank++)
+                    {
+                        for (int token = 0; token < results[exchange][rank].Length; token++)
+                        {
+                            (double[] sum, double[] bound) = PlainLoop.Bounded(world, exchange, rank, token);
+                            Assert.All(results[exchange][rank][token], (value, i) => Assert.InRange(Math.Abs(value - sum[i]), 0, bound[i]));
+                        }
+                    }
+                }
+            },
+            iter: 20,
+            threads: 1);
+
     private static uint[][] Bits(float[][] rows) => Array.ConvertAll(rows, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
 }
