@@ -112,16 +112,23 @@ internal static class InProcessWorld
         public void Compute(int step)
         {
             SlotMap map = world.SlotsByLayer[step % world.SlotsByLayer.Length];
-            ReadOnlySpan<int> slots = map.SlotsOf(rank);
+            int[] slots = map.SlotsOf(rank).ToArray();
             ExpertRows rows = exchange.FinishDispatch(_slot, out TensorView input);
             Assert.Equal(slots.Length + 1, rows.Offsets.Length);
             Assert.True(rows.Count <= _slot.MaxRows);
             TensorView outputs = Matrix(rows.Count);
-            for (int slot = 0; slot < slots.Length; slot++)
+            for (int i = 0; i < slots.Length; i++)
             {
-                for (int row = rows.Offsets[slot]; row < rows.Offsets[slot + 1]; row++)
+                int slot = slots[i];
+
+                // Sorted by source rank and token, however they arrived.
+                float[][] expected = [.. world.Exchanges[step].SelectMany(tokens => tokens.Rows.Where((_, token) => tokens.Slots[token].Contains(slot)))];
+                Assert.Equal(expected.Length, rows.Offsets[i + 1] - rows.Offsets[i]);
+                for (int row = rows.Offsets[i]; row < rows.Offsets[i + 1]; row++)
                 {
-                    PlainLoop.Expert(map.ExpertOf(slots[slot]), input.RowF32(rows.Sources[row])).CopyTo(outputs.RowF32(row));
+                    float[] sent = PlainLoop.Rounded(expected[row - rows.Offsets[i]], world.Options.Dispatch);
+                    Assert.True(input.RowF32(rows.Sources[row]).SequenceEqual(sent));
+                    PlainLoop.Expert(map.ExpertOf(slot), input.RowF32(rows.Sources[row])).CopyTo(outputs.RowF32(row));
                 }
             }
 

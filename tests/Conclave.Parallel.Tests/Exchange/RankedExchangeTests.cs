@@ -1,4 +1,5 @@
 using Conclave.Parallel.Exchange;
+using Conclave.Transport.Faults;
 using CsCheck;
 
 namespace Conclave.Parallel.Tests.Exchange;
@@ -29,7 +30,11 @@ public sealed class RankedExchangeTests
             seed =>
             {
                 ExchangeCase world = ExchangeCase.Random(seed, new ExchangeOptions(path, dispatch, combine, reduction));
-                float[][][][] results = InProcessWorld.Run(world, seed);
+
+                // Half of the worlds get their messages late, and peers overtake one another.
+                FaultPlan plan = new() { Seed = seed, MostPollsHeld = 5 };
+                float[][][][] results = InProcessWorld.Run(
+                    world, seed, wrap: transport => seed % 2 == 0 ? transport : new FaultyTransport(transport, plan));
                 for (int exchange = 0; exchange < results.Length; exchange++)
                 {
                     for (int rank = 0; rank < results[exchange].Length; rank++)
