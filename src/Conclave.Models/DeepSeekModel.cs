@@ -24,6 +24,9 @@ public sealed record ModelOptions
 
     /// <summary>Whether to load the multi-token prediction layer, if the checkpoint has one.</summary>
     public bool WithMtp { get; init; }
+
+    /// <summary>The rank's part of the experts; null where this is the only rank.</summary>
+    public ExpertPartition? Experts { get; init; }
 }
 
 /// <summary>
@@ -66,12 +69,12 @@ public sealed class DeepSeekModel : IDisposable
         int layers = Config.Layers + (withMtp ? 1 : 0);
 
         Router? router = null;
-        IExpertExchange? exchange = null;
+        ExpertPartition? partition = null;
         if (Config.RoutedExperts > 0)
         {
             router = new Router(Config);
-            exchange = new LocalExchange(Config.RoutedExperts, Config.ExpertsPerToken, kernels, team);
-            _slot = exchange.CreateSlot(options.MaxTokensPerStep);
+            partition = options.Experts ?? Whole(Config, kernels, team);
+            _slot = partition.Exchange.CreateSlot(options.MaxTokensPerStep);
         }
 
         _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
@@ -86,7 +89,7 @@ public sealed class DeepSeekModel : IDisposable
             MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale);
             bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
             FeedForward feedForward = isMoe
-                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, exchange!, _slot!, options.ReadAhead)
+                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, partition!, _slot!, options.ReadAhead)
                 : new DenseMlp(_weights, Config, $"{prefix}.mlp");
             return new DecoderLayer(_weights, Config, prefix, attention, feedForward);
         }
@@ -99,7 +102,7 @@ public sealed class DeepSeekModel : IDisposable
         }
 
         _weights.ThrowIfIncomplete();
-        _workspace = new Workspace(Config, options.MaxTokensPerStep, withMtp);
+        _workspace = new Workspace(Config, options.MaxTokensPerStep, _slot?.MaxRows ?? 0, withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
         _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
     }
@@ -119,9 +122,11 @@ public sealed class DeepSeekModel : IDisposable
     /// <summary>
     /// Computes a step: writes the latents of the batch's tokens to the cache and returns the logits [batch.LogitCount, V], valid until the next step.
     /// </summary>
-    /// <param name="batch">At least one token; ids below the vocabulary's size.</param>
+    /// <param name="batch">
+    /// Ids below the vocabulary's size; at least one, unless this is one of many ranks, which step together: others' tokens need the experts here.
+    /// </param>
     /// <param name="observer">Who looks at intermediate tensors, if anybody.</param>
-    /// <exception cref="ArgumentException">The batch is empty, larger than a step, or holds an id outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The batch is empty and this is the only rank, or it is larger than a step, or holds an id outside the vocabulary.</exception>
     public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
     {
         Step step = Begin(batch, _embedding, observer);
@@ -172,11 +177,18 @@ public sealed class DeepSeekModel : IDisposable
         _weights.Dispose();
     }
 
+    private static ExpertPartition Whole(ModelConfig config, KernelSet kernels, WorkerTeam team)
+    {
+        int[] all = [.. Enumerable.Range(0, config.RoutedExperts)];
+        return new ExpertPartition(new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team), _ => all);
+    }
+
     private Step Begin(ForwardBatch batch, TensorView embedding, IForwardObserver? observer)
     {
-        if (batch.Count == 0 || batch.Count > _workspace.MaxTokens)
+        int fewest = Options.Experts is null ? 1 : 0;
+        if (batch.Count < fewest || batch.Count > _workspace.MaxTokens)
         {
-            throw new ArgumentException($"a step has 1 to {_workspace.MaxTokens} tokens, not {batch.Count}", nameof(batch));
+            throw new ArgumentException($"a step has {fewest} to {_workspace.MaxTokens} tokens, not {batch.Count}", nameof(batch));
         }
 
         TensorView residual = _workspace.Residual(batch.Count);

@@ -35,15 +35,15 @@ internal sealed class MoeLayer : FeedForward
     private readonly TensorView? _bias;
     private readonly MlpWeights[] _experts;
     private readonly MlpWeights[] _shared;
+    private readonly int[] _expertIds = [];
     private readonly bool[]? _requested;
 
     public MoeLayer(
-        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot slot, bool readAhead)
+        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, ExpertPartition partition, ExchangeSlot slot, bool readAhead)
     {
-        _requested = readAhead ? new bool[config.RoutedExperts] : null;
         _layer = layer;
         _router = router;
-        _exchange = exchange;
+        _exchange = partition.Exchange;
         _slot = slot;
         _gate = weights.Matrix($"{prefix}.gate.weight", config.RoutedExperts, config.HiddenSize);
         if (config.Selection == RouterSelection.NoAuxTc)
@@ -51,10 +51,12 @@ internal sealed class MoeLayer : FeedForward
             _bias = weights.Vector($"{prefix}.gate.e_score_correction_bias", config.RoutedExperts);
         }
 
-        _experts = new MlpWeights[config.RoutedExperts];
-        for (int expert = 0; expert < _experts.Length; expert++)
+        IReadOnlyList<int> here = partition.ExpertsOfLayer(layer);
+        _experts = [.. here.Select(expert => weights.Mlp($"{prefix}.experts.{expert}", config.HiddenSize, config.MoeIntermediateSize))];
+        if (readAhead)
         {
-            _experts[expert] = weights.Mlp($"{prefix}.experts.{expert}", config.HiddenSize, config.MoeIntermediateSize);
+            _requested = new bool[config.RoutedExperts];
+            _expertIds = [.. here];
         }
 
         _shared = config.SharedExperts == 0
@@ -81,7 +83,11 @@ internal sealed class MoeLayer : FeedForward
 
         ExpertRows rows = _exchange.FinishDispatch(_slot, out TensorView received);
         TensorView computed = step.Workspace.ExpertOutput(rows.Count);
-        step.Kernels.ExpertMlp.Run(_experts, rows, received, computed, step.Team);
+        if (rows.Count > 0)
+        {
+            step.Kernels.ExpertMlp.Run(_experts, rows, received, computed, step.Team);
+        }
+
         _exchange.BeginCombine(_slot, computed);
         _exchange.FinishCombine(_slot, output);
         if (_shared.Length > 0)
@@ -113,7 +119,7 @@ internal sealed class MoeLayer : FeedForward
         // In the order in which they are computed.
         for (int expert = 0; expert < _experts.Length; expert++)
         {
-            if (_requested[expert])
+            if (_requested[_expertIds[expert]])
             {
                 MappedPages.Request(_experts[expert].Gate);
                 MappedPages.Request(_experts[expert].Up);

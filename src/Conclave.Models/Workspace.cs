@@ -22,7 +22,7 @@ internal sealed unsafe class Workspace : IDisposable
     private readonly TensorView _expertWeights;
     private readonly int _expertsPerToken;
 
-    public Workspace(ModelConfig config, int maxTokens, bool withMtp)
+    public Workspace(ModelConfig config, int maxTokens, int maxExpertRows, bool withMtp)
     {
         MaxTokens = maxTokens;
         int hidden = config.HiddenSize;
@@ -36,7 +36,7 @@ internal sealed unsafe class Workspace : IDisposable
         _cos = Allocate(maxTokens, config.RopeDim / 2);
         _sin = Allocate(maxTokens, config.RopeDim / 2);
         _scores = Allocate(maxTokens, config.RoutedExperts);
-        _expertOutput = Allocate((nint)maxTokens * _expertsPerToken, config.RoutedExperts == 0 ? 0 : hidden);
+        _expertOutput = Allocate(maxExpertRows, hidden);
         _expertIds = Allocate(maxTokens, _expertsPerToken);
         _expertWeights = Allocate(maxTokens, _expertsPerToken);
         _joined = Allocate(withMtp ? maxTokens : 0, 2 * hidden);

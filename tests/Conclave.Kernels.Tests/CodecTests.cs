@@ -81,6 +81,43 @@ public sealed unsafe class CodecTests
 
     [Theory]
     [MemberData(nameof(All))]
+    public void Blocks_of_128_are_scaled_and_rounded_to_E4M3(string set)
+    {
+        Codec codec = KernelSet.Find(set).Codec;
+        float[] special = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, 0, -0f];
+        Gen<float> any = Gen.Frequency(
+            (2, Gen.Int.Select(BitConverter.Int32BitsToSingle)),
+            (60, Gen.Float[-4, 4]),
+            (30, Gen.Int[-127, 127].Select(i => i / 64f)),
+            (20, Gen.Float[-0.001f, 0.001f]),
+            (1, Gen.Int[0, special.Length - 1].Select(i => special[i])));
+        Gen.OneOf(any.Array[0, 300], Gen.Const(0f).Array[1, 140], Gen.Int[-2000, 2000].Select(i => i * float.Epsilon).Array[1, 140]).Sample(
+            values =>
+            {
+                byte* codes = stackalloc byte[values.Length + 1];
+                float* scales = stackalloc float[4];
+                codes[values.Length] = 0x55;
+                codec.EncodeE4M3(values, codes, scales);
+                Assert.Equal(0x55, codes[values.Length]);
+                for (int first = 0; first < values.Length; first += Codec.ScaleBlock)
+                {
+                    float[] block = values[first..Math.Min(first + Codec.ScaleBlock, values.Length)];
+                    float scale = block.Select(MathF.Abs).Where(value => !float.IsNaN(value)).DefaultIfEmpty().Max() / E4M3.MaxValue;
+                    scale = scale == 0 ? 1 : scale;
+                    Assert.Equal(Bits(scale), Bits(scales[first / Codec.ScaleBlock]));
+                    for (int k = 0; k < block.Length; k++)
+                    {
+                        Assert.Equal(IgnoreNanSign(E4M3.Encode(block[k] / scale)), IgnoreNanSign(codes[first + k]));
+                    }
+                }
+            },
+            iter: 2000);
+
+        static int IgnoreNanSign(byte code) => (code & 0x7F) == 0x7F ? 0x7F : code;
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
     public void What_does_not_fit_is_refused(string set)
     {
         Codec codec = KernelSet.Find(set).Codec;

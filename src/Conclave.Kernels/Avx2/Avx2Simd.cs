@@ -49,6 +49,8 @@ internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => Avx.Multiply(a, b);
 
+    public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => Avx.Divide(a, b);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Fma(Vector256<float> a, Vector256<float> b, Vector256<float> c) =>
         X86Fma.MultiplyAdd(a, b, c);
@@ -144,6 +146,25 @@ internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
         Vector256<int> codes = Avx2.ShiftRightLogical(Avx.BlendVariable(rounded.AsSingle(), quiet.AsSingle(), nan).AsInt32(), 16);
         Vector256<ushort> packed = Avx2.PackUnsignedSaturate(codes, codes);
         Sse2.Store(destination, Avx2.Permute4x64(packed.AsUInt64(), 0b10_00).GetLower().AsUInt16());
+    }
+
+    public static void StoreE4M3(byte* destination, Vector256<float> value)
+    {
+        Vector256<int> bits = value.AsInt32();
+        Vector256<int> magnitude = Avx2.And(bits, Vector256.Create(0x7FFFFFFF));
+        Vector256<int> odd = Avx2.And(Avx2.ShiftRightLogical(bits, 20), Vector256.Create(1));
+        Vector256<int> rounded = Avx2.ShiftRightLogical(Avx2.Add(magnitude, Avx2.Add(odd, Vector256.Create(0x7FFFF))).AsUInt32(), 20).AsInt32();
+        Vector256<int> codes = Avx2.Min(Avx2.Subtract(rounded, Vector256.Create(120 << 3)), Vector256.Create(0x7E));
+
+        // Subnormal codes count steps of 2^-9, which is the last place of 2^14.
+        Vector256<int> steps = Avx.Add(magnitude.AsSingle(), Vector256.Create(16384f)).AsInt32();
+        Vector256<int> small = Avx2.CompareGreaterThan(Vector256.Create(0x3C800000), magnitude);
+        codes = Avx2.BlendVariable(codes, Avx2.Subtract(steps, Vector256.Create(0x46800000)), small);
+        Vector256<int> nan = Avx.Compare(value, value, FloatComparisonMode.UnorderedNonSignaling).AsInt32();
+        codes = Avx2.BlendVariable(codes, Vector256.Create(0x7F), nan);
+        codes = Avx2.Or(codes, Avx2.And(Avx2.ShiftRightLogical(bits, 24), Vector256.Create(0x80)));
+        Vector128<short> words = Sse2.PackSignedSaturate(codes.GetLower(), codes.GetUpper());
+        Sse2.StoreScalar((long*)destination, Sse2.PackUnsignedSaturate(words, words).AsInt64());
     }
 
     public static nint ProjectionScratch(nint k, int m) => Avx2Projection.ScratchBytes(k, m);

@@ -55,6 +55,8 @@ internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => Avx512F.Multiply(a, b);
 
+    public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => Avx512F.Divide(a, b);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Avx512F.FusedMultiplyAdd(a, b, c);
 
@@ -138,6 +140,23 @@ internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
         Vector512<uint> nan = Avx512F.CompareUnordered(value, value).AsUInt32();
         Vector512<uint> codes = Avx512F.ShiftRightLogical(Avx512F.BlendVariable(rounded, quiet, nan), 16);
         Avx.Store(destination, Avx512F.ConvertToVector256UInt16(codes));
+    }
+
+    public static void StoreE4M3(byte* destination, Vector512<float> value)
+    {
+        Vector512<uint> bits = value.AsUInt32();
+        Vector512<uint> magnitude = Avx512F.And(bits, Vector512.Create(0x7FFFFFFFu));
+        Vector512<uint> odd = Avx512F.And(Avx512F.ShiftRightLogical(bits, 20), Vector512.Create(1u));
+        Vector512<uint> rounded = Avx512F.ShiftRightLogical(Avx512F.Add(magnitude, Avx512F.Add(odd, Vector512.Create(0x7FFFFu))), 20);
+        Vector512<uint> codes = Avx512F.Min(Avx512F.Subtract(rounded, Vector512.Create(120u << 3)), Vector512.Create(0x7Eu));
+
+        // Subnormal codes count steps of 2^-9, which is the last place of 2^14.
+        Vector512<float> steps = Avx512F.Add(magnitude.AsSingle(), Vector512.Create(16384f));
+        Vector512<uint> small = Avx512F.CompareLessThan(magnitude, Vector512.Create(0x3C800000u));
+        codes = Avx512F.BlendVariable(codes, Avx512F.Subtract(steps.AsUInt32(), Vector512.Create(0x46800000u)), small);
+        codes = Avx512F.BlendVariable(codes, Vector512.Create(0x7Fu), Avx512F.CompareUnordered(value, value).AsUInt32());
+        Vector512<uint> sign = Avx512F.And(Avx512F.ShiftRightLogical(bits, 24), Vector512.Create(0x80u));
+        Sse2.Store(destination, Avx512F.ConvertToVector128Byte(Avx512F.Or(codes, sign)));
     }
 
     public static nint ProjectionScratch(nint k, int m) => Avx512Projection.ScratchBytes(k, m);

@@ -45,4 +45,27 @@ public sealed unsafe class ReferenceCodec : Codec
             }
         }
     }
+
+    /// <inheritdoc/>
+    public override void EncodeE4M3(ReadOnlySpan<float> source, byte* codes, float* scales)
+    {
+        for (int first = 0; first < source.Length; first += ScaleBlock)
+        {
+            ReadOnlySpan<float> block = source[first..Math.Min(first + ScaleBlock, source.Length)];
+            float largest = 0;
+            foreach (float value in block)
+            {
+                float magnitude = MathF.Abs(value);
+                largest = magnitude > largest ? magnitude : largest;
+            }
+
+            float scale = largest / E4M3.MaxValue;
+            scale = scale == 0 ? 1f : scale;
+            scales[first / ScaleBlock] = scale;
+            for (int k = 0; k < block.Length; k++)
+            {
+                codes[first + k] = E4M3.Encode(block[k] / scale);
+            }
+        }
+    }
 }

@@ -38,6 +38,8 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Multiply(TVector a, TVector b);
 
+    static abstract TVector Divide(TVector a, TVector b);
+
     /// <summary>a · b + c, rounded once.</summary>
     static abstract TVector Fma(TVector a, TVector b, TVector c);
 
@@ -81,6 +83,9 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>Rounds to bfloat16 (nearest, ties to even; NaN stays NaN).</summary>
     static abstract void StoreBF16(ushort* destination, TVector value);
+
+    /// <summary>Rounds to E4M3 (nearest, ties to even; magnitudes beyond 448 become ±448, NaN stays NaN).</summary>
+    static abstract void StoreE4M3(byte* destination, TVector value);
 
     /// <summary>Bytes of scratch memory of <see cref="Project"/>.</summary>
     static abstract nint ProjectionScratch(nint k, int m);

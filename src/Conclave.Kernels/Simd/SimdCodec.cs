@@ -99,6 +99,51 @@ internal sealed unsafe class SimdCodec<TSimd, TVector> : Codec
         }
     }
 
+    /// <inheritdoc/>
+    public override void EncodeE4M3(ReadOnlySpan<float> source, byte* codes, float* scales)
+    {
+        float* rest = stackalloc float[TSimd.Lanes];
+        byte* restCodes = stackalloc byte[TSimd.Lanes];
+        fixed (float* values = source)
+        {
+            for (int first = 0; first < source.Length; first += ScaleBlock)
+            {
+                int count = Math.Min(ScaleBlock, source.Length - first);
+                scales[first / ScaleBlock] = EncodeBlock(values + first, count, codes + first, rest, restCodes);
+            }
+        }
+    }
+
+    private static float EncodeBlock(float* source, int count, byte* codes, float* rest, byte* restCodes)
+    {
+        // The rest through a whole vector's worth of values, so that every value is rounded the same way.
+        int whole = count - (count % TSimd.Lanes);
+        new Span<float>(rest, TSimd.Lanes).Clear();
+        new ReadOnlySpan<float>(source + whole, count - whole).CopyTo(new Span<float>(rest, TSimd.Lanes));
+        TVector zero = TSimd.Broadcast(0f);
+        TVector largest = Larger(TSimd.Load(rest), zero);
+        for (int k = 0; k < whole; k += TSimd.Lanes)
+        {
+            largest = Larger(TSimd.Load(source + k), largest);
+        }
+
+        float scale = TSimd.ReduceMax(largest) / E4M3.MaxValue;
+        scale = scale == 0 ? 1f : scale;
+        TVector divisor = TSimd.Broadcast(scale);
+        for (int k = 0; k < whole; k += TSimd.Lanes)
+        {
+            TSimd.StoreE4M3(codes + k, TSimd.Divide(TSimd.Load(source + k), divisor));
+        }
+
+        TSimd.StoreE4M3(restCodes, TSimd.Divide(TSimd.Load(rest), divisor));
+        new ReadOnlySpan<byte>(restCodes, count - whole).CopyTo(new Span<byte>(codes + whole, count - whole));
+        return scale;
+
+        // NaN never is the larger one.
+        static TVector Larger(TVector value, TVector largest) =>
+            TSimd.Max(value, TSimd.Max(TSimd.Subtract(TSimd.Broadcast(0f), value), largest));
+    }
+
     private static void DecodeF16(ushort* source, float* destination, nint count)
     {
         nint k = 0;

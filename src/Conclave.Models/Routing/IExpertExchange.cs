@@ -40,6 +40,9 @@ public interface IExpertExchange
 /// <summary>What an exchange keeps for one micro-batch between the halves of its ways.</summary>
 public abstract class ExchangeSlot : IDisposable
 {
+    /// <summary>Most rows that the experts of this rank may have to compute.</summary>
+    public abstract int MaxRows { get; }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -83,6 +83,8 @@ public sealed class LocalExchange : IExpertExchange
 
     private sealed class Slot(int experts, int maxRows) : ExchangeSlot
     {
+        public override int MaxRows => maxRows;
+
         public TensorView Hidden { get; set; }
 
         public TensorView Outputs { get; set; }

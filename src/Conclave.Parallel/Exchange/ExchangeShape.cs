@@ -1,0 +1,62 @@
+using Conclave.Kernels;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Exchange;
+
+/// <summary>What the parts of an exchange on one rank know about it.</summary>
+internal sealed class ExchangeShape
+{
+    public ExchangeShape(
+        int rank, Topology topology, IReadOnlyList<SlotMap?> slotsByLayer, ExchangeOptions options, int columns, int expertsPerToken, KernelSet kernels)
+    {
+        Rank = rank;
+        Topology = topology;
+        Hosts = new HostMap(topology);
+        Host = Hosts.HostOf(rank);
+        SlotsByLayer = slotsByLayer;
+        Options = options;
+        Columns = columns;
+        ExpertsPerToken = expertsPerToken;
+        Add = kernels.ScaledAdd;
+        DispatchCodec = PayloadCodec.Create(options.Dispatch, columns, kernels.Codec);
+        CombineCodec = PayloadCodec.Create(options.Combine, columns, kernels.Codec);
+        PartialCodec = PayloadCodec.Create(PayloadFormat.F32, columns, kernels.Codec);
+        Ways = new ExchangeWays(rank, Hosts, options);
+    }
+
+    public int Rank { get; }
+
+    public int Host { get; }
+
+    public Topology Topology { get; }
+
+    public HostMap Hosts { get; }
+
+    /// <summary>Slots of each layer; null for layers without experts.</summary>
+    public IReadOnlyList<SlotMap?> SlotsByLayer { get; }
+
+    public ExchangeOptions Options { get; }
+
+    /// <summary>Numbers of a row: the hidden size.</summary>
+    public int Columns { get; }
+
+    public int ExpertsPerToken { get; }
+
+    public ScaledAdd Add { get; }
+
+    public PayloadCodec DispatchCodec { get; }
+
+    public PayloadCodec CombineCodec { get; }
+
+    public PayloadCodec PartialCodec { get; }
+
+    public ExchangeWays Ways { get; }
+
+    public bool Forwards => Options.Path == ExchangePath.TwoHop;
+
+    public bool Reduces => Options.Reduction == CombineReduction.InHost;
+
+    /// <summary>Bytes of the largest record of a message.</summary>
+    public int LargestRecord => Math.Max(
+        TokenRecord.Bytes(ExpertsPerToken, Reduces, DispatchCodec.Bytes), Math.Max(CombineCodec.Bytes, Reduces ? PartialCodec.Bytes : 0));
+}

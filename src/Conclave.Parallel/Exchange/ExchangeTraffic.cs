@@ -1,0 +1,39 @@
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Exchange;
+
+/// <summary>Bytes of one layer over one link class.</summary>
+/// <param name="PayloadBytes">Numbers of rows, scales included, that this rank sent.</param>
+/// <param name="MetadataBytes">What it sent beside them: which token, which slots, weights, the messages' envelopes.</param>
+/// <param name="FlatBytes">What the baseline would send for this rank's tokens: one bfloat16 copy for each chosen expert and one back, payload alone.</param>
+public readonly record struct LinkTraffic(long PayloadBytes, long MetadataBytes, long FlatBytes);
+
+/// <summary>
+/// What the exchanges of a rank have sent, for each layer and link class, against the flat baseline for the same routing. Summed over all ranks the two compare;
+/// on one rank they need not, because it sends for others' tokens too.
+/// </summary>
+public sealed class ExchangeTraffic
+{
+    private const int Links = 3;
+
+    private readonly LinkTraffic[] _links;
+
+    internal ExchangeTraffic(int layers) => _links = new LinkTraffic[layers * Links];
+
+    /// <summary>The traffic of a layer over a link class so far.</summary>
+    public LinkTraffic Of(int layer, LinkClass link) => Link(layer, link);
+
+    internal void CountMessage(int layer, LinkClass link, int payload, int metadata)
+    {
+        ref LinkTraffic traffic = ref Link(layer, link);
+        traffic = traffic with { PayloadBytes = traffic.PayloadBytes + payload, MetadataBytes = traffic.MetadataBytes + metadata };
+    }
+
+    internal void CountFlat(int layer, LinkClass link, long bytes)
+    {
+        ref LinkTraffic traffic = ref Link(layer, link);
+        traffic = traffic with { FlatBytes = traffic.FlatBytes + bytes };
+    }
+
+    private ref LinkTraffic Link(int layer, LinkClass link) => ref _links[(layer * Links) + (int)link];
+}

@@ -1,0 +1,44 @@
+namespace Conclave.Parallel.Exchange;
+
+/// <summary>Which ranks send which kind of message to which: what follows from topology and mode alone. Every way is used in every exchange, empty or not.</summary>
+internal sealed class ExchangeWays
+{
+    public const int Kinds = 5;
+
+    private readonly int[][] _targets;
+    private readonly int[][] _sources;
+
+    public ExchangeWays(int rank, HostMap hosts, ExchangeOptions options)
+    {
+        _targets = [.. Enumerable.Range(0, Kinds).Select(kind => Targets((MessageKind)kind, rank, hosts, options))];
+        _sources =
+        [
+            .. Enumerable.Range(0, Kinds).Select(kind => Enumerable.Range(0, hosts.World)
+                .Where(peer => Targets((MessageKind)kind, peer, hosts, options).Contains(rank)).ToArray()),
+        ];
+    }
+
+    /// <summary>The ranks that this rank sends such messages to.</summary>
+    public ReadOnlySpan<int> Targets(MessageKind kind) => _targets[(int)kind];
+
+    /// <summary>The ranks that this rank receives such messages from.</summary>
+    public ReadOnlySpan<int> Sources(MessageKind kind) => _sources[(int)kind];
+
+    private static int[] Targets(MessageKind kind, int rank, HostMap hosts, ExchangeOptions options)
+    {
+        int host = hosts.HostOf(rank);
+        int[] world = [.. Enumerable.Range(0, hosts.World)];
+        bool forwards = options.Path == ExchangePath.TwoHop;
+        bool reduces = options.Reduction == CombineReduction.InHost;
+        return kind switch
+        {
+            MessageKind.Cross when forwards =>
+                [.. Enumerable.Range(0, hosts.Hosts).Where(other => other != host).Select(other => hosts.Forwarder(rank, other))],
+            MessageKind.Deliver => forwards ? hosts.RanksOf(host).ToArray() : world,
+            MessageKind.Return when !reduces => world,
+            MessageKind.Partial when reduces => hosts.RanksOf(host).ToArray(),
+            MessageKind.Sum when reduces => [.. world.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == rank)],
+            _ => [],
+        };
+    }
+}

@@ -1,0 +1,268 @@
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Primitives;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Exchange;
+
+/// <summary>
+/// The exchange of a world of ranks over a transport (DeepSeek-V3, section 3.2.2: two hops, dispatch in FP8). All ranks take part in every exchange, in the same order, also those without
+/// tokens or experts. It makes progress within its own calls, on the calling thread, and in <see cref="Progress"/>. Memory is bounded: stores are sized for the most tokens of all ranks when a
+/// slot is created, so what arrives can always be taken, whatever this rank itself waits for; therefore waiting for credits cannot deadlock. Nothing that a peer
+/// sends is believed before it is checked. After an exception the exchange can only be disposed.
+/// </summary>
+public sealed unsafe class RankedExchange : IExpertExchange
+{
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(100);
+
+    private readonly ITransport _transport;
+    private readonly ExchangeShape _shape;
+    private readonly WorkerTeam _team;
+    private readonly Outbox _outbox;
+    private readonly List<RankedSlot> _slots = [];
+    private readonly Completion[] _completions = new Completion[64];
+    private readonly string?[] _failures;
+
+    /// <summary>Creates this rank's part of the exchange.</summary>
+    /// <param name="transport">The rank's transport, for this exchange alone; it is not disposed.</param>
+    /// <param name="topology">The hosts of the world's ranks.</param>
+    /// <param name="slotsByLayer">Where experts are, for each layer; null for layers without experts. The same on all ranks.</param>
+    /// <param name="options">The mode; the same on all ranks.</param>
+    /// <param name="hiddenSize">Numbers of a token's row.</param>
+    /// <param name="expertsPerToken">k.</param>
+    /// <param name="kernels">The operators; the same set on all ranks, or bits differ.</param>
+    /// <param name="team">Who sums.</param>
+    /// <exception cref="ArgumentException">Topology and transport differ, outputs cannot be reduced on the way of one hop, or a token does not fit a message.</exception>
+    public RankedExchange(
+        ITransport transport,
+        Topology topology,
+        IReadOnlyList<SlotMap?> slotsByLayer,
+        ExchangeOptions options,
+        int hiddenSize,
+        int expertsPerToken,
+        KernelSet kernels,
+        WorkerTeam team)
+    {
+        if (topology.World != transport.World)
+        {
+            throw new ArgumentException($"the topology has {topology.World} ranks, the transport {transport.World}", nameof(topology));
+        }
+
+        if (options is { Path: ExchangePath.OneHop, Reduction: CombineReduction.InHost })
+        {
+            throw new ArgumentException("outputs are reduced by forwarders, which the way of one hop has not", nameof(options));
+        }
+
+        _transport = transport;
+        _team = team;
+        _shape = new ExchangeShape(transport.Rank, topology, slotsByLayer, options, hiddenSize, expertsPerToken, kernels);
+        if (_shape.LargestRecord > transport.MaxMessageBytes)
+        {
+            throw new ArgumentException(
+                $"a token of {hiddenSize} numbers takes {_shape.LargestRecord} bytes, a message {transport.MaxMessageBytes}", nameof(transport));
+        }
+
+        _failures = new string?[transport.World];
+        Traffic = new ExchangeTraffic(slotsByLayer.Count);
+        _outbox = new Outbox(transport);
+    }
+
+    /// <summary>What was sent so far.</summary>
+    public ExchangeTraffic Traffic { get; }
+
+    /// <inheritdoc/>
+    /// <remarks>All ranks create the same slots, in the same order, before the first exchange.</remarks>
+    public ExchangeSlot CreateSlot(int maxTokens)
+    {
+        if (_slots.Count == MessageTag.MaxSlots)
+        {
+            throw new InvalidOperationException($"an exchange has at most {MessageTag.MaxSlots} slots");
+        }
+
+        _slots.Add(new RankedSlot(_shape, maxTokens));
+        return _slots[^1];
+    }
+
+    /// <inheritdoc/>
+    public void BeginDispatch(ExchangeSlot slot, int layer, TensorView hidden, in Routing routing)
+    {
+        ((RankedSlot)slot).Current.Begin(layer, hidden, routing);
+        CountFlat(layer, routing);
+        Progress();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="PeerException">A rank failed or sent what cannot be.</exception>
+    public ExpertRows FinishDispatch(ExchangeSlot slot, out TensorView input)
+    {
+        Flight flight = ((RankedSlot)slot).Current;
+        while (!flight.HasReceived)
+        {
+            ProgressOrWait(flight);
+        }
+
+        return flight.Sort(out input);
+    }
+
+    /// <inheritdoc/>
+    public void BeginCombine(ExchangeSlot slot, TensorView outputs)
+    {
+        ((RankedSlot)slot).Current.BeginCombine(outputs);
+        Progress();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="PeerException">A rank failed or sent what cannot be.</exception>
+    public void FinishCombine(ExchangeSlot slot, TensorView destination)
+    {
+        RankedSlot ranked = (RankedSlot)slot;
+        while (!ranked.Current.IsDone || !_outbox.IsEmpty)
+        {
+            ProgressOrWait(ranked.Current);
+        }
+
+        _team.Run(new SumWork(ranked.Current, destination));
+        ranked.Advance();
+        Progress();
+    }
+
+    /// <summary>
+    /// Sends what can be sent and takes what has arrived, without waiting: for the pauses of a long computation, so that others need not wait for its end.
+    /// </summary>
+    /// <exception cref="PeerException">A rank sent what cannot be.</exception>
+    public void Progress()
+    {
+        while (Receive() | Send())
+        {
+        }
+    }
+
+    private void ProgressOrWait(Flight flight)
+    {
+        if (Receive() | Send())
+        {
+            return;
+        }
+
+        // A rank that has done its part may leave.
+        for (int peer = 0; peer < _failures.Length; peer++)
+        {
+            if (_failures[peer] is string reason && (flight.Needs(peer) || !_outbox.IsEmptyFor(peer)))
+            {
+                throw new PeerException(peer, reason);
+            }
+        }
+
+        _transport.Wait(LongestWait);
+    }
+
+    private bool Receive()
+    {
+        int count = _transport.Poll(_completions);
+        foreach (ref readonly Completion completion in _completions.AsSpan(0, count))
+        {
+            switch (completion.Kind)
+            {
+                case CompletionKind.Sent:
+                    _outbox.Complete(completion.Peer);
+                    break;
+                case CompletionKind.Received:
+                    Accept(completion.Peer, completion.Tag, completion.Payload.Span);
+                    _transport.Release(completion);
+                    break;
+                default:
+                    _failures[completion.Peer] = completion.Reason;
+                    break;
+            }
+        }
+
+        return count > 0;
+    }
+
+    private void Accept(int peer, ulong code, ReadOnlySpan<byte> message)
+    {
+        MessageTag tag = MessageTag.Decode(code);
+        Flight? flight = tag.Slot < _slots.Count ? _slots[tag.Slot].At(tag.Step) : null;
+        if (flight is null)
+        {
+            throw new PeerException(peer, $"sent a message ({tag}) of an exchange that is not under way");
+        }
+
+        flight.Accept(peer, tag, message);
+    }
+
+    private bool Send()
+    {
+        bool progress = false;
+        for (int distance = 0; distance < _shape.Hosts.World; distance++)
+        {
+            // Each rank begins with itself, so that not all send to the same one at once.
+            int peer = (_shape.Rank + distance) % _shape.Hosts.World;
+            while (TryWrite(peer))
+            {
+                progress = true;
+            }
+
+            progress |= _outbox.Send(peer);
+        }
+
+        return progress;
+    }
+
+    /// <summary>Writes one message to a peer, of the oldest exchange that has one.</summary>
+    private bool TryWrite(int peer)
+    {
+        Span<byte> memory = _outbox.Next(peer);
+        if (memory.IsEmpty)
+        {
+            return false;
+        }
+
+        for (int slot = 0; slot < _slots.Count; slot++)
+        {
+            Flight flight = _slots[slot].Current;
+            foreach (Outflow outflow in flight.Outflows)
+            {
+                MessageWriter writer = new(memory);
+                if (outflow.Open > 0 && outflow.TryWrite(peer, ref writer))
+                {
+                    MessageTag tag = new(outflow.Kind, writer.IsLast, slot, flight.Layer, flight.Step);
+                    _outbox.Add(peer, tag.Encode(), writer.Length);
+                    int metadata = writer.Length - writer.PayloadBytes + TransportCounters.EnvelopeBytes;
+                    Traffic.CountMessage(flight.Layer, _shape.Topology.Between(_shape.Rank, peer), writer.PayloadBytes, metadata);
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private void CountFlat(int layer, in Routing routing)
+    {
+        SlotMap slots = _shape.SlotsByLayer[layer]!;
+        long copyAndBack = 2L * _shape.Columns * ElementFormat.BF16.Size();
+        for (int token = 0; token < routing.Tokens; token++)
+        {
+            foreach (int slot in routing.Experts(token))
+            {
+                if (slot >= 0)
+                {
+                    Traffic.CountFlat(layer, _shape.Topology.Between(_shape.Rank, slots.RankOf(slot)), copyAndBack);
+                }
+            }
+        }
+    }
+
+    private readonly struct SumWork(Flight flight, TensorView destination) : IWork
+    {
+        public void Run(int worker, int workers)
+        {
+            int last = (int)((long)flight.Tokens * (worker + 1) / workers);
+            for (int token = (int)((long)flight.Tokens * worker / workers); token < last; token++)
+            {
+                flight.Sum(token, destination.PointerF32(token));
+            }
+        }
+    }
+}

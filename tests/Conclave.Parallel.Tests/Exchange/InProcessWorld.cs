@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Parallel.Exchange;
+using Conclave.Primitives;
+using Conclave.Transport;
+using Conclave.Transport.InProcess;
+
+namespace Conclave.Parallel.Tests.Exchange;
+
+/// <summary>Runs all ranks of a world, a thread for each, and fails with the failures of all of them, the first one first.</summary>
+internal static class InProcessWorld
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    public static void Run(Topology topology, TransportOptions options, int seed, Action<ITransport> rank)
+    {
+        using InProcessFabric fabric = new(topology, options, seed);
+        ConcurrentQueue<Exception> failures = [];
+        Thread[] threads = [.. Enumerable.Range(0, topology.World).Select(number => new Thread(() =>
+        {
+            try
+            {
+                rank(fabric[number]);
+            }
+            catch (Exception e)
+            {
+                failures.Enqueue(e);
+            }
+            finally
+            {
+                fabric[number].Dispose();
+            }
+        }))];
+        foreach (Thread thread in threads)
+        {
+            thread.IsBackground = true;
+            thread.Start();
+        }
+
+        foreach (Thread thread in threads)
+        {
+            Assert.True(thread.Join(Patience), $"the world of {topology.World} ranks hangs");
+        }
+
+        if (!failures.IsEmpty)
+        {
+            throw new AggregateException(failures);
+        }
+    }
+
+    /// <summary>Runs the exchanges of a case.</summary>
+    /// <param name="world">The case.</param>
+    /// <param name="seed">The order in which messages are reported.</param>
+    /// <param name="finished">Is handed each rank's exchange at the end, on its thread.</param>
+    /// <param name="wrap">Puts something between a rank and its transport.</param>
+    /// <returns>Combined rows by exchange, rank and token.</returns>
+    public static float[][][][] Run(ExchangeCase world, int seed, Action<ITransport, RankedExchange>? finished = null, Func<ITransport, ITransport>? wrap = null)
+    {
+        float[][][][] results = [.. world.Exchanges.Select(ranks => new float[ranks.Length][][])];
+        Run(world.Topology, world.Transport, seed, transport =>
+        {
+            using WorkerTeam team = new(1);
+            RankedExchange exchange = new(
+                wrap?.Invoke(transport) ?? transport, world.Topology, world.SlotsByLayer, world.Options, world.Columns, world.ExpertsPerToken, KernelSet.Best, team);
+            MicroBatch[] batches = [.. Enumerable.Range(0, world.Slots).Select(_ => new MicroBatch(world, exchange, transport.Rank))];
+            for (int first = 0; first < world.Exchanges.Length; first += world.Slots)
+            {
+                int count = Math.Min(world.Slots, world.Exchanges.Length - first);
+                foreach (Action<MicroBatch, int> half in new Action<MicroBatch, int>[]
+                {
+                    (batch, step) => batch.BeginDispatch(step),
+                    (batch, step) => batch.Compute(step),
+                    (batch, step) => results[step][transport.Rank] = batch.FinishCombine(step),
+                })
+                {
+                    for (int i = 0; i < count; i++)
+                    {
+                        half(batches[i], first + i);
+                    }
+                }
+            }
+
+            finished?.Invoke(transport, exchange);
+            Array.ForEach(batches, batch => batch.Dispose());
+        });
+        return results;
+    }
+
+    private sealed unsafe class MicroBatch(ExchangeCase world, RankedExchange exchange, int rank) : IDisposable
+    {
+        private readonly ExchangeSlot _slot = exchange.CreateSlot(world.MaxTokens);
+        private readonly NativeBuffer _experts = new(world.MaxTokens * world.ExpertsPerToken * sizeof(int));
+        private readonly NativeBuffer _weights = new(world.MaxTokens * world.ExpertsPerToken * sizeof(float));
+        private readonly List<NativeBuffer> _matrices = [];
+
+        public void BeginDispatch(int step)
+        {
+            RankTokens tokens = world.Exchanges[step][rank];
+            TensorView hidden = Matrix(tokens.Rows.Length);
+            Routing routing = new((int*)_experts.Data, (float*)_weights.Data, tokens.Rows.Length, world.ExpertsPerToken);
+            for (int token = 0; token < tokens.Rows.Length; token++)
+            {
+                tokens.Rows[token].CopyTo(hidden.RowF32(token));
+                tokens.Slots[token].CopyTo(routing.Experts(token));
+                tokens.Weights[token].CopyTo(routing.Weights(token));
+            }
+
+            exchange.BeginDispatch(_slot, step % world.SlotsByLayer.Length, hidden, routing);
+        }
+
+        public void Compute(int step)
+        {
+            SlotMap map = world.SlotsByLayer[step % world.SlotsByLayer.Length];
+            int[] slots = map.SlotsOf(rank).ToArray();
+            ExpertRows rows = exchange.FinishDispatch(_slot, out TensorView input);
+            Assert.Equal(slots.Length + 1, rows.Offsets.Length);
+            Assert.True(rows.Count <= _slot.MaxRows);
+            TensorView outputs = Matrix(rows.Count);
+            for (int i = 0; i < slots.Length; i++)
+            {
+                int slot = slots[i];
+
+                // Sorted by source rank and token, however they arrived.
+                float[][] expected = [.. world.Exchanges[step].SelectMany(tokens => tokens.Rows.Where((_, token) => tokens.Slots[token].Contains(slot)))];
+                Assert.Equal(expected.Length, rows.Offsets[i + 1] - rows.Offsets[i]);
+                for (int row = rows.Offsets[i]; row < rows.Offsets[i + 1]; row++)
+                {
+                    float[] sent = PlainLoop.Rounded(expected[row - rows.Offsets[i]], world.Options.Dispatch);
+                    Assert.True(input.RowF32(rows.Sources[row]).SequenceEqual(sent));
+                    PlainLoop.Expert(map.ExpertOf(slot), input.RowF32(rows.Sources[row])).CopyTo(outputs.RowF32(row));
+                }
+            }
+
+            exchange.BeginCombine(_slot, outputs);
+        }
+
+        public float[][] FinishCombine(int step)
+        {
+            TensorView result = Matrix(world.Exchanges[step][rank].Rows.Length);
+            exchange.FinishCombine(_slot, result);
+            return [.. Enumerable.Range(0, (int)result.Rows).Select(row => result.RowF32(row).ToArray())];
+        }
+
+        public void Dispose()
+        {
+            _slot.Dispose();
+            _experts.Dispose();
+            _weights.Dispose();
+            _matrices.ForEach(matrix => matrix.Dispose());
+        }
+
+        private TensorView Matrix(int rows)
+        {
+            _matrices.Add(NativeBuffer.ForF32(rows, world.Columns, out TensorView view));
+            return view;
+        }
+    }
+}
