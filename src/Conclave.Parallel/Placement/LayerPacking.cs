@@ -1,0 +1,147 @@
+namespace Conclave.Parallel.Placement;
+
+/// <summary>
+/// A first placement of a layer: longest processing time first, under the rules that no rank holds an expert twice, that replicas are on different hosts while there are any, and, where
+/// groups stay on hosts, that one replica of each expert is on its group's host.
+/// </summary>
+internal static class LayerPacking
+{
+    /// <summary>Fills a plan that has begun.</summary>
+    public static void Pack(LayerPlan plan)
+    {
+        PlacementShape shape = plan.Shape;
+
+        // Step 1: a home for each expert. Slots of its host are reserved for those that are still to come.
+        int[] pending = new int[shape.Hosts];
+        if (shape.KeepsGroups)
+        {
+            ChooseHomes(plan, pending);
+        }
+
+        // Step 2: experts by falling load per replica.
+        int[] order = new int[shape.Experts];
+        double[] keys = new double[shape.Experts];
+        for (int expert = 0; expert < order.Length; expert++)
+        {
+            order[expert] = expert;
+            keys[expert] = -plan.Shares[expert];
+        }
+
+        keys.AsSpan().Sort(order.AsSpan());
+
+        // Step 3: each replica to the lightest rank that it may have.
+        int[] free = new int[shape.Ranks];
+        int[] hostFree = new int[shape.Hosts];
+        free.AsSpan().Fill(shape.SlotsPerRank);
+        for (int rank = 0; rank < shape.Ranks; rank++)
+        {
+            hostFree[shape.HostOf(rank)] += shape.SlotsPerRank;
+        }
+
+        int[] onHost = new int[shape.Hosts];
+        foreach (int expert in order)
+        {
+            onHost.AsSpan().Clear();
+            for (int replica = 0; replica < plan.Replicas[expert]; replica++)
+            {
+                int home = replica == 0 ? plan.Homes[expert] : -1;
+                if (home >= 0)
+                {
+                    pending[home]--;
+                }
+
+                int best = -1;
+                for (int rank = 0; rank < shape.Ranks; rank++)
+                {
+                    int host = shape.HostOf(rank);
+                    bool allowed = free[rank] > 0 && (home < 0 ? hostFree[host] > pending[host] : home == host);
+                    if (allowed && (best < 0 || IsBetter(plan, onHost, rank, best)) && (replica == 0 || !plan.OnRank(rank).Contains(expert)))
+                    {
+                        best = rank;
+                    }
+                }
+
+                int filled = best >= 0 ? best : MakeRoom(plan, expert, free);
+                if (best >= 0)
+                {
+                    plan.Put(expert, best);
+                }
+
+                free[filled]--;
+                hostFree[shape.HostOf(filled)]--;
+                onHost[shape.HostOf(filled)]++;
+            }
+        }
+    }
+
+    private static bool IsBetter(LayerPlan plan, int[] onHost, int rank, int best)
+    {
+        int more = onHost[plan.Shape.HostOf(rank)] - onHost[plan.Shape.HostOf(best)];
+        return more < 0 || (more == 0 && plan.RankLoads[rank] < plan.RankLoads[best]);
+    }
+
+    /// <summary>
+    /// Every rank with a free slot has the expert already: another one, which is full, gives one of its experts to it and takes the expert. There is one to
+    /// give, since the full rank has more experts than the other, and not this one. The rank that lost a free slot is returned.
+    /// </summary>
+    private static int MakeRoom(LayerPlan plan, int expert, int[] free)
+    {
+        int receiver = Array.FindIndex(free, count => count > 0);
+        int giver = -1;
+        for (int rank = 0; rank < free.Length; rank++)
+        {
+            if (!plan.OnRank(rank).Contains(expert) && (giver < 0 || plan.RankLoads[rank] < plan.RankLoads[giver]))
+            {
+                giver = rank;
+            }
+        }
+
+        int given = -1;
+        for (int slot = giver * plan.Shape.SlotsPerRank; slot < (giver + 1) * plan.Shape.SlotsPerRank; slot++)
+        {
+            int candidate = plan.Experts[slot];
+            if (!plan.OnRank(receiver).Contains(candidate) && (given < 0 || plan.MayMove(candidate, giver, receiver)))
+            {
+                given = slot;
+            }
+        }
+
+        int moved = plan.Experts[given];
+        plan.Clear(given);
+        plan.Put(moved, receiver);
+        plan.Put(expert, giver);
+        return receiver;
+    }
+
+    private static void ChooseHomes(LayerPlan plan, int[] pending)
+    {
+        PlacementShape shape = plan.Shape;
+        int size = shape.Experts / shape.Groups;
+        double[] keys = new double[shape.Groups];
+        for (int group = 0; group < keys.Length; group++)
+        {
+            foreach (double load in plan.Loads.Slice(group * size, size))
+            {
+                keys[group] -= load;
+            }
+        }
+
+        int[] order = [.. Enumerable.Range(0, shape.Groups).OrderBy(group => keys[group])];
+        double[] hostLoads = new double[shape.Hosts];
+        foreach (int group in order)
+        {
+            int lightest = -1;
+            for (int host = 0; host < shape.Hosts; host++)
+            {
+                if (pending[host] < shape.Experts / shape.Hosts && (lightest < 0 || hostLoads[host] < hostLoads[lightest]))
+                {
+                    lightest = host;
+                }
+            }
+
+            plan.Homes.Slice(group * size, size).Fill(lightest);
+            pending[lightest] += size;
+            hostLoads[lightest] -= keys[group];
+        }
+    }
+}

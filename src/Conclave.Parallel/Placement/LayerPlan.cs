@@ -1,0 +1,165 @@
+namespace Conclave.Parallel.Placement;
+
+/// <summary>The slots of one layer while they are planned: who is where and what each rank has to do. Loads divide evenly over replicas.</summary>
+internal sealed class LayerPlan(PlacementShape shape)
+{
+    private readonly double[] _loads = new double[shape.Experts];
+    private readonly int[] _replicas = new int[shape.Experts];
+    private readonly double[] _shares = new double[shape.Experts];
+    private readonly int[] _homes = new int[shape.Experts];
+    private readonly int[] _experts = new int[shape.Slots];
+    private readonly double[] _rankLoads = new double[shape.Ranks];
+    private readonly (int First, int Count)[] _hostSlots = [.. Enumerable.Range(0, shape.Ranks).GroupBy(shape.HostOf)
+        .Select(ranks => (ranks.First() * shape.SlotsPerRank, ranks.Count() * shape.SlotsPerRank))];
+
+    /// <summary>In a slot without an expert.</summary>
+    public const int Free = -1;
+
+    public PlacementShape Shape => shape;
+
+    public ReadOnlySpan<double> Loads => _loads;
+
+    public ReadOnlySpan<int> Replicas => _replicas;
+
+    /// <summary>Load per replica by expert.</summary>
+    public ReadOnlySpan<double> Shares => _shares;
+
+    /// <summary>The host that keeps at least one replica of an expert; −1 where any may.</summary>
+    public Span<int> Homes => _homes;
+
+    public ReadOnlySpan<int> Experts => _experts;
+
+    public ReadOnlySpan<double> RankLoads => _rankLoads;
+
+    public double Mean { get; private set; }
+
+    /// <summary>Forgets everything; the greedy numbers of replicas are given, no slot is taken.</summary>
+    public void Begin(ReadOnlySpan<double> loads)
+    {
+        TakeLoads(loads);
+        ReplicaCounts.Fill(loads, shape.Slots, shape.Ranks, _replicas, _shares);
+        _experts.AsSpan().Fill(Free);
+        _rankLoads.AsSpan().Clear();
+        _homes.AsSpan().Fill(-1);
+    }
+
+    /// <summary>Forgets everything and takes the experts of all slots.</summary>
+    public void Adopt(ReadOnlySpan<double> loads, ReadOnlySpan<int> experts)
+    {
+        TakeLoads(loads);
+        _homes.AsSpan().Fill(-1);
+        _replicas.AsSpan().Clear();
+        experts.CopyTo(_experts);
+        foreach (int expert in experts)
+        {
+            _replicas[expert]++;
+        }
+
+        for (int expert = 0; expert < _shares.Length; expert++)
+        {
+            _shares[expert] = _loads[expert] / _replicas[expert];
+        }
+
+        SumRanks();
+    }
+
+    public ReadOnlySpan<int> OnRank(int rank) => _experts.AsSpan(rank * shape.SlotsPerRank, shape.SlotsPerRank);
+
+    public ReadOnlySpan<int> OnHost(int host) => _experts.AsSpan(_hostSlots[host].First, _hostSlots[host].Count);
+
+    /// <summary>The rank with the largest load.</summary>
+    public int Heaviest()
+    {
+        int heaviest = 0;
+        for (int rank = 1; rank < _rankLoads.Length; rank++)
+        {
+            heaviest = _rankLoads[rank] > _rankLoads[heaviest] ? rank : heaviest;
+        }
+
+        return heaviest;
+    }
+
+    public double MaxLoad() => _rankLoads[Heaviest()];
+
+    /// <summary>
+    /// True where a replica may go from a rank to another: not beside another replica, not from a host of its own to one that has a replica, not the last one from home.
+    /// </summary>
+    public bool MayMove(int expert, int from, int to)
+    {
+        if (OnRank(to).Contains(expert))
+        {
+            return false;
+        }
+
+        int left = shape.HostOf(from);
+        int entered = shape.HostOf(to);
+        if (left == entered || OnHost(left).Count(expert) > 1)
+        {
+            return true;
+        }
+
+        return _homes[expert] != left && (_replicas[expert] == 1 || !OnHost(entered).Contains(expert));
+    }
+
+    /// <summary>Puts an expert into a free slot of a rank.</summary>
+    public void Put(int expert, int rank)
+    {
+        _experts[(rank * shape.SlotsPerRank) + OnRank(rank).IndexOf(Free)] = expert;
+        _rankLoads[rank] += _shares[expert];
+    }
+
+    /// <summary>Takes the expert out of a slot.</summary>
+    public void Clear(int slot)
+    {
+        _rankLoads[slot / shape.SlotsPerRank] -= _shares[_experts[slot]];
+        _experts[slot] = Free;
+    }
+
+    /// <summary>Exchanges the experts of two slots.</summary>
+    public void Swap(int slot, int other)
+    {
+        double difference = _shares[_experts[slot]] - _shares[_experts[other]];
+        _rankLoads[slot / shape.SlotsPerRank] -= difference;
+        _rankLoads[other / shape.SlotsPerRank] += difference;
+        (_experts[slot], _experts[other]) = (_experts[other], _experts[slot]);
+    }
+
+    /// <summary>Gives the slot of an expert that has several to another expert.</summary>
+    public void Replace(int slot, int expert)
+    {
+        int old = _experts[slot];
+        _experts[slot] = expert;
+        _replicas[old]--;
+        _replicas[expert]++;
+        _shares[old] = _loads[old] / _replicas[old];
+        _shares[expert] = _loads[expert] / _replicas[expert];
+        SumRanks();
+    }
+
+    /// <summary>Sums all ranks anew, without the rounding of many small changes.</summary>
+    public void SumRanks()
+    {
+        for (int rank = 0; rank < shape.Ranks; rank++)
+        {
+            double sum = 0;
+            foreach (int expert in OnRank(rank))
+            {
+                sum += _shares[expert];
+            }
+
+            _rankLoads[rank] = sum;
+        }
+    }
+
+    private void TakeLoads(ReadOnlySpan<double> loads)
+    {
+        loads.CopyTo(_loads);
+        double total = 0;
+        foreach (double load in loads)
+        {
+            total += load;
+        }
+
+        Mean = total / shape.Ranks;
+    }
+}

@@ -1,0 +1,193 @@
+namespace Conclave.Parallel.Placement;
+
+/// <summary>A change of a plan: the experts of two slots are exchanged, or a slot whose expert has others takes the expert of another slot as well.</summary>
+/// <param name="Slot">The slot that changes.</param>
+/// <param name="Other">The slot that its new expert is in.</param>
+/// <param name="Replicates">False where <paramref name="Other"/> gets the slot's old expert.</param>
+/// <param name="Load">The largest load of the ranks that it touches, afterwards.</param>
+/// <param name="Copies">Experts that must be copied for it, negative where it takes copies back.</param>
+internal readonly record struct PlanStep(int Slot, int Other, bool Replicates, double Load, int Copies);
+
+/// <summary>Local search: steps that take load from the heaviest rank of a layer.</summary>
+internal static class LayerSearch
+{
+    /// <summary>A plan is good where its heaviest rank is this close to what can be reached: windows differ by more.</summary>
+    private const double Good = 1.001;
+
+    /// <summary>Exchanges experts until the heaviest rank is good or nothing helps, at most a given number of times.</summary>
+    public static void Refine(LayerPlan plan, int steps)
+    {
+        double good = Math.Max(plan.Mean * Good, plan.Shares.ToArray().Max());
+        for (int i = 0; i < steps; i++)
+        {
+            int heaviest = plan.Heaviest();
+            if (plan.RankLoads[heaviest] <= good || Find(plan, heaviest, default, int.MaxValue) is not { } step)
+            {
+                break;
+            }
+
+            Apply(plan, step);
+        }
+
+        plan.SumRanks();
+    }
+
+    /// <summary>
+    /// The step that lowers the heaviest rank's load most for each copied expert; null where none does. Exchanges come first where copies cost nothing.
+    /// </summary>
+    /// <param name="plan">A plan without free slots.</param>
+    /// <param name="heaviest">Its heaviest rank.</param>
+    /// <param name="previous">The experts of the slots where the weights are now; empty where copies cost nothing.</param>
+    /// <param name="budget">Most copies.</param>
+    public static PlanStep? Find(LayerPlan plan, int heaviest, ReadOnlySpan<int> previous, int budget)
+    {
+        if (plan.RankLoads[heaviest] <= plan.Mean * Good)
+        {
+            return null;
+        }
+
+        PlanStep? step = FindSwap(plan, heaviest, previous, budget);
+        if (step is null || !previous.IsEmpty)
+        {
+            step = FindReplica(plan, heaviest, previous, budget, step);
+        }
+
+        return step;
+    }
+
+    /// <summary>Changes the plan.</summary>
+    public static void Apply(LayerPlan plan, PlanStep step)
+    {
+        if (step.Replicates)
+        {
+            plan.Replace(step.Slot, plan.Experts[step.Other]);
+        }
+        else
+        {
+            plan.Swap(step.Slot, step.Other);
+        }
+    }
+
+    private static PlanStep? FindSwap(LayerPlan plan, int heaviest, ReadOnlySpan<int> previous, int budget)
+    {
+        PlanStep? best = null;
+        double top = plan.RankLoads[heaviest];
+        double limit = top * (1 - 1e-9);
+        int perRank = plan.Shape.SlotsPerRank;
+        ReadOnlySpan<int> mine = plan.OnRank(heaviest);
+        ReadOnlySpan<double> shares = plan.Shares;
+        for (int rank = 0; rank < plan.Shape.Ranks; rank++)
+        {
+            double load = plan.RankLoads[rank];
+
+            // No exchange is better than to meet in the middle.
+            if ((top + load) / 2 >= limit)
+            {
+                continue;
+            }
+
+            ReadOnlySpan<int> theirs = plan.OnRank(rank);
+            for (int i = 0; i < mine.Length; i++)
+            {
+                for (int j = 0; j < theirs.Length; j++)
+                {
+                    double difference = shares[mine[i]] - shares[theirs[j]];
+                    double after = Math.Max(top - difference, load + difference);
+                    if (after >= limit || !plan.MayMove(mine[i], heaviest, rank) || !plan.MayMove(theirs[j], rank, heaviest))
+                    {
+                        continue;
+                    }
+
+                    int copies = previous.IsEmpty ? 1 : Copies(plan, previous, mine[i], heaviest, rank) + Copies(plan, previous, theirs[j], rank, heaviest);
+                    PlanStep step = new((heaviest * perRank) + i, (rank * perRank) + j, Replicates: false, after, copies);
+                    if (copies <= budget && IsBetter(step, best, top))
+                    {
+                        best = step;
+                        limit = previous.IsEmpty ? after : limit;
+                    }
+                }
+            }
+        }
+
+        return best;
+    }
+
+    private static PlanStep? FindReplica(LayerPlan plan, int heaviest, ReadOnlySpan<int> previous, int budget, PlanStep? best)
+    {
+        double top = plan.RankLoads[heaviest];
+        double limit = top * (1 - 1e-9);
+        int perRank = plan.Shape.SlotsPerRank;
+        for (int slot = 0; slot < plan.Shape.Slots; slot++)
+        {
+            int rank = slot / perRank;
+            int old = plan.Experts[slot];
+            if (rank == heaviest || plan.Replicas[old] == 1 || !MayDrop(plan, old, rank))
+            {
+                continue;
+            }
+
+            // What the other replicas of the slot's expert will have to do more.
+            double oldShare = plan.Loads[old] / (plan.Replicas[old] - 1);
+            double others = 0;
+            for (int other = 0; other < plan.Shape.Ranks; other++)
+            {
+                if (other != rank && plan.OnRank(other).Contains(old))
+                {
+                    others = Math.Max(others, plan.RankLoads[other] + oldShare - plan.Shares[old]);
+                }
+            }
+
+            if (others >= limit)
+            {
+                continue;
+            }
+
+            for (int hot = heaviest * perRank; hot < (heaviest + 1) * perRank; hot++)
+            {
+                int expert = plan.Experts[hot];
+                double share = plan.Loads[expert] / (plan.Replicas[expert] + 1);
+                double after = Math.Max(
+                    Math.Max(others, top - plan.Shares[expert] + share), plan.RankLoads[rank] - plan.Shares[old] + share);
+                if (after >= limit || plan.OnRank(rank).Contains(expert) || IsCrowded(plan, expert, rank))
+                {
+                    continue;
+                }
+
+                int copies = previous.IsEmpty ? 1 : CopyTo(plan, previous, expert, rank) - CopyTo(plan, previous, old, rank);
+                PlanStep step = new(slot, hot, Replicates: true, after, copies);
+                if (copies <= budget && IsBetter(step, best, top))
+                {
+                    best = step;
+                }
+            }
+        }
+
+        return best;
+    }
+
+    private static bool IsBetter(PlanStep step, PlanStep? best, double top)
+    {
+        // A step without copies is worth twice as much as one with a single copy.
+        return best is not { } other
+            || (top - step.Load) * Math.Max(other.Copies, 0.5) > (top - other.Load) * Math.Max(step.Copies, 0.5);
+    }
+
+    /// <summary>True where an expert's host stays, or may go.</summary>
+    private static bool MayDrop(LayerPlan plan, int expert, int rank)
+    {
+        int host = plan.Shape.HostOf(rank);
+        int here = plan.OnHost(host).Count(expert);
+        return here > 1 || (plan.Homes[expert] != host && plan.Replicas[expert] <= plan.Shape.Hosts);
+    }
+
+    /// <summary>True where another host has no replica of the expert, but this one has.</summary>
+    private static bool IsCrowded(LayerPlan plan, int expert, int rank) =>
+        plan.Replicas[expert] < plan.Shape.Hosts && plan.OnHost(plan.Shape.HostOf(rank)).Contains(expert);
+
+    private static int Copies(LayerPlan plan, ReadOnlySpan<int> previous, int expert, int from, int to) =>
+        CopyTo(plan, previous, expert, to) - CopyTo(plan, previous, expert, from);
+
+    /// <summary>1 where the rank would have to copy the expert, 0 where it has its weights.</summary>
+    private static int CopyTo(LayerPlan plan, ReadOnlySpan<int> previous, int expert, int rank) =>
+        previous.Slice(rank * plan.Shape.SlotsPerRank, plan.Shape.SlotsPerRank).Contains(expert) ? 0 : 1;
+}

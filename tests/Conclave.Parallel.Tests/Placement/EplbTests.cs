@@ -1,0 +1,50 @@
+using Conclave.Parallel.Placement;
+using Conclave.Primitives;
+
+namespace Conclave.Parallel.Tests.Placement;
+
+public sealed class EplbTests
+{
+    // The published code packs in binary32 and reports in it.
+    private const double Rounding = 1e-6;
+
+    public static TheoryData<string> Names => [.. PublishedCase.All.Select(published => published.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void It_answers_as_the_published_code_does(string name)
+    {
+        PublishedCase published = PublishedCase.Find(name);
+        ExpertPlacement placement = Eplb.Plan(published.Shape, published.Loads);
+        for (int layer = 0; layer < published.Loads.Layers; layer++)
+        {
+            Assert.Equal(published.PhysicalToLogical[layer], placement.Experts(layer));
+            Assert.Equal(published.MaxOverMean[layer], LoadBalance.MaxOverMean(placement, published.Loads, layer), Rounding);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Ours_is_never_worse_on_the_published_cases(string name)
+    {
+        PublishedCase published = PublishedCase.Find(name);
+        ExpertPlacement placement = PlacementPlanner.Plan(published.Shape, published.Loads);
+        for (int layer = 0; layer < published.Loads.Layers; layer++)
+        {
+            double ours = LoadBalance.MaxOverMean(placement, published.Loads, layer);
+            double bound = LoadBalance.LowerBound(published.Shape, published.Loads.Layer(layer));
+            TestContext.Current.TestOutputHelper!.WriteLine($"{name} {layer}: EPLB {published.MaxOverMean[layer]:F5}, ours {ours:F5}, bound {bound:F5}");
+            Assert.InRange(ours, bound - Rounding, published.MaxOverMean[layer] + Rounding);
+        }
+    }
+
+    [Fact]
+    public void Hosts_of_different_sizes_are_refused_where_groups_divide_by_them()
+    {
+        PlacementShape shape = new(experts: 8, slots: 9, groups: 2, hosts: 2, ranks: 3);
+        ExpertLoads loads = new(1, 8, new double[8]);
+        UserErrorException error = Assert.Throws<UserErrorException>(() => Eplb.Plan(shape, loads));
+        Assert.Contains("3 ranks on 2 hosts", error.Message);
+        Assert.Equal(9, PlacementPlanner.Plan(shape, loads).Experts(0).Length);
+    }
+}
