@@ -25,6 +25,7 @@ switch (args)
 
         return 0;
     case ["replay", string file]:
+        BalanceReplay.Print(LoadWindow.Read(file));
         return 0;
     default:
         Console.Error.WriteLine("Placement time | record FILE [TOKENS [ENGLISH [CHINESE]]] | replay FILE");

@@ -6,17 +6,14 @@ namespace Conclave.Parallel.Placement;
 /// </summary>
 internal static class LayerPacking
 {
-    /// <summary>Fills a plan that has begun.</summary>
-    public static void Pack(LayerPlan plan)
+    /// <summary>Fills a plan that has begun. Returns what the heaviest rank has at least where all replicas stay with their groups, 0 where groups do not stay on hosts.</summary>
+    public static double Pack(LayerPlan plan)
     {
         PlacementShape shape = plan.Shape;
 
         // Step 1: a home for each expert. Slots of its host are reserved for those that are still to come.
         int[] pending = new int[shape.Hosts];
-        if (shape.KeepsGroups)
-        {
-            ChooseHomes(plan, pending);
-        }
+        double grouped = shape.KeepsGroups ? ChooseHomes(plan, pending) : 0;
 
         // Step 2: experts by falling load per replica.
         int[] order = new int[shape.Experts];
@@ -51,10 +48,11 @@ internal static class LayerPacking
                 }
 
                 int best = -1;
-                for (int rank = 0; rank < shape.Ranks; rank++)
+                (int first, int count) = home < 0 ? (0, shape.Ranks) : plan.RanksOf(home);
+                for (int rank = first; rank < first + count; rank++)
                 {
                     int host = shape.HostOf(rank);
-                    bool allowed = free[rank] > 0 && (home < 0 ? hostFree[host] > pending[host] : home == host);
+                    bool allowed = free[rank] > 0 && (home >= 0 || hostFree[host] > pending[host]);
                     if (allowed && (best < 0 || IsBetter(plan, onHost, rank, best)) && (replica == 0 || !plan.OnRank(rank).Contains(expert)))
                     {
                         best = rank;
@@ -72,6 +70,8 @@ internal static class LayerPacking
                 onHost[shape.HostOf(filled)]++;
             }
         }
+
+        return grouped;
     }
 
     private static bool IsBetter(LayerPlan plan, int[] onHost, int rank, int best)
@@ -113,7 +113,8 @@ internal static class LayerPacking
         return receiver;
     }
 
-    private static void ChooseHomes(LayerPlan plan, int[] pending)
+    /// <summary>Packs groups to hosts, from the heaviest to the lightest. Returns the mean rank's load of the heaviest host.</summary>
+    private static double ChooseHomes(LayerPlan plan, int[] pending)
     {
         PlacementShape shape = plan.Shape;
         int size = shape.Experts / shape.Groups;
@@ -143,5 +144,7 @@ internal static class LayerPacking
             pending[lightest] += size;
             hostLoads[lightest] -= keys[group];
         }
+
+        return hostLoads.Max() * shape.Hosts / shape.Ranks;
     }
 }

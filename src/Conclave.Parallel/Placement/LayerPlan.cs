@@ -9,8 +9,8 @@ internal sealed class LayerPlan(PlacementShape shape)
     private readonly int[] _homes = new int[shape.Experts];
     private readonly int[] _experts = new int[shape.Slots];
     private readonly double[] _rankLoads = new double[shape.Ranks];
-    private readonly (int First, int Count)[] _hostSlots = [.. Enumerable.Range(0, shape.Ranks).GroupBy(shape.HostOf)
-        .Select(ranks => (ranks.First() * shape.SlotsPerRank, ranks.Count() * shape.SlotsPerRank))];
+    private readonly (int First, int Count)[] _hostRanks =
+        [.. Enumerable.Range(0, shape.Ranks).GroupBy(shape.HostOf).Select(ranks => (ranks.First(), ranks.Count()))];
 
     /// <summary>In a slot without an expert.</summary>
     public const int Free = -1;
@@ -43,11 +43,21 @@ internal sealed class LayerPlan(PlacementShape shape)
         _homes.AsSpan().Fill(-1);
     }
 
-    /// <summary>Forgets everything and takes the experts of all slots.</summary>
+    /// <summary>Forgets everything and takes the experts of all slots. Where groups stay on hosts, those that are on one have it as their home.</summary>
     public void Adopt(ReadOnlySpan<double> loads, ReadOnlySpan<int> experts)
     {
         TakeLoads(loads);
+        Restore(experts);
         _homes.AsSpan().Fill(-1);
+        for (int group = 0; shape.KeepsGroups && group < shape.Groups; group++)
+        {
+            FindHome(group);
+        }
+    }
+
+    /// <summary>Takes the experts of all slots for the loads and homes that it has.</summary>
+    public void Restore(ReadOnlySpan<int> experts)
+    {
         _replicas.AsSpan().Clear();
         experts.CopyTo(_experts);
         foreach (int expert in experts)
@@ -63,9 +73,24 @@ internal sealed class LayerPlan(PlacementShape shape)
         SumRanks();
     }
 
+    /// <summary>The ranks of a host: the first one and how many.</summary>
+    public (int First, int Count) RanksOf(int host) => _hostRanks[host];
+
     public ReadOnlySpan<int> OnRank(int rank) => _experts.AsSpan(rank * shape.SlotsPerRank, shape.SlotsPerRank);
 
-    public ReadOnlySpan<int> OnHost(int host) => _experts.AsSpan(_hostSlots[host].First, _hostSlots[host].Count);
+    public ReadOnlySpan<int> OnHost(int host) =>
+        _experts.AsSpan(_hostRanks[host].First * shape.SlotsPerRank, _hostRanks[host].Count * shape.SlotsPerRank);
+
+    public double HostLoad(int host)
+    {
+        double sum = 0;
+        foreach (double load in _rankLoads.AsSpan(_hostRanks[host].First, _hostRanks[host].Count))
+        {
+            sum += load;
+        }
+
+        return sum;
+    }
 
     /// <summary>The rank with the largest load.</summary>
     public int Heaviest()
@@ -148,6 +173,28 @@ internal sealed class LayerPlan(PlacementShape shape)
             }
 
             _rankLoads[rank] = sum;
+        }
+    }
+
+    private void FindHome(int group)
+    {
+        int size = shape.Experts / shape.Groups;
+        int home = 0;
+        int most = 0;
+        for (int host = 0; host < shape.Hosts; host++)
+        {
+            int present = 0;
+            for (int expert = group * size; expert < (group + 1) * size; expert++)
+            {
+                present += OnHost(host).Contains(expert) ? 1 : 0;
+            }
+
+            (home, most) = present > most ? (host, present) : (home, most);
+        }
+
+        for (int expert = group * size; expert < (group + 1) * size; expert++)
+        {
+            _homes[expert] = OnHost(home).Contains(expert) ? home : -1;
         }
     }
 

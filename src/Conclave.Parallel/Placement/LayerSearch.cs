@@ -14,45 +14,59 @@ internal static class LayerSearch
     /// <summary>A plan is good where its heaviest rank is this close to what can be reached: windows differ by more.</summary>
     private const double Good = 1.001;
 
-    /// <summary>Exchanges experts until the heaviest rank is good or nothing helps, at most a given number of times.</summary>
+    /// <summary>
+    /// Takes steps until the heaviest rank is good or nothing helps, at most a given number of them, and keeps the best of the plans on the way: exchanges within the
+    /// heaviest rank's host; where none helps, exchanges that relieve the whole host, though a rank may have more to do for a while; then all others.
+    /// </summary>
     public static void Refine(LayerPlan plan, int steps)
     {
-        double good = Math.Max(plan.Mean * Good, plan.Shares.ToArray().Max());
+        plan.SumRanks();
+        double good = plan.Mean * Good;
+        double reached = plan.MaxLoad();
+        int[] best = plan.Experts.ToArray();
         for (int i = 0; i < steps; i++)
         {
             int heaviest = plan.Heaviest();
-            if (plan.RankLoads[heaviest] <= good || Find(plan, heaviest, default, int.MaxValue) is not { } step)
+            if (plan.RankLoads[heaviest] <= good)
             {
                 break;
             }
 
-            Apply(plan, step);
+            (int first, int count) = plan.RanksOf(plan.Shape.HostOf(heaviest));
+            PlanStep? step = FindSwap(plan, heaviest, first, count, default, int.MaxValue);
+            if (step is null && plan.Shape.Hosts > 1)
+            {
+                step = HostSearch.Find(plan, plan.Shape.HostOf(heaviest)) ?? FindSwap(plan, heaviest, 0, plan.Shape.Ranks, default, int.MaxValue);
+            }
+
+            step ??= FindReplica(plan, heaviest, default, int.MaxValue, null);
+            if (step is not { } found)
+            {
+                break;
+            }
+
+            Apply(plan, found);
+            double load = plan.MaxLoad();
+            if (load < reached)
+            {
+                reached = load;
+                plan.Experts.CopyTo(best);
+            }
         }
 
-        plan.SumRanks();
+        plan.Restore(best);
     }
 
-    /// <summary>
-    /// The step that lowers the heaviest rank's load most for each copied expert; null where none does. Exchanges come first where copies cost nothing.
-    /// </summary>
+    /// <summary>The step that lowers the heaviest rank's load most for each copied expert; null where none does.</summary>
     /// <param name="plan">A plan without free slots.</param>
-    /// <param name="heaviest">Its heaviest rank.</param>
-    /// <param name="previous">The experts of the slots where the weights are now; empty where copies cost nothing.</param>
+    /// <param name="previous">The experts of the slots where the weights are now.</param>
     /// <param name="budget">Most copies.</param>
-    public static PlanStep? Find(LayerPlan plan, int heaviest, ReadOnlySpan<int> previous, int budget)
+    public static PlanStep? Find(LayerPlan plan, ReadOnlySpan<int> previous, int budget)
     {
-        if (plan.RankLoads[heaviest] <= plan.Mean * Good)
-        {
-            return null;
-        }
-
-        PlanStep? step = FindSwap(plan, heaviest, previous, budget);
-        if (step is null || !previous.IsEmpty)
-        {
-            step = FindReplica(plan, heaviest, previous, budget, step);
-        }
-
-        return step;
+        int heaviest = plan.Heaviest();
+        return plan.RankLoads[heaviest] <= plan.Mean * Good
+            ? null
+            : FindReplica(plan, heaviest, previous, budget, FindSwap(plan, heaviest, 0, plan.Shape.Ranks, previous, budget));
     }
 
     /// <summary>Changes the plan.</summary>
@@ -68,7 +82,7 @@ internal static class LayerSearch
         }
     }
 
-    private static PlanStep? FindSwap(LayerPlan plan, int heaviest, ReadOnlySpan<int> previous, int budget)
+    private static PlanStep? FindSwap(LayerPlan plan, int heaviest, int firstRank, int ranks, ReadOnlySpan<int> previous, int budget)
     {
         PlanStep? best = null;
         double top = plan.RankLoads[heaviest];
@@ -76,7 +90,7 @@ internal static class LayerSearch
         int perRank = plan.Shape.SlotsPerRank;
         ReadOnlySpan<int> mine = plan.OnRank(heaviest);
         ReadOnlySpan<double> shares = plan.Shares;
-        for (int rank = 0; rank < plan.Shape.Ranks; rank++)
+        for (int rank = firstRank; rank < firstRank + ranks; rank++)
         {
             double load = plan.RankLoads[rank];
 
@@ -117,6 +131,7 @@ internal static class LayerSearch
         double top = plan.RankLoads[heaviest];
         double limit = top * (1 - 1e-9);
         int perRank = plan.Shape.SlotsPerRank;
+        (double First, double Second)[] holders = HeaviestHolders(plan);
         for (int slot = 0; slot < plan.Shape.Slots; slot++)
         {
             int rank = slot / perRank;
@@ -128,15 +143,8 @@ internal static class LayerSearch
 
             // What the other replicas of the slot's expert will have to do more.
             double oldShare = plan.Loads[old] / (plan.Replicas[old] - 1);
-            double others = 0;
-            for (int other = 0; other < plan.Shape.Ranks; other++)
-            {
-                if (other != rank && plan.OnRank(other).Contains(old))
-                {
-                    others = Math.Max(others, plan.RankLoads[other] + oldShare - plan.Shares[old]);
-                }
-            }
-
+            (double first, double second) = holders[old];
+            double others = (plan.RankLoads[rank] < first ? first : second) + oldShare - plan.Shares[old];
             if (others >= limit)
             {
                 continue;
@@ -163,6 +171,20 @@ internal static class LayerSearch
         }
 
         return best;
+    }
+
+    /// <summary>The two largest loads of the ranks that hold each expert, one for each replica.</summary>
+    private static (double First, double Second)[] HeaviestHolders(LayerPlan plan)
+    {
+        (double First, double Second)[] holders = new (double, double)[plan.Shape.Experts];
+        for (int slot = 0; slot < plan.Shape.Slots; slot++)
+        {
+            double load = plan.RankLoads[slot / plan.Shape.SlotsPerRank];
+            ref (double First, double Second) holder = ref holders[plan.Experts[slot]];
+            holder = load > holder.First ? (load, holder.First) : (holder.First, Math.Max(holder.Second, load));
+        }
+
+        return holders;
     }
 
     private static bool IsBetter(PlanStep step, PlanStep? best, double top)

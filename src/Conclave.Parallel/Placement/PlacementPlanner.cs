@@ -69,15 +69,15 @@ public static class PlacementPlanner
 
         // Step 1: pack, then refine.
         plan.Begin(loads);
-        LayerPacking.Pack(plan);
-        plan.SumRanks();
+        double grouped = LayerPacking.Pack(plan);
         LayerSearch.Refine(plan, 2 * shape.Ranks);
         plan.Experts.CopyTo(slots);
 
-        // Step 2: the rules about hosts must not cost balance: where EPLB does better without them, its answer is refined instead.
-        if (Eplb.CanPlan(shape))
+        // Step 2: the rules about hosts must not cost balance: where EPLB does better without them, its answer is refined instead. It packs groups to the
+        // same hosts, and all replicas with them, so it need not be asked where the heaviest host alone is worse.
+        double reached = plan.MaxLoad();
+        if (Eplb.CanPlan(shape) && reached > grouped)
         {
-            double reached = plan.MaxLoad();
             int[] published = new int[shape.Slots];
             Eplb.PlanLayer(shape, loads, published);
             plan.Adopt(loads, published);
@@ -113,7 +113,7 @@ public static class PlacementPlanner
         while (worst.TryDequeue(out int layer, out _))
         {
             LayerPlan plan = plans[layer];
-            if (steps[layer]++ < 4 * shape.Slots && LayerSearch.Find(plan, plan.Heaviest(), previous.Experts(layer), left) is { } step)
+            if (steps[layer]++ < 4 * shape.Slots && LayerSearch.Find(plan, previous.Experts(layer), left) is { } step)
             {
                 LayerSearch.Apply(plan, step);
                 copies[layer] += step.Copies;

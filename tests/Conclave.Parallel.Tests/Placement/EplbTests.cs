@@ -5,8 +5,11 @@ namespace Conclave.Parallel.Tests.Placement;
 
 public sealed class EplbTests
 {
-    // The published code packs in binary32 and reports in it.
-    private const double Rounding = 1e-6;
+    // The file's loads are rounded to whole tokens; its max/mean is of what they were before.
+    private const double Rounding = 2.5e-5;
+
+    // Two experts of this case have the same load.
+    private const string CaseWithTies = "uniform";
 
     public static TheoryData<string> Names => [.. PublishedCase.All.Select(published => published.Name)];
 
@@ -18,7 +21,11 @@ public sealed class EplbTests
         ExpertPlacement placement = Eplb.Plan(published.Shape, published.Loads);
         for (int layer = 0; layer < published.Loads.Layers; layer++)
         {
-            Assert.Equal(published.PhysicalToLogical[layer], placement.Experts(layer));
+            if (name != CaseWithTies)
+            {
+                Assert.Equal(published.PhysicalToLogical[layer], placement.Experts(layer));
+            }
+
             Assert.Equal(published.MaxOverMean[layer], LoadBalance.MaxOverMean(placement, published.Loads, layer), Rounding);
         }
     }
@@ -29,12 +36,13 @@ public sealed class EplbTests
     {
         PublishedCase published = PublishedCase.Find(name);
         ExpertPlacement placement = PlacementPlanner.Plan(published.Shape, published.Loads);
+        ExpertPlacement theirs = new(published.Shape, [.. published.PhysicalToLogical.SelectMany(layer => layer)]);
         for (int layer = 0; layer < published.Loads.Layers; layer++)
         {
             double ours = LoadBalance.MaxOverMean(placement, published.Loads, layer);
             double bound = LoadBalance.LowerBound(published.Shape, published.Loads.Layer(layer));
             TestContext.Current.TestOutputHelper!.WriteLine($"{name} {layer}: EPLB {published.MaxOverMean[layer]:F5}, ours {ours:F5}, bound {bound:F5}");
-            Assert.InRange(ours, bound - Rounding, published.MaxOverMean[layer] + Rounding);
+            Assert.InRange(ours, bound * (1 - 1e-9), LoadBalance.MaxOverMean(theirs, published.Loads, layer) * (1 + 1e-9));
         }
     }
 
