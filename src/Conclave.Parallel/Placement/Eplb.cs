@@ -29,7 +29,7 @@ public static class Eplb
     }
 
     /// <summary>True where the algorithm is defined: ranks divide by hosts where groups do.</summary>
-    internal static bool CanPlan(PlacementShape shape) => shape.Groups % shape.Hosts != 0 || shape.Ranks % shape.Hosts == 0;
+    public static bool CanPlan(PlacementShape shape) => shape.Groups % shape.Hosts != 0 || shape.Ranks % shape.Hosts == 0;
 
     /// <summary>Places the experts of one layer into its slots.</summary>
     internal static void PlanLayer(PlacementShape shape, ReadOnlySpan<double> loads, Span<int> slots)

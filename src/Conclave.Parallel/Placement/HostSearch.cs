@@ -1,21 +1,16 @@
 namespace Conclave.Parallel.Placement;
 
-/// <summary>Exchanges between hosts, of which only replicas away from home can be part where groups stay on hosts.</summary>
+/// <summary>Exchanges between hosts where groups stay on them: only replicas away from home take part.</summary>
 internal static class HostSearch
 {
     /// <summary>The exchange that brings a host and another nearest to each other; null where none takes load from the host.</summary>
     public static PlanStep? Find(LayerPlan plan, int heaviest)
     {
         PlacementShape shape = plan.Shape;
-        if (!shape.KeepsGroups)
-        {
-            return null;
-        }
-
         PlanStep? best = null;
         double top = plan.HostLoad(heaviest);
         double limit = top * (1 - 1e-6);
-        int[] mine = Movable(plan, heaviest);
+        List<int> mine = Movable(plan, heaviest);
         for (int host = 0; host < shape.Hosts; host++)
         {
             double load = plan.HostLoad(host);
@@ -24,7 +19,7 @@ internal static class HostSearch
                 continue;
             }
 
-            int[] theirs = Movable(plan, host);
+            List<int> theirs = Movable(plan, host);
             foreach (int slot in mine)
             {
                 foreach (int other in theirs)
@@ -43,10 +38,19 @@ internal static class HostSearch
         return best;
     }
 
-    private static int[] Movable(LayerPlan plan, int host)
+    private static List<int> Movable(LayerPlan plan, int host)
     {
         (int first, int count) = plan.RanksOf(host);
-        return [.. Enumerable.Range(first * plan.Shape.SlotsPerRank, count * plan.Shape.SlotsPerRank).Where(slot => plan.Homes[plan.Experts[slot]] != host)];
+        List<int> slots = [];
+        for (int slot = first * plan.Shape.SlotsPerRank; slot < (first + count) * plan.Shape.SlotsPerRank; slot++)
+        {
+            if (plan.Homes[plan.Experts[slot]] != host)
+            {
+                slots.Add(slot);
+            }
+        }
+
+        return slots;
     }
 
     private static bool MayMove(LayerPlan plan, int slot, int to) =>

@@ -59,6 +59,12 @@ internal static class LayerPacking
                     }
                 }
 
+                // All that is free is reserved, or was taken by those for whom nothing else was: any rank without the expert will do.
+                for (int rank = 0; rank < shape.Ranks && best < 0; rank++)
+                {
+                    best = free[rank] > 0 && !plan.OnRank(rank).Contains(expert) ? rank : -1;
+                }
+
                 int filled = best >= 0 ? best : MakeRoom(plan, expert, free);
                 if (best >= 0)
                 {
@@ -71,7 +77,43 @@ internal static class LayerPacking
             }
         }
 
+        // Step 4: the last replicas may have found free slots only where their expert was already.
+        for (int slot = 0; slot < shape.Slots && shape.Hosts > 1; slot++)
+        {
+            Spread(plan, slot);
+        }
+
         return grouped;
+    }
+
+    /// <summary>Where a slot's expert has another replica on the host but none on some other, exchanges it with one there whose load is nearest, if any may be.</summary>
+    private static void Spread(LayerPlan plan, int slot)
+    {
+        PlacementShape shape = plan.Shape;
+        int expert = plan.Experts[slot];
+        int rank = slot / shape.SlotsPerRank;
+        if (plan.Replicas[expert] == 1 || plan.OnHost(shape.HostOf(rank)).Count(expert) == 1)
+        {
+            return;
+        }
+
+        int partner = -1;
+        double nearest = double.PositiveInfinity;
+        for (int other = 0; other < shape.Slots; other++)
+        {
+            int to = other / shape.SlotsPerRank;
+            double distance = Math.Abs(plan.Shares[expert] - plan.Shares[plan.Experts[other]]);
+            if (distance < nearest && !plan.OnHost(shape.HostOf(to)).Contains(expert) && plan.MayMove(plan.Experts[other], to, rank))
+            {
+                partner = other;
+                nearest = distance;
+            }
+        }
+
+        if (partner >= 0)
+        {
+            plan.Swap(slot, partner);
+        }
     }
 
     private static bool IsBetter(LayerPlan plan, int[] onHost, int rank, int best)

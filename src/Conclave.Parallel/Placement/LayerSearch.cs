@@ -32,11 +32,13 @@ internal static class LayerSearch
                 break;
             }
 
-            (int first, int count) = plan.RanksOf(plan.Shape.HostOf(heaviest));
-            PlanStep? step = FindSwap(plan, heaviest, first, count, default, int.MaxValue);
+            int host = plan.Shape.HostOf(heaviest);
+            (int first, int count) = plan.RanksOf(host);
+            bool even = plan.RankLoads[heaviest] <= plan.HostLoad(host) / count * Good;
+            PlanStep? step = even ? null : FindSwap(plan, heaviest, first, count, default, int.MaxValue);
             if (step is null && plan.Shape.Hosts > 1)
             {
-                step = HostSearch.Find(plan, plan.Shape.HostOf(heaviest)) ?? FindSwap(plan, heaviest, 0, plan.Shape.Ranks, default, int.MaxValue);
+                step = plan.Shape.KeepsGroups ? HostSearch.Find(plan, host) : FindSwap(plan, heaviest, 0, plan.Shape.Ranks, default, int.MaxValue);
             }
 
             step ??= FindReplica(plan, heaviest, default, int.MaxValue, null);
