@@ -3,18 +3,32 @@ namespace Conclave.Parallel.Placement;
 /// <summary>Exchanges between hosts where groups stay on them: only replicas away from home take part.</summary>
 internal static class HostSearch
 {
-    /// <summary>The exchange that brings a host and another nearest to each other; null where none takes load from the host.</summary>
-    public static PlanStep? Find(LayerPlan plan, int heaviest)
+    private const double Good = 1.0005;
+
+    /// <summary>The exchange that brings the heaviest host and another nearest to each other; null where none takes load from it, or it is even.</summary>
+    public static PlanStep? Find(LayerPlan plan)
     {
         PlacementShape shape = plan.Shape;
+        int heaviest = 0;
+        double most = 0;
+        for (int host = 0; host < shape.Hosts; host++)
+        {
+            double load = plan.HostLoad(host);
+            (heaviest, most) = load > most ? (host, load) : (heaviest, most);
+        }
+
+        if (most <= plan.Mean * shape.Ranks / shape.Hosts * Good)
+        {
+            return null;
+        }
+
         PlanStep? best = null;
-        double top = plan.HostLoad(heaviest);
-        double limit = top * (1 - 1e-6);
+        double limit = most * (1 - 1e-6);
         List<int> mine = Movable(plan, heaviest);
         for (int host = 0; host < shape.Hosts; host++)
         {
             double load = plan.HostLoad(host);
-            if ((top + load) / 2 >= limit)
+            if ((most + load) / 2 >= limit)
             {
                 continue;
             }
@@ -25,11 +39,11 @@ internal static class HostSearch
                 foreach (int other in theirs)
                 {
                     double difference = plan.Shares[plan.Experts[slot]] - plan.Shares[plan.Experts[other]];
-                    double after = Math.Max(top - difference, load + difference);
+                    double after = Math.Max(most - difference, load + difference);
                     if (after < limit && MayMove(plan, slot, other) && MayMove(plan, other, slot))
                     {
                         limit = after;
-                        best = new PlanStep(slot, other, Replicates: false, after, 2);
+                        best = new PlanStep(slot, other, Replicates: false, after, Copies: 2);
                     }
                 }
             }

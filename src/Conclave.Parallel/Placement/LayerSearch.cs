@@ -14,46 +14,59 @@ internal static class LayerSearch
     /// <summary>A plan is good where its heaviest rank is this close to what can be reached: windows differ by more.</summary>
     private const double Good = 1.001;
 
+    private const int MostReplicaSteps = 4;
+
+    /// <summary>A step without copies is worth twice as much as one with a single copy.</summary>
+    private const double LeastCopies = 0.5;
+
     /// <summary>
-    /// Takes steps until the heaviest rank is good or nothing helps, at most a given number of them, and keeps the best of the plans on the way: exchanges within the
-    /// heaviest rank's host; where none helps, exchanges that relieve the whole host, though a rank may have more to do for a while; then all others.
+    /// Takes steps until the heaviest rank is good or nothing helps, and keeps the best of the plans on the way. Where groups stay on hosts, first replicas away from home are
+    /// exchanged between hosts until these are even, though a rank may have more to do for a while. Then ranks exchange experts, a host's among themselves where groups stay.
     /// </summary>
-    public static void Refine(LayerPlan plan, int steps)
+    public static void Refine(LayerPlan plan)
     {
         plan.SumRanks();
-        double good = plan.Mean * Good;
+        PlacementShape shape = plan.Shape;
         double reached = plan.MaxLoad();
         int[] best = plan.Experts.ToArray();
-        for (int i = 0; i < steps; i++)
+        int left = 2 * shape.Ranks;
+        for (int replicated = 0; replicated <= MostReplicaSteps && reached > plan.Mean * Good; replicated++)
         {
+            // Step 1: hosts.
+            while (shape.KeepsGroups && left > 0 && HostSearch.Find(plan) is { } exchange)
+            {
+                Apply(plan, exchange);
+                left--;
+            }
+
+            // Step 2: ranks.
             int heaviest = plan.Heaviest();
-            if (plan.RankLoads[heaviest] <= good)
+            while (left > 0 && !IsEven(plan, heaviest))
             {
-                break;
+                (int first, int count) = shape.KeepsGroups ? plan.RanksOf(shape.HostOf(heaviest)) : (0, shape.Ranks);
+                if (FindSwap(plan, heaviest, first, count, default, int.MaxValue) is not { } exchange)
+                {
+                    break;
+                }
+
+                Apply(plan, exchange);
+                heaviest = plan.Heaviest();
+                left--;
             }
 
-            int host = plan.Shape.HostOf(heaviest);
-            (int first, int count) = plan.RanksOf(host);
-            bool even = plan.RankLoads[heaviest] <= plan.HostLoad(host) / count * Good;
-            PlanStep? step = even ? null : FindSwap(plan, heaviest, first, count, default, int.MaxValue);
-            if (step is null && plan.Shape.Hosts > 1)
+            if (plan.RankLoads[heaviest] < reached)
             {
-                step = plan.Shape.KeepsGroups ? HostSearch.Find(plan, host) : FindSwap(plan, heaviest, 0, plan.Shape.Ranks, default, int.MaxValue);
-            }
-
-            step ??= FindReplica(plan, heaviest, default, int.MaxValue, null);
-            if (step is not { } found)
-            {
-                break;
-            }
-
-            Apply(plan, found);
-            double load = plan.MaxLoad();
-            if (load < reached)
-            {
-                reached = load;
+                reached = plan.RankLoads[heaviest];
                 plan.Experts.CopyTo(best);
             }
+
+            // Step 3: where exchanges are exhausted, another number of replicas.
+            if (FindReplica(plan, heaviest, default, int.MaxValue, null) is not { } step)
+            {
+                break;
+            }
+
+            Apply(plan, step);
         }
 
         plan.Restore(best);
@@ -84,6 +97,14 @@ internal static class LayerSearch
         }
     }
 
+    /// <summary>True where a rank has little more to do than the others of its host, or of all hosts where experts may change hosts.</summary>
+    private static bool IsEven(LayerPlan plan, int rank)
+    {
+        int host = plan.Shape.HostOf(rank);
+        double mean = plan.Shape.KeepsGroups ? Math.Max(plan.Mean, plan.HostLoad(host) / plan.RanksOf(host).Count) : plan.Mean;
+        return plan.RankLoads[rank] <= mean * Good;
+    }
+
     private static PlanStep? FindSwap(LayerPlan plan, int heaviest, int firstRank, int ranks, ReadOnlySpan<int> previous, int budget)
     {
         PlanStep? best = null;
@@ -105,21 +126,24 @@ internal static class LayerSearch
             ReadOnlySpan<int> theirs = plan.OnRank(rank);
             for (int i = 0; i < mine.Length; i++)
             {
+                double share = shares[mine[i]];
                 for (int j = 0; j < theirs.Length; j++)
                 {
-                    double difference = shares[mine[i]] - shares[theirs[j]];
-                    double after = Math.Max(top - difference, load + difference);
-                    if (after >= limit || !plan.MayMove(mine[i], heaviest, rank) || !plan.MayMove(theirs[j], rank, heaviest))
+                    double difference = share - shares[theirs[j]];
+                    if (difference <= top - limit || difference >= limit - load
+                        || !plan.MayMove(mine[i], heaviest, rank) || !plan.MayMove(theirs[j], rank, heaviest))
                     {
                         continue;
                     }
 
+                    double after = Math.Max(top - difference, load + difference);
                     int copies = previous.IsEmpty ? 1 : Copies(plan, previous, mine[i], heaviest, rank) + Copies(plan, previous, theirs[j], rank, heaviest);
                     PlanStep step = new((heaviest * perRank) + i, (rank * perRank) + j, Replicates: false, after, copies);
                     if (copies <= budget && IsBetter(step, best, top))
                     {
+                        // What is to be better must gain half as much even where it copies nothing.
                         best = step;
-                        limit = previous.IsEmpty ? after : limit;
+                        limit = previous.IsEmpty ? after : top - ((top - after) / Math.Max(copies, LeastCopies) * LeastCopies);
                     }
                 }
             }
@@ -191,9 +215,8 @@ internal static class LayerSearch
 
     private static bool IsBetter(PlanStep step, PlanStep? best, double top)
     {
-        // A step without copies is worth twice as much as one with a single copy.
         return best is not { } other
-            || (top - step.Load) * Math.Max(other.Copies, 0.5) > (top - other.Load) * Math.Max(step.Copies, 0.5);
+            || (top - step.Load) * Math.Max(other.Copies, LeastCopies) > (top - other.Load) * Math.Max(step.Copies, LeastCopies);
     }
 
     /// <summary>True where an expert's host stays, or may go.</summary>

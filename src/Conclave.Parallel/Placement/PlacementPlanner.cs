@@ -70,7 +70,7 @@ public static class PlacementPlanner
         // Step 1: pack, then refine.
         plan.Begin(loads);
         double grouped = LayerPacking.Pack(plan);
-        LayerSearch.Refine(plan, shape.Ranks);
+        LayerSearch.Refine(plan);
         plan.Experts.CopyTo(slots);
 
         // Step 2: the rules about hosts must not cost balance: where EPLB does better without them, its answer is refined instead. It packs groups to the
@@ -83,7 +83,7 @@ public static class PlacementPlanner
             plan.Adopt(loads, published);
             if (plan.MaxLoad() < reached)
             {
-                LayerSearch.Refine(plan, shape.Ranks);
+                LayerSearch.Refine(plan);
                 plan.Experts.CopyTo(slots);
             }
         }
