@@ -3,7 +3,7 @@ namespace Conclave.Parallel.Placement;
 /// <summary>Exchanges between hosts where groups stay on them: only replicas away from home take part.</summary>
 internal static class HostSearch
 {
-    private const double Good = 1.0005;
+    private const double Good = 1.001;
 
     /// <summary>The exchange that brings the heaviest host and another nearest to each other; null where none takes load from it, or it is even.</summary>
     public static PlanStep? Find(LayerPlan plan)
@@ -23,6 +23,8 @@ internal static class HostSearch
         }
 
         PlanStep? best = null;
+        ReadOnlySpan<int> experts = plan.Experts;
+        ReadOnlySpan<double> shares = plan.Shares;
         double limit = most * (1 - 1e-6);
         List<int> mine = Movable(plan, heaviest);
         for (int host = 0; host < shape.Hosts; host++)
@@ -36,14 +38,14 @@ internal static class HostSearch
             List<int> theirs = Movable(plan, host);
             foreach (int slot in mine)
             {
+                double share = shares[experts[slot]];
                 foreach (int other in theirs)
                 {
-                    double difference = plan.Shares[plan.Experts[slot]] - plan.Shares[plan.Experts[other]];
-                    double after = Math.Max(most - difference, load + difference);
-                    if (after < limit && MayMove(plan, slot, other) && MayMove(plan, other, slot))
+                    double difference = share - shares[experts[other]];
+                    if (difference > most - limit && difference < limit - load && MayMove(plan, slot, other) && MayMove(plan, other, slot))
                     {
-                        limit = after;
-                        best = new PlanStep(slot, other, Replicates: false, after, Copies: 2);
+                        limit = Math.Max(most - difference, load + difference);
+                        best = new PlanStep(slot, other, Replicates: false, limit, Copies: 2);
                     }
                 }
             }
@@ -54,13 +56,15 @@ internal static class HostSearch
 
     private static List<int> Movable(LayerPlan plan, int host)
     {
-        (int first, int count) = plan.RanksOf(host);
+        int first = plan.RanksOf(host).First * plan.Shape.SlotsPerRank;
+        ReadOnlySpan<int> experts = plan.OnHost(host);
+        ReadOnlySpan<int> homes = plan.Homes;
         List<int> slots = [];
-        for (int slot = first * plan.Shape.SlotsPerRank; slot < (first + count) * plan.Shape.SlotsPerRank; slot++)
+        for (int i = 0; i < experts.Length; i++)
         {
-            if (plan.Homes[plan.Experts[slot]] != host)
+            if (homes[experts[i]] != host)
             {
-                slots.Add(slot);
+                slots.Add(first + i);
             }
         }
 

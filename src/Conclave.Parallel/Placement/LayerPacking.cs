@@ -36,6 +36,7 @@ internal static class LayerPacking
         }
 
         int[] onHost = new int[shape.Hosts];
+        bool crowded = false;
         foreach (int expert in order)
         {
             onHost.AsSpan().Clear();
@@ -47,17 +48,7 @@ internal static class LayerPacking
                     pending[home]--;
                 }
 
-                int best = -1;
-                (int first, int count) = home < 0 ? (0, shape.Ranks) : plan.RanksOf(home);
-                for (int rank = first; rank < first + count; rank++)
-                {
-                    int host = shape.HostOf(rank);
-                    bool allowed = free[rank] > 0 && (home >= 0 || hostFree[host] > pending[host]);
-                    if (allowed && (best < 0 || IsBetter(plan, onHost, rank, best)) && (replica == 0 || !plan.OnRank(rank).Contains(expert)))
-                    {
-                        best = rank;
-                    }
-                }
+                int best = home >= 0 ? LightestOf(plan, home, free) : LightestFor(plan, expert, free, onHost, hostFree, pending);
 
                 // All that is free is reserved, or was taken by those for whom nothing else was: any rank without the expert will do.
                 for (int rank = 0; rank < shape.Ranks && best < 0; rank++)
@@ -73,12 +64,12 @@ internal static class LayerPacking
 
                 free[filled]--;
                 hostFree[shape.HostOf(filled)]--;
-                onHost[shape.HostOf(filled)]++;
+                crowded |= onHost[shape.HostOf(filled)]++ > 0 && replica < shape.Hosts;
             }
         }
 
         // Step 4: the last replicas may have found free slots only where their expert was already.
-        for (int slot = 0; slot < shape.Slots && shape.Hosts > 1; slot++)
+        for (int slot = 0; crowded && slot < shape.Slots; slot++)
         {
             Spread(plan, slot);
         }
@@ -116,10 +107,51 @@ internal static class LayerPacking
         }
     }
 
-    private static bool IsBetter(LayerPlan plan, int[] onHost, int rank, int best)
+    /// <summary>The lightest rank of a host that has a free slot; −1 where none has.</summary>
+    private static int LightestOf(LayerPlan plan, int host, int[] free)
     {
-        int more = onHost[plan.Shape.HostOf(rank)] - onHost[plan.Shape.HostOf(best)];
-        return more < 0 || (more == 0 && plan.RankLoads[rank] < plan.RankLoads[best]);
+        (int first, int count) = plan.RanksOf(host);
+        ReadOnlySpan<double> loads = plan.RankLoads;
+        int lightest = -1;
+        for (int rank = first; rank < first + count; rank++)
+        {
+            if (free[rank] > 0 && (lightest < 0 || loads[rank] < loads[lightest]))
+            {
+                lightest = rank;
+            }
+        }
+
+        return lightest;
+    }
+
+    /// <summary>
+    /// Of the ranks without the expert that have a free slot which is not reserved, the lightest on the hosts with the fewest replicas; −1 where there is none.
+    /// </summary>
+    private static int LightestFor(LayerPlan plan, int expert, int[] free, int[] onHost, int[] hostFree, int[] pending)
+    {
+        ReadOnlySpan<double> loads = plan.RankLoads;
+        int best = -1;
+        int fewest = int.MaxValue;
+        for (int host = 0; host < onHost.Length; host++)
+        {
+            if (hostFree[host] <= pending[host] || onHost[host] > fewest)
+            {
+                continue;
+            }
+
+            (int first, int count) = plan.RanksOf(host);
+            for (int rank = first; rank < first + count; rank++)
+            {
+                bool better = onHost[host] < fewest || loads[rank] < loads[best];
+                if (free[rank] > 0 && better && (onHost[host] == 0 || !plan.OnRank(rank).Contains(expert)))
+                {
+                    best = rank;
+                    fewest = onHost[host];
+                }
+            }
+        }
+
+        return best;
     }
 
     /// <summary>

@@ -111,19 +111,15 @@ internal sealed class LayerPlan(PlacementShape shape)
     /// </summary>
     public bool MayMove(int expert, int from, int to)
     {
-        if (OnRank(to).Contains(expert))
-        {
-            return false;
-        }
-
         int left = shape.HostOf(from);
         int entered = shape.HostOf(to);
-        if (left == entered || OnHost(left).Count(expert) > 1)
+        if (_replicas[expert] == 1)
         {
-            return true;
+            return left == entered || _homes[expert] != left;
         }
 
-        return _homes[expert] != left && (_replicas[expert] == 1 || !OnHost(entered).Contains(expert));
+        return !OnRank(to).Contains(expert)
+            && (left == entered || OnHost(left).Count(expert) > 1 || (_homes[expert] != left && !OnHost(entered).Contains(expert)));
     }
 
     /// <summary>Puts an expert into a free slot of a rank.</summary>

@@ -12,9 +12,9 @@ internal readonly record struct PlanStep(int Slot, int Other, bool Replicates, d
 internal static class LayerSearch
 {
     /// <summary>A plan is good where its heaviest rank is this close to what can be reached: windows differ by more.</summary>
-    private const double Good = 1.001;
+    private const double Good = 1.002;
 
-    private const int MostReplicaSteps = 4;
+    private const int MostReplicaSteps = 1;
 
     /// <summary>A step without copies is worth twice as much as one with a single copy.</summary>
     private const double LeastCopies = 0.5;
@@ -30,7 +30,7 @@ internal static class LayerSearch
         double reached = plan.MaxLoad();
         int[] best = plan.Experts.ToArray();
         int left = 2 * shape.Ranks;
-        for (int replicated = 0; replicated <= MostReplicaSteps && reached > plan.Mean * Good; replicated++)
+        for (int replicated = 0; replicated <= MostReplicaSteps; replicated++)
         {
             // Step 1: hosts.
             while (shape.KeepsGroups && left > 0 && HostSearch.Find(plan) is { } exchange)
@@ -41,7 +41,7 @@ internal static class LayerSearch
 
             // Step 2: ranks.
             int heaviest = plan.Heaviest();
-            while (left > 0 && !IsEven(plan, heaviest))
+            while (left > 0 && plan.RankLoads[heaviest] > Even(plan, heaviest))
             {
                 (int first, int count) = shape.KeepsGroups ? plan.RanksOf(shape.HostOf(heaviest)) : (0, shape.Ranks);
                 if (FindSwap(plan, heaviest, first, count, default, int.MaxValue) is not { } exchange)
@@ -61,7 +61,7 @@ internal static class LayerSearch
             }
 
             // Step 3: where exchanges are exhausted, another number of replicas.
-            if (FindReplica(plan, heaviest, default, int.MaxValue, null) is not { } step)
+            if (reached <= plan.Mean * Good || FindReplica(plan, heaviest, default, int.MaxValue, null) is not { } step)
             {
                 break;
             }
@@ -97,12 +97,11 @@ internal static class LayerSearch
         }
     }
 
-    /// <summary>True where a rank has little more to do than the others of its host, or of all hosts where experts may change hosts.</summary>
-    private static bool IsEven(LayerPlan plan, int rank)
+    /// <summary>What a rank may have to do: little more than the others of its host, or than all where experts may change hosts.</summary>
+    private static double Even(LayerPlan plan, int rank)
     {
         int host = plan.Shape.HostOf(rank);
-        double mean = plan.Shape.KeepsGroups ? Math.Max(plan.Mean, plan.HostLoad(host) / plan.RanksOf(host).Count) : plan.Mean;
-        return plan.RankLoads[rank] <= mean * Good;
+        return Good * (plan.Shape.KeepsGroups ? Math.Max(plan.Mean, plan.HostLoad(host) / plan.RanksOf(host).Count) : plan.Mean);
     }
 
     private static PlanStep? FindSwap(LayerPlan plan, int heaviest, int firstRank, int ranks, ReadOnlySpan<int> previous, int budget)
@@ -113,7 +112,8 @@ internal static class LayerSearch
         int perRank = plan.Shape.SlotsPerRank;
         ReadOnlySpan<int> mine = plan.OnRank(heaviest);
         ReadOnlySpan<double> shares = plan.Shares;
-        for (int rank = firstRank; rank < firstRank + ranks; rank++)
+        double enough = previous.IsEmpty ? Even(plan, heaviest) : 0;
+        for (int rank = firstRank; rank < firstRank + ranks && limit > enough; rank++)
         {
             double load = plan.RankLoads[rank];
 
@@ -124,7 +124,7 @@ internal static class LayerSearch
             }
 
             ReadOnlySpan<int> theirs = plan.OnRank(rank);
-            for (int i = 0; i < mine.Length; i++)
+            for (int i = 0; i < mine.Length && limit > enough; i++)
             {
                 double share = shares[mine[i]];
                 for (int j = 0; j < theirs.Length; j++)

@@ -79,10 +79,12 @@ public static class PlacementPlanner
         if (Eplb.CanPlan(shape) && reached > grouped)
         {
             int[] published = new int[shape.Slots];
+            double[] ranks = new double[shape.Ranks];
             Eplb.PlanLayer(shape, loads, published);
-            plan.Adopt(loads, published);
-            if (plan.MaxLoad() < reached)
+            LoadBalance.RankLoads(published, loads, ranks);
+            if (ranks.Max() < reached)
             {
+                plan.Adopt(loads, published);
                 LayerSearch.Refine(plan);
                 plan.Experts.CopyTo(slots);
             }
