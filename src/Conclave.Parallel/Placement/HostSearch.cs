@@ -5,48 +5,53 @@ internal static class HostSearch
 {
     private const double Good = 1.001;
 
-    /// <summary>The exchange that brings the heaviest host and another nearest to each other; null where none takes load from it, or it is even.</summary>
+    /// <summary>
+    /// The exchange that brings the heaviest host and the lightest nearest to each other; where none does, the heaviest and the next lightest, and so on. Null where hosts are even
+    /// or nothing helps.
+    /// </summary>
     public static PlanStep? Find(LayerPlan plan)
     {
-        PlacementShape shape = plan.Shape;
-        int heaviest = 0;
-        double most = 0;
-        for (int host = 0; host < shape.Hosts; host++)
+        int[] hosts = new int[plan.Shape.Hosts];
+        double[] loads = new double[plan.Shape.Hosts];
+        for (int host = 0; host < hosts.Length; host++)
         {
-            double load = plan.HostLoad(host);
-            (heaviest, most) = load > most ? (host, load) : (heaviest, most);
+            hosts[host] = host;
+            loads[host] = plan.HostLoad(host);
         }
 
-        if (most <= plan.Mean * shape.Ranks / shape.Hosts * Good)
+        loads.AsSpan().Sort(hosts.AsSpan());
+        double most = loads[^1];
+        if (most <= plan.Mean * plan.Shape.Ranks / plan.Shape.Hosts * Good)
         {
             return null;
         }
 
+        PlanStep? step = null;
+        List<int> mine = Movable(plan, hosts[^1]);
+        for (int i = 0; i < hosts.Length - 1 && step is null; i++)
+        {
+            step = Find(plan, mine, most, Movable(plan, hosts[i]), loads[i]);
+        }
+
+        return step;
+    }
+
+    private static PlanStep? Find(LayerPlan plan, List<int> mine, double most, List<int> theirs, double load)
+    {
         PlanStep? best = null;
+        double limit = most * (1 - 1e-6);
         ReadOnlySpan<int> experts = plan.Experts;
         ReadOnlySpan<double> shares = plan.Shares;
-        double limit = most * (1 - 1e-6);
-        List<int> mine = Movable(plan, heaviest);
-        for (int host = 0; host < shape.Hosts; host++)
+        foreach (int slot in mine)
         {
-            double load = plan.HostLoad(host);
-            if ((most + load) / 2 >= limit)
+            double share = shares[experts[slot]];
+            foreach (int other in theirs)
             {
-                continue;
-            }
-
-            List<int> theirs = Movable(plan, host);
-            foreach (int slot in mine)
-            {
-                double share = shares[experts[slot]];
-                foreach (int other in theirs)
+                double difference = share - shares[experts[other]];
+                if (difference > most - limit && difference < limit - load && MayMove(plan, slot, other) && MayMove(plan, other, slot))
                 {
-                    double difference = share - shares[experts[other]];
-                    if (difference > most - limit && difference < limit - load && MayMove(plan, slot, other) && MayMove(plan, other, slot))
-                    {
-                        limit = Math.Max(most - difference, load + difference);
-                        best = new PlanStep(slot, other, Replicates: false, limit, Copies: 2);
-                    }
+                    limit = Math.Max(most - difference, load + difference);
+                    best = new PlanStep(slot, other, Replicates: false, limit, Copies: 2);
                 }
             }
         }

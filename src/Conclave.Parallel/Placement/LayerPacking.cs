@@ -13,7 +13,8 @@ internal static class LayerPacking
 
         // Step 1: a home for each expert. Slots of its host are reserved for those that are still to come.
         int[] pending = new int[shape.Hosts];
-        double grouped = shape.KeepsGroups ? ChooseHomes(plan, pending) : 0;
+        double[] expected = new double[shape.Hosts];
+        double grouped = shape.KeepsGroups ? ChooseHomes(plan, pending, expected) : 0;
 
         // Step 2: experts by falling load per replica.
         int[] order = new int[shape.Experts];
@@ -48,7 +49,7 @@ internal static class LayerPacking
                     pending[home]--;
                 }
 
-                int best = home >= 0 ? LightestOf(plan, home, free) : LightestFor(plan, expert, free, onHost, hostFree, pending);
+                int best = home >= 0 ? LightestOf(plan, home, free) : LightestFor(plan, expert, free, onHost, hostFree, pending, expected);
 
                 // All that is free is reserved, or was taken by those for whom nothing else was: any rank without the expert will do.
                 for (int rank = 0; rank < shape.Ranks && best < 0; rank++)
@@ -64,6 +65,7 @@ internal static class LayerPacking
 
                 free[filled]--;
                 hostFree[shape.HostOf(filled)]--;
+                expected[shape.HostOf(filled)] += shape.KeepsGroups && home < 0 ? plan.Shares[expert] : 0;
                 crowded |= onHost[shape.HostOf(filled)]++ > 0 && replica < shape.Hosts;
             }
         }
@@ -125,16 +127,18 @@ internal static class LayerPacking
     }
 
     /// <summary>
-    /// Of the ranks without the expert that have a free slot which is not reserved, the lightest on the hosts with the fewest replicas; −1 where there is none.
+    /// Of the ranks without the expert that have a free slot which is not reserved: on the hosts with the fewest replicas, among these on those that will have least to do, the
+    /// lightest. −1 where there is none.
     /// </summary>
-    private static int LightestFor(LayerPlan plan, int expert, int[] free, int[] onHost, int[] hostFree, int[] pending)
+    private static int LightestFor(LayerPlan plan, int expert, int[] free, int[] onHost, int[] hostFree, int[] pending, double[] expected)
     {
         ReadOnlySpan<double> loads = plan.RankLoads;
         int best = -1;
-        int fewest = int.MaxValue;
+        (int OnHost, double Expected) least = (int.MaxValue, 0);
         for (int host = 0; host < onHost.Length; host++)
         {
-            if (hostFree[host] <= pending[host] || onHost[host] > fewest)
+            (int, double) here = (onHost[host], expected[host]);
+            if (hostFree[host] <= pending[host] || here.CompareTo(least) > 0)
             {
                 continue;
             }
@@ -142,11 +146,10 @@ internal static class LayerPacking
             (int first, int count) = plan.RanksOf(host);
             for (int rank = first; rank < first + count; rank++)
             {
-                bool better = onHost[host] < fewest || loads[rank] < loads[best];
-                if (free[rank] > 0 && better && (onHost[host] == 0 || !plan.OnRank(rank).Contains(expert)))
+                if (free[rank] > 0 && (here != least || loads[rank] < loads[best]) && (onHost[host] == 0 || !plan.OnRank(rank).Contains(expert)))
                 {
                     best = rank;
-                    fewest = onHost[host];
+                    least = here;
                 }
             }
         }
@@ -188,7 +191,7 @@ internal static class LayerPacking
     }
 
     /// <summary>Packs groups to hosts, from the heaviest to the lightest. Returns the mean rank's load of the heaviest host.</summary>
-    private static double ChooseHomes(LayerPlan plan, int[] pending)
+    private static double ChooseHomes(LayerPlan plan, int[] pending, double[] expected)
     {
         PlacementShape shape = plan.Shape;
         int size = shape.Experts / shape.Groups;
@@ -215,6 +218,11 @@ internal static class LayerPacking
             }
 
             plan.Homes.Slice(group * size, size).Fill(lightest);
+            foreach (double share in plan.Shares.Slice(group * size, size))
+            {
+                expected[lightest] += share;
+            }
+
             pending[lightest] += size;
             hostLoads[lightest] -= keys[group];
         }

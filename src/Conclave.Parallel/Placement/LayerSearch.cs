@@ -14,62 +14,44 @@ internal static class LayerSearch
     /// <summary>A plan is good where its heaviest rank is this close to what can be reached: windows differ by more.</summary>
     private const double Good = 1.002;
 
-    private const int MostReplicaSteps = 1;
-
     /// <summary>A step without copies is worth twice as much as one with a single copy.</summary>
     private const double LeastCopies = 0.5;
 
     /// <summary>
-    /// Takes steps until the heaviest rank is good or nothing helps, and keeps the best of the plans on the way. Where groups stay on hosts, first replicas away from home are
-    /// exchanged between hosts until these are even, though a rank may have more to do for a while. Then ranks exchange experts, a host's among themselves where groups stay.
+    /// Exchanges experts until the heaviest rank is good or nothing helps. Where groups stay on hosts, first replicas away from home are exchanged between hosts until these are
+    /// even, though a rank may have more to do for a while. Then ranks exchange experts, a host's among themselves where groups stay.
     /// </summary>
     public static void Refine(LayerPlan plan)
     {
-        plan.SumRanks();
         PlacementShape shape = plan.Shape;
-        double reached = plan.MaxLoad();
-        int[] best = plan.Experts.ToArray();
         int left = 2 * shape.Ranks;
-        for (int replicated = 0; replicated <= MostReplicaSteps; replicated++)
+        double before = plan.MaxLoad();
+        int[] packed = plan.Experts.ToArray();
+
+        // Step 1: hosts.
+        while (shape.KeepsGroups && left-- > 0 && HostSearch.Find(plan) is { } exchange)
         {
-            // Step 1: hosts.
-            while (shape.KeepsGroups && left > 0 && HostSearch.Find(plan) is { } exchange)
-            {
-                Apply(plan, exchange);
-                left--;
-            }
+            Apply(plan, exchange);
+        }
 
-            // Step 2: ranks.
-            int heaviest = plan.Heaviest();
-            while (left > 0 && plan.RankLoads[heaviest] > Even(plan, heaviest))
-            {
-                (int first, int count) = shape.KeepsGroups ? plan.RanksOf(shape.HostOf(heaviest)) : (0, shape.Ranks);
-                if (FindSwap(plan, heaviest, first, count, default, int.MaxValue) is not { } exchange)
-                {
-                    break;
-                }
-
-                Apply(plan, exchange);
-                heaviest = plan.Heaviest();
-                left--;
-            }
-
-            if (plan.RankLoads[heaviest] < reached)
-            {
-                reached = plan.RankLoads[heaviest];
-                plan.Experts.CopyTo(best);
-            }
-
-            // Step 3: where exchanges are exhausted, another number of replicas.
-            if (reached <= plan.Mean * Good || FindReplica(plan, heaviest, default, int.MaxValue, null) is not { } step)
+        // Step 2: ranks.
+        int heaviest = plan.Heaviest();
+        while (left-- > 0 && plan.RankLoads[heaviest] > Even(plan, heaviest))
+        {
+            (int first, int count) = shape.KeepsGroups ? plan.RanksOf(shape.HostOf(heaviest)) : (0, shape.Ranks);
+            if (FindSwap(plan, heaviest, first, count, default, int.MaxValue) is not { } exchange)
             {
                 break;
             }
 
-            Apply(plan, step);
+            Apply(plan, exchange);
+            heaviest = plan.Heaviest();
         }
 
-        plan.Restore(best);
+        if (plan.RankLoads[heaviest] > before)
+        {
+            plan.Restore(packed);
+        }
     }
 
     /// <summary>The step that lowers the heaviest rank's load most for each copied expert; null where none does.</summary>
@@ -199,15 +181,21 @@ internal static class LayerSearch
         return best;
     }
 
-    /// <summary>The two largest loads of the ranks that hold each expert, one for each replica.</summary>
+    /// <summary>The two largest loads of the ranks that hold each expert; infinite where a rank holds it twice, as EPLB allows: its replicas are left alone.</summary>
     private static (double First, double Second)[] HeaviestHolders(LayerPlan plan)
     {
         (double First, double Second)[] holders = new (double, double)[plan.Shape.Experts];
+        int[] lastRank = new int[plan.Shape.Experts];
+        lastRank.AsSpan().Fill(-1);
         for (int slot = 0; slot < plan.Shape.Slots; slot++)
         {
-            double load = plan.RankLoads[slot / plan.Shape.SlotsPerRank];
-            ref (double First, double Second) holder = ref holders[plan.Experts[slot]];
-            holder = load > holder.First ? (load, holder.First) : (holder.First, Math.Max(holder.Second, load));
+            int expert = plan.Experts[slot];
+            int rank = slot / plan.Shape.SlotsPerRank;
+            double load = plan.RankLoads[rank];
+            ref (double First, double Second) holder = ref holders[expert];
+            holder = lastRank[expert] == rank ? (double.PositiveInfinity, double.PositiveInfinity)
+                : load > holder.First ? (load, holder.First) : (holder.First, Math.Max(holder.Second, load));
+            lastRank[expert] = rank;
         }
 
         return holders;

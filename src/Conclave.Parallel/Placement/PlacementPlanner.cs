@@ -73,7 +73,7 @@ public static class PlacementPlanner
         LayerSearch.Refine(plan);
         plan.Experts.CopyTo(slots);
 
-        // Step 2: the rules about hosts must not cost balance: where EPLB does better without them, its answer is refined instead. It packs groups to the
+        // Step 2: the rules about hosts must not cost balance: where EPLB does better without them, its answer is taken. It packs groups to the
         // same hosts, and all replicas with them, so it need not be asked where the heaviest host alone is worse.
         double reached = plan.MaxLoad();
         if (Eplb.CanPlan(shape) && reached > grouped)
@@ -84,9 +84,7 @@ public static class PlacementPlanner
             LoadBalance.RankLoads(published, loads, ranks);
             if (ranks.Max() < reached)
             {
-                plan.Adopt(loads, published);
-                LayerSearch.Refine(plan);
-                plan.Experts.CopyTo(slots);
+                published.CopyTo(slots);
             }
         }
 
