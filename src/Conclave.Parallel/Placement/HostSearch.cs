@@ -3,7 +3,7 @@ namespace Conclave.Parallel.Placement;
 /// <summary>Exchanges between hosts where groups stay on them: only replicas away from home take part.</summary>
 internal static class HostSearch
 {
-    private const double Good = 1.001;
+    private const double Good = 1.002;
 
     /// <summary>
     /// The exchange that brings the heaviest host and the lightest nearest to each other; where none does, the heaviest and the next lightest, and so on. Null where hosts are even

@@ -169,7 +169,7 @@ internal static class LayerSearch
                     continue;
                 }
 
-                int copies = previous.IsEmpty ? 1 : CopyTo(plan, previous, expert, rank) - CopyTo(plan, previous, old, rank);
+                int copies = CopyTo(plan, previous, expert, rank) - CopyTo(plan, previous, old, rank);
                 PlanStep step = new(slot, hot, Replicates: true, after, copies);
                 if (copies <= budget && IsBetter(step, best, top))
                 {
