@@ -3,15 +3,20 @@ using Conclave.Parallel.Placement;
 namespace Conclave.Bench.Placements;
 
 /// <summary>
-/// Placements planned on each window of a recording and scored on the next: max/mean − 1 of the load of 8 ranks on one host, averaged over layers; 80 slots, where a placement has
-/// replicas. "evenly": an expert's tokens are divided evenly over its replicas; "chosen": each of 8 sources chooses for each of its tokens by what it has given each rank.
+/// Placements planned on each window of a recording and scored on the next: max/mean − 1 of the load of 8 ranks on one host, averaged over layers; 80
+/// slots, where a placement has replicas. "evenly": an expert's tokens are divided evenly over its replicas; "chosen": each of 8 sources chooses for each of
+/// its tokens by what it has given each rank since the window began.
 /// </summary>
 internal static class BalanceReplay
 {
     private const int Ranks = 8;
     private const int Slots = 80;
     private const int Budget = 32;
-    private static readonly string[] Names = ["static", "EPLB evenly", "EPLB chosen", "conclave evenly", "conclave chosen", $"budget {Budget} evenly", $"budget {Budget} chosen", "bound"];
+    private static readonly string[] Names =
+    [
+        "static", "EPLB evenly", "EPLB chosen", "conclave evenly", "conclave chosen", $"budget {Budget} evenly", $"budget {Budget} chosen", "bound",
+    ];
+
 
     public static void Print(IReadOnlyList<LoadWindow> windows)
     {
@@ -33,7 +38,8 @@ internal static class BalanceReplay
             ExpertPlacement within = PlacementPlanner.Plan(shape, past, limited, Budget);
             double[] scores =
             [
-                Evenly(fixedPlacement, next), Evenly(published, next), Chosen(published, next), Evenly(ours, next), Chosen(ours, next), Evenly(within, next), Chosen(within, next),
+                Evenly(fixedPlacement, next), Evenly(published, next), Chosen(published, next), Evenly(ours, next), Chosen(ours, next),
+                Evenly(within, next), Chosen(within, next),
                 Enumerable.Range(0, layers).Average(layer => LoadBalance.LowerBound(shape, next.Layer(layer))) - 1,
             ];
             Console.WriteLine(

@@ -6,7 +6,7 @@ using Conclave.Testing;
 // Placement of experts.
 //   Placement time                                      how long planning takes, EPLB and conclave
 //   Placement record FILE [TOKENS [ENGLISH [CHINESE]]]  fable writes; loads in windows of TOKENS (65536), so many ENGLISH (8) ones, then CHINESE (6)
-//   Placement replay FILE                               planned on window i, scored on i + 1
+//   Placement replay [FILE]                             planned on window i, scored on i + 1; default: the recording of the tests
 switch (args)
 {
     case ["time"]:
@@ -24,10 +24,13 @@ switch (args)
         }
 
         return 0;
+    case ["replay"]:
+        BalanceReplay.Print(LoadWindow.Read(Repository.Data("placement", "fable-loads.jsonl")));
+        return 0;
     case ["replay", string file]:
         BalanceReplay.Print(LoadWindow.Read(file));
         return 0;
     default:
-        Console.Error.WriteLine("Placement time | record FILE [TOKENS [ENGLISH [CHINESE]]] | replay FILE");
+        Console.Error.WriteLine("Placement time | record FILE [TOKENS [ENGLISH [CHINESE]]] | replay [FILE]");
         return 2;
 }

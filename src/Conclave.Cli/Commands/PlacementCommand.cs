@@ -13,7 +13,9 @@ internal static class PlacementCommand
     {
         Option<string> loads = new("--loads")
         {
-            Description = "A JSON object: \"load\" (layers × experts), \"replicas\" (slots of all ranks), \"groups\", \"nodes\", \"gpus\"", HelpName = "FILE", Required = true,
+            Description = "A JSON object: \"load\" (layers × experts), \"replicas\" (slots of all ranks), \"groups\", \"nodes\", \"gpus\"",
+            HelpName = "FILE",
+            Required = true,
         };
         Option<string> algorithm = new("--algorithm")
         {

@@ -6,8 +6,8 @@ internal static class HostSearch
     private const double Good = 1.002;
 
     /// <summary>
-    /// The exchange that brings the heaviest host and the lightest nearest to each other; where none does, the heaviest and the next lightest, and so on. Null where hosts are even
-    /// or nothing helps.
+    /// The exchange that brings the heaviest host and the lightest nearest to each other; where none does, the heaviest and the next lightest, and so on.
+    /// Null where hosts are even or nothing helps.
     /// </summary>
     public static PlanStep? Find(LayerPlan plan)
     {

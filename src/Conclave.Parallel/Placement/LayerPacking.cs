@@ -1,12 +1,14 @@
 namespace Conclave.Parallel.Placement;
 
 /// <summary>
-/// A first placement of a layer: longest processing time first, under the rules that no rank holds an expert twice, that replicas are on different hosts while there are any, and, where
-/// groups stay on hosts, that one replica of each expert is on its group's host.
+/// A first placement of a layer: longest processing time first, under the rules that no rank holds an expert twice, that replicas are on different hosts
+/// while there are any, and, where groups stay on hosts, that one replica of each expert is on its group's host.
 /// </summary>
 internal static class LayerPacking
 {
-    /// <summary>Fills a plan that has begun. Returns what the heaviest rank has at least where all replicas stay with their groups, 0 where groups do not stay on hosts.</summary>
+    /// <summary>
+    /// Fills a plan that has begun. Returns what the heaviest rank has at least where all replicas stay with their groups, 0 where groups do not stay on hosts.
+    /// </summary>
     public static double Pack(LayerPlan plan)
     {
         PlacementShape shape = plan.Shape;
@@ -127,8 +129,8 @@ internal static class LayerPacking
     }
 
     /// <summary>
-    /// Of the ranks without the expert that have a free slot which is not reserved: on the hosts with the fewest replicas, among these on those that will have least to do, the
-    /// lightest. −1 where there is none.
+    /// Of the ranks without the expert that have a free slot which is not reserved: on the hosts with the fewest replicas, among these on those that will
+    /// have least to do, the lightest. −1 where there is none.
     /// </summary>
     private static int LightestFor(LayerPlan plan, int expert, int[] free, int[] onHost, int[] hostFree, int[] pending, double[] expected)
     {

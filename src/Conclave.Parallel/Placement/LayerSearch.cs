@@ -18,8 +18,8 @@ internal static class LayerSearch
     private const double LeastCopies = 0.5;
 
     /// <summary>
-    /// Exchanges experts until the heaviest rank is good or nothing helps. Where groups stay on hosts, first replicas away from home are exchanged between hosts until these are
-    /// even, though a rank may have more to do for a while. Then ranks exchange experts, a host's among themselves where groups stay.
+    /// Exchanges experts until the heaviest rank is good or nothing helps. Where groups stay on hosts, first replicas away from home are exchanged between
+    /// hosts until these are even, though a rank may have more to do for a while. Then ranks exchange experts, a host's among themselves where groups stay.
     /// </summary>
     public static void Refine(LayerPlan plan)
     {
@@ -181,7 +181,9 @@ internal static class LayerSearch
         return best;
     }
 
-    /// <summary>The two largest loads of the ranks that hold each expert; infinite where a rank holds it twice, as EPLB allows: its replicas are left alone.</summary>
+    /// <summary>
+    /// The two largest loads of the ranks that hold each expert; infinite where a rank holds it twice, as EPLB allows: its replicas are left alone.
+    /// </summary>
     private static (double First, double Second)[] HeaviestHolders(LayerPlan plan)
     {
         (double First, double Second)[] holders = new (double, double)[plan.Shape.Experts];
@@ -201,11 +203,9 @@ internal static class LayerSearch
         return holders;
     }
 
-    private static bool IsBetter(PlanStep step, PlanStep? best, double top)
-    {
-        return best is not { } other
-            || (top - step.Load) * Math.Max(other.Copies, LeastCopies) > (top - other.Load) * Math.Max(step.Copies, LeastCopies);
-    }
+    private static bool IsBetter(PlanStep step, PlanStep? best, double top) =>
+        best is not { } other
+        || (top - step.Load) * Math.Max(other.Copies, LeastCopies) > (top - other.Load) * Math.Max(step.Copies, LeastCopies);
 
     /// <summary>True where an expert's host stays, or may go.</summary>
     private static bool MayDrop(LayerPlan plan, int expert, int rank)

@@ -10,7 +10,8 @@ public static class LoadHistory
     private const double Unlike = 0.2;
 
     /// <summary>
-    /// The window plus a part of the past, layer by layer: ½ · max(0, 1 − d ÷ 0.2) of it, where d = ½ Σ |p − q| is the total variation distance between the shares of experts in both.
+    /// The window plus a part of the past, layer by layer: ½ · max(0, 1 − d ÷ 0.2) of it, where d = ½ Σ |p − q| is the total variation distance between the
+    /// shares of experts in both.
     /// </summary>
     /// <param name="past">What this returned for the windows before; null before the first.</param>
     /// <param name="window">The loads of the newest window.</param>

@@ -10,8 +10,8 @@ public sealed record PlacementInput(PlacementShape Shape, ExpertLoads Loads)
     private const int MostSlotsOfAllLayers = 1 << 26;
 
     /// <summary>
-    /// Reads an object with the fields of published EPLB cases: "load" (layers × experts), "replicas" (slots of all ranks), "groups" of experts, "nodes" (hosts) and "gpus" (ranks).
-    /// Other fields are ignored.
+    /// Reads an object with the fields of published EPLB cases: "load" (layers × experts), "replicas" (slots of all ranks), "groups" of experts, "nodes" (hosts)
+    /// and "gpus" (ranks). Other fields are ignored.
     /// </summary>
     /// <exception cref="UserErrorException">A field is missing or out of range, or they cannot be together.</exception>
     public static PlacementInput Read(JsonCursor input)

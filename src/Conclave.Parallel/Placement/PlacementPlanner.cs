@@ -3,9 +3,9 @@ using Conclave.Primitives;
 namespace Conclave.Parallel.Placement;
 
 /// <summary>
-/// Conclave's own placement. As EPLB it gives slots to the experts with the largest load per replica and keeps groups of experts on hosts; unlike it, only one replica of each expert must
-/// be on its group's host: the others go to different hosts, which evens the load of hosts and lets an expert survive one. Packing is refined by local search. With a move
-/// budget it changes a previous placement by the steps that gain most for each copied expert.
+/// Conclave's own placement. As EPLB it gives slots to the experts with the largest load per replica and keeps groups of experts on hosts; unlike it, only
+/// one replica of each expert must be on its group's host: the others go to different hosts, which evens the load of hosts and lets an expert survive the loss of
+/// one. Packing is refined by local search. With a move budget it changes a previous placement by the steps that gain most for each copied expert.
 /// </summary>
 public static class PlacementPlanner
 {
@@ -13,7 +13,9 @@ public static class PlacementPlanner
     /// <param name="shape">Experts, slots and ranks.</param>
     /// <param name="loads">What the placement is for.</param>
     /// <param name="previous">Where the weights are now; its epoch is followed by the new one's.</param>
-    /// <param name="moveBudget">Most experts that may be copied to a rank that does not have them, all layers together; null: any number. Needs <paramref name="previous"/>.</param>
+    /// <param name="moveBudget">
+    /// Most experts that may be copied to a rank that does not have them, all layers together; null: any number. Needs <paramref name="previous"/>.
+    /// </param>
     /// <exception cref="UserErrorException">Loads, shape and previous placement do not belong together, or the budget is negative or without a previous placement.</exception>
     public static ExpertPlacement Plan(PlacementShape shape, ExpertLoads loads, ExpertPlacement? previous = null, int? moveBudget = null)
     {

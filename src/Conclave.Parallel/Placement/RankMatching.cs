@@ -3,7 +3,10 @@ namespace Conclave.Parallel.Placement;
 /// <summary>Ranks of a host are alike, and so are hosts of one size: which of them gets what is chosen so that few experts must be copied.</summary>
 internal static class RankMatching
 {
-    /// <summary>Reorders the slots of a layer: hosts, then ranks of a host, greedily by how many experts they share with the previous placement; experts that stay keep their slot.</summary>
+    /// <summary>
+    /// Reorders the slots of a layer: hosts, then ranks of a host, greedily by how many experts they share with the previous placement; experts that stay keep
+    /// their slot.
+    /// </summary>
     public static void Match(PlacementShape shape, ReadOnlySpan<int> previous, Span<int> slots)
     {
         int[] firstRank = [.. Enumerable.Range(0, shape.Ranks).GroupBy(shape.HostOf).Select(ranks => ranks.First()), shape.Ranks];
