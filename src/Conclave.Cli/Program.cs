@@ -98,6 +98,7 @@ internal static class Program
             TemplateCommand.Create(),
             InspectCommand.Create(),
             SynthCommand.Create(),
+            PlacementCommand.Create(),
             BenchCommand.Create(),
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));

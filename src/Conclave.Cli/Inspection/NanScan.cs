@@ -17,7 +17,7 @@ internal static class NanScan
     public static IReadOnlyList<NanFinding> Run(Checkpoint checkpoint, CancellationToken cancellation)
     {
         List<NanFinding> findings = [];
-        Parallel.ForEach(
+        System.Threading.Tasks.Parallel.ForEach(
             checkpoint.Tensors.Where(tensor => tensor.Format == ElementFormat.F8_E4M3),
             new ParallelOptions { CancellationToken = cancellation },
             tensor =>
