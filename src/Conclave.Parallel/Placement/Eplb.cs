@@ -95,7 +95,7 @@ public static class Eplb
     /// <param name="weights">By item.</param>
     /// <param name="packs">How many packs; divides the number of items.</param>
     /// <param name="packed">The items of pack 0 in the order in which they came, then those of pack 1, …</param>
-    private static void Pack(ReadOnlySpan<double> weights, int packs, Span<int> packed)
+    internal static void Pack(ReadOnlySpan<double> weights, int packs, Span<int> packed)
     {
         int size = weights.Length / packs;
         Span<int> items = new int[weights.Length];

@@ -39,7 +39,7 @@ internal static class LayerPacking
         }
 
         int[] onHost = new int[shape.Hosts];
-        bool crowded = false;
+        List<int> crowded = [];
         foreach (int expert in order)
         {
             onHost.AsSpan().Clear();
@@ -68,30 +68,41 @@ internal static class LayerPacking
                 free[filled]--;
                 hostFree[shape.HostOf(filled)]--;
                 expected[shape.HostOf(filled)] += shape.KeepsGroups && home < 0 ? plan.Shares[expert] : 0;
-                crowded |= onHost[shape.HostOf(filled)]++ > 0 && replica < shape.Hosts;
+                if (onHost[shape.HostOf(filled)]++ > 0 && replica < shape.Hosts)
+                {
+                    crowded.Add(expert);
+                }
             }
         }
 
         // Step 4: the last replicas may have found free slots only where their expert was already.
-        for (int slot = 0; crowded && slot < shape.Slots; slot++)
+        foreach (int expert in crowded)
         {
-            Spread(plan, slot);
+            Spread(plan, expert);
         }
 
         return grouped;
     }
 
-    /// <summary>Where a slot's expert has another replica on the host but none on some other, exchanges it with one there whose load is nearest, if any may be.</summary>
-    private static void Spread(LayerPlan plan, int slot)
+    /// <summary>
+    /// Where an expert has two replicas on a host but none on some other, exchanges one of them with a replica there whose load is nearest, if any may be.
+    /// </summary>
+    private static void Spread(LayerPlan plan, int expert)
     {
         PlacementShape shape = plan.Shape;
-        int expert = plan.Experts[slot];
-        int rank = slot / shape.SlotsPerRank;
-        if (plan.Replicas[expert] == 1 || plan.OnHost(shape.HostOf(rank)).Count(expert) == 1)
+        int slot = plan.Experts.IndexOf(expert);
+        while (plan.OnHost(shape.HostOf(slot / shape.SlotsPerRank)).Count(expert) == 1)
         {
-            return;
+            int next = plan.Experts[(slot + 1)..].IndexOf(expert);
+            if (next < 0)
+            {
+                return;
+            }
+
+            slot += next + 1;
         }
 
+        int rank = slot / shape.SlotsPerRank;
         int partner = -1;
         double nearest = double.PositiveInfinity;
         for (int other = 0; other < shape.Slots; other++)
@@ -192,43 +203,38 @@ internal static class LayerPacking
         return receiver;
     }
 
-    /// <summary>Packs groups to hosts, from the heaviest to the lightest. Returns the mean rank's load of the heaviest host.</summary>
+    /// <summary>Packs groups to hosts as EPLB does. Returns the mean rank's load of the heaviest host.</summary>
     private static double ChooseHomes(LayerPlan plan, int[] pending, double[] expected)
     {
         PlacementShape shape = plan.Shape;
         int size = shape.Experts / shape.Groups;
-        double[] keys = new double[shape.Groups];
-        for (int group = 0; group < keys.Length; group++)
+        double[] groupLoads = new double[shape.Groups];
+        for (int expert = 0; expert < shape.Experts; expert++)
         {
-            foreach (double load in plan.Loads.Slice(group * size, size))
-            {
-                keys[group] -= load;
-            }
+            groupLoads[expert / size] += plan.Loads[expert];
         }
 
-        int[] order = [.. Enumerable.Range(0, shape.Groups).OrderBy(group => keys[group])];
-        double[] hostLoads = new double[shape.Hosts];
-        foreach (int group in order)
+        int[] packed = new int[shape.Groups];
+        Eplb.Pack(groupLoads, shape.Hosts, packed);
+        int perHost = shape.Groups / shape.Hosts;
+        double heaviest = 0;
+        for (int host = 0; host < shape.Hosts; host++)
         {
-            int lightest = -1;
-            for (int host = 0; host < shape.Hosts; host++)
+            double load = 0;
+            foreach (int group in packed.AsSpan(host * perHost, perHost))
             {
-                if (pending[host] < shape.Experts / shape.Hosts && (lightest < 0 || hostLoads[host] < hostLoads[lightest]))
+                load += groupLoads[group];
+                pending[host] += size;
+                plan.Homes.Slice(group * size, size).Fill(host);
+                foreach (double share in plan.Shares.Slice(group * size, size))
                 {
-                    lightest = host;
+                    expected[host] += share;
                 }
             }
 
-            plan.Homes.Slice(group * size, size).Fill(lightest);
-            foreach (double share in plan.Shares.Slice(group * size, size))
-            {
-                expected[lightest] += share;
-            }
-
-            pending[lightest] += size;
-            hostLoads[lightest] -= keys[group];
+            heaviest = Math.Max(heaviest, load);
         }
 
-        return hostLoads.Max() * shape.Hosts / shape.Ranks;
+        return heaviest * shape.Hosts / shape.Ranks;
     }
 }
