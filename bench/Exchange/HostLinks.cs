@@ -9,9 +9,12 @@ namespace Conclave.ExchangeBench;
 /// <param name="bytesPerSecond">Of each host; infinity: no limit.</param>
 internal sealed class HostLinks(Topology topology, double bytesPerSecond)
 {
+    // What network cards and sockets take before they are rid of it, so that a link does not stand still while its ranks compute.
+    private static readonly long Backlog = Stopwatch.Frequency / 500;
+
     private readonly long[] _freeAt = new long[topology.HostOfRank.Max() + 1];
 
-    /// <summary>Takes the link of a rank's host for a message, if it is free.</summary>
+    /// <summary>Takes the link of a rank's host for a message, if it is free soon enough.</summary>
     public bool TryTake(int rank, int peer, int bytes)
     {
         if (topology.Between(rank, peer) != LinkClass.CrossHost)
@@ -22,8 +25,8 @@ internal sealed class HostLinks(Topology topology, double bytesPerSecond)
         ref long freeAt = ref _freeAt[topology.HostOfRank[rank]];
         long now = Stopwatch.GetTimestamp();
         long before = Volatile.Read(ref freeAt);
-        return before <= now
-            && Interlocked.CompareExchange(ref freeAt, now + (long)(bytes / bytesPerSecond * Stopwatch.Frequency), before) == before;
+        long after = Math.Max(now, before) + (long)(bytes / bytesPerSecond * Stopwatch.Frequency);
+        return before <= now + Backlog && Interlocked.CompareExchange(ref freeAt, after, before) == before;
     }
 }
 
