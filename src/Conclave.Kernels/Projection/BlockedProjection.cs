@@ -56,7 +56,8 @@ internal static unsafe class BlockedProjection<TLoops>
                 if (panels)
                 {
                     rows = nint.Min(rows, PanelRows);
-                    Panel(weights, firstRow + row, (int)rows, arranged, inputs, target, outputStride, aligned);
+                    int following = (int)nint.Min(PanelRows, rowCount - row - rows);
+                    Panel(weights, firstRow + row, (int)rows, following, arranged, inputs, target, outputStride, aligned);
                 }
                 else
                 {
@@ -147,9 +148,12 @@ internal static unsafe class BlockedProjection<TLoops>
         return arranged;
     }
 
-    /// <summary>Many inputs: a panel of rows is decoded and stays in the second cache; one tile of inputs after the other is scaled for it.</summary>
+    /// <summary>
+    /// Many inputs: a panel of rows is decoded and stays in the second cache; one tile of inputs after the other is scaled for it. Meanwhile the next panel's
+    /// weights, of which <paramref name="following"/> rows are to come, are on their way from memory.
+    /// </summary>
     private static void Panel(
-        TensorView weights, nint firstRow, int rows, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
+        TensorView weights, nint firstRow, int rows, int following, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
         PanelLayout layout = new(k, inputs);
@@ -172,6 +176,10 @@ internal static unsafe class BlockedProjection<TLoops>
                 DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length), scratch + layout.Tail);
             }
 
+            bool ends = start + count == k;
+            nint next = ends ? 0 : start + Segment;
+            WeightsAhead ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
+            nint linesForTile = ahead.Lines / (Share(inputs, layout.TileInputs) * Classes * Share(rows, TileRows)) + 1;
             int tileInputs;
             for (int i = 0; i < inputs; i += tileInputs)
             {
@@ -187,11 +195,12 @@ internal static unsafe class BlockedProjection<TLoops>
                         tile = scratch + layout.Scaled;
                     }
 
-                    bool last = start + count == k && c == Classes - 1;
+                    bool last = ends && c == Classes - 1;
                     for (int row = 0; row < rows; row += TileRows)
                     {
                         float* panel = decoded + (row * length) + (c * (length / Classes) * TileRows);
                         float* lanes = partials + (row * tileInputs * TLoops.Lanes);
+                        ahead.Prefetch(linesForTile);
                         TLoops.Tile(tileInputs, panel, tile, vectors, lanes, start == 0 && c == 0, last ? sums : null);
                         if (last)
                         {
@@ -316,6 +325,41 @@ internal static unsafe class BlockedProjection<TLoops>
         (nint block, nint offset) = Math.DivRem(column, scales.BlockColumns);
         scale = scales.Row(row)[block];
         return nint.Min(limit, scales.BlockColumns - offset);
+    }
+
+    /// <summary>A segment of weight rows that will be decoded next, asked for a few lines at a time while others are multiplied.</summary>
+    private ref struct WeightsAhead
+    {
+        private readonly nint _stride;
+        private readonly nint _bytes;
+        private byte* _row;
+        private nint _offset;
+        private nint _left;
+
+        public WeightsAhead(TensorView weights, nint firstRow, int rows, nint start, nint count)
+        {
+            _stride = weights.RowStride * TLoops.ElementBytes;
+            _bytes = count * TLoops.ElementBytes;
+            _row = weights.RowPointer(0) + (firstRow * _stride) + (start * TLoops.ElementBytes);
+            _left = rows;
+        }
+
+        public readonly nint Lines => _left * ((_bytes + Alignment - 1) / Alignment);
+
+        public void Prefetch(nint lines)
+        {
+            for (; lines > 0 && _left > 0; lines--)
+            {
+                Sse.Prefetch1(_row + _offset);
+                _offset += Alignment;
+                if (_offset >= _bytes)
+                {
+                    _offset = 0;
+                    _row += _stride;
+                    _left--;
+                }
+            }
+        }
     }
 
     /// <summary>Where in the scratch memory few inputs keep what; in floats.</summary>

@@ -47,12 +47,12 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         fixed (int* sources = rows.Sources)
         {
             InputRows inputs = new(input.Rows == 0 ? 0 : (nint)input.PointerF32(0), input.RowStride, (nint)sources);
-            team.Run(new InnerPass(experts, rows.Offsets, inputs, (float*)memory, memory + shared, own, projection, team, WorkParts.Count(2 * matrixBytes, average, team.Count), &next));
+            team.Run(new InnerPass(experts, rows.Offsets, inputs, (float*)memory, memory + shared, own, projection, team, new WorkParts(2 * matrixBytes, average, team.Count), &next));
         }
 
         next = -1;
         team.Run(new OutputPass(
-            experts, rows.Offsets, (float*)memory, output, memory + shared, own, team, WorkParts.Count(matrixBytes, average, team.Count), &next));
+            experts, rows.Offsets, (float*)memory, output, memory + shared, own, team, new WorkParts(matrixBytes, average, team.Count), &next));
     }
 
     private static void OneShape(in MlpWeights expert, nint inner, int index)
@@ -71,7 +71,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         private readonly nint _rows;
         private readonly ReadOnlySpan<int> _offsets;
 
-        public Part(ReadOnlySpan<int> offsets, nint rows, int part, int parts)
+        public Part(ReadOnlySpan<int> offsets, nint rows, in WorkParts parts, int part)
         {
             _offsets = offsets;
             _rows = rows;
@@ -81,7 +81,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
                 total += Cost(expert) * rows;
             }
 
-            (_first, _end) = WorkRange.Of(total, part, parts);
+            (_first, _end) = parts.Of(total, part);
         }
 
         /// <summary>The rows of one expert in this part; <paramref name="start"/> is what the experts before it cost, and is moved on.</summary>
@@ -107,7 +107,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
 
     private readonly ref struct InnerPass(
         ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, InputRows inputs, float* activations, byte* first, nint own, nint projection, WorkerTeam team,
-        int parts, int* next) : IWork
+        WorkParts parts, int* next) : IWork
     {
         private readonly ReadOnlySpan<MlpWeights> _experts = experts;
         private readonly ReadOnlySpan<int> _offsets = offsets;
@@ -117,9 +117,9 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
             nint inner = _experts[0].Gate.Rows;
             byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
             float* up = (float*)(scratch + projection);
-            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            for (int part = Interlocked.Increment(ref *next); part < parts.Count; part = Interlocked.Increment(ref *next))
             {
-                Run(new Part(_offsets, inner, part, parts), inner, scratch, up);
+                Run(new Part(_offsets, inner, parts, part), inner, scratch, up);
             }
         }
 
@@ -148,7 +148,7 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
 
     private readonly ref struct OutputPass(
         ReadOnlySpan<MlpWeights> experts, ReadOnlySpan<int> offsets, float* activations, TensorView output, byte* first, nint own, WorkerTeam team,
-        int parts, int* next) : IWork
+        WorkParts parts, int* next) : IWork
     {
         private readonly ReadOnlySpan<MlpWeights> _experts = experts;
         private readonly ReadOnlySpan<int> _offsets = offsets;
@@ -157,9 +157,9 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
         {
             nint inner = _experts[0].Gate.Rows;
             byte* scratch = worker == 0 ? first : team.Scratch(worker, own);
-            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            for (int part = Interlocked.Increment(ref *next); part < parts.Count; part = Interlocked.Increment(ref *next))
             {
-                Run(new Part(_offsets, output.Columns, part, parts), inner, scratch);
+                Run(new Part(_offsets, output.Columns, parts, part), inner, scratch);
             }
         }
 

@@ -15,15 +15,15 @@ internal static unsafe class ProjectionMatMul<TProjection>
         if (input.Rows > 0 && weights.Rows > 0)
         {
             int next = -1;
-            team.Run(new Work(weights, input, output, team, WorkParts.Count(weights.ByteLength, input.Rows, team.Count), &next));
+            team.Run(new Work(weights, input, output, team, new WorkParts(weights.ByteLength, input.Rows, team.Count), &next));
         }
     }
 
-    /// <summary>One of <paramref name="parts"/> parts of the weight rows, for all inputs, on the calling thread.</summary>
+    /// <summary>A part of the weight rows, for all inputs, on the calling thread.</summary>
     public static void RunPart(
-        TensorView weights, int part, int parts, InputRows input, int m, float* output, nint outputStride, byte* scratch)
+        TensorView weights, in WorkParts parts, int part, InputRows input, int m, float* output, nint outputStride, byte* scratch)
     {
-        (nint first, nint end) = WorkRange.Of((weights.Rows + RowsTogether - 1) / RowsTogether, part, parts);
+        (nint first, nint end) = parts.Of((weights.Rows + RowsTogether - 1) / RowsTogether, part);
         first *= RowsTogether;
         end = nint.Min(end * RowsTogether, weights.Rows);
         if (first < end)
@@ -32,16 +32,16 @@ internal static unsafe class ProjectionMatMul<TProjection>
         }
     }
 
-    private readonly struct Work(TensorView weights, TensorView input, TensorView output, WorkerTeam team, int parts, int* next) : IWork
+    private readonly struct Work(TensorView weights, TensorView input, TensorView output, WorkerTeam team, WorkParts parts, int* next) : IWork
     {
         public void Run(int worker, int workers)
         {
             int m = checked((int)input.Rows);
             byte* scratch = team.Scratch(worker, TProjection.ScratchBytes(weights.Columns, m));
             InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
-            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            for (int part = Interlocked.Increment(ref *next); part < parts.Count; part = Interlocked.Increment(ref *next))
             {
-                RunPart(weights, part, parts, rows, m, output.PointerF32(0), output.RowStride, scratch);
+                RunPart(weights, parts, part, rows, m, output.PointerF32(0), output.RowStride, scratch);
             }
         }
     }

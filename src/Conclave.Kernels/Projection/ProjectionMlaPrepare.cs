@@ -77,11 +77,11 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
     /// <summary>The projection whose rows are heads of queries, divided into whole heads.</summary>
     private readonly struct Heads(LatentAttentionShape shape, TensorView projection, RotaryAngles angles, TensorView query, int tokens)
     {
-        public int Parts(int workers) => int.Min(shape.Heads, WorkParts.Count(projection.ByteLength, tokens, workers));
+        public WorkParts Parts(int workers) => new(projection.ByteLength, tokens, workers, shape.Heads);
 
-        public void Run(int part, int parts, InputRows input, byte* scratch)
+        public void Run(in WorkParts parts, int part, InputRows input, byte* scratch)
         {
-            (nint first, nint end) = WorkRange.Of(shape.Heads, part, parts);
+            (nint first, nint end) = parts.Of(shape.Heads, part);
             nint row = first * shape.QueryDim;
             float* output = query.PointerF32(0) + row;
             TProjection.Run(projection, row, (end - first) * shape.QueryDim, input, tokens, output, query.RowStride, scratch);
@@ -103,24 +103,24 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
         public void Run(int worker, int workers)
         {
             int tokens = (int)input.Rows;
-            int queryParts = weights.QueryDown is { } down ? WorkParts.Count(down.ByteLength, tokens, workers) : heads.Parts(workers);
-            int latentParts = WorkParts.Count(weights.LatentDown.ByteLength, tokens, workers);
+            WorkParts queryParts = weights.QueryDown is { } down ? new WorkParts(down.ByteLength, tokens, workers) : heads.Parts(workers);
+            WorkParts latentParts = new(weights.LatentDown.ByteLength, tokens, workers);
             InputRows rows = new((nint)input.PointerF32(0), input.RowStride);
             byte* own = scratch.Of(worker);
-            for (int part = Interlocked.Increment(ref *next); part < queryParts + latentParts; part = Interlocked.Increment(ref *next))
+            for (int part = Interlocked.Increment(ref *next); part < queryParts.Count + latentParts.Count; part = Interlocked.Increment(ref *next))
             {
-                if (part >= queryParts)
+                if (part >= queryParts.Count)
                 {
                     ProjectionMatMul<TProjection>.RunPart(
-                        weights.LatentDown, part - queryParts, latentParts, rows, tokens, latents, weights.LatentDown.Rows, own);
+                        weights.LatentDown, latentParts, part - queryParts.Count, rows, tokens, latents, weights.LatentDown.Rows, own);
                 }
                 else if (weights.QueryDown is { } matrix)
                 {
-                    ProjectionMatMul<TProjection>.RunPart(matrix, part, queryParts, rows, tokens, compressed, matrix.Rows, own);
+                    ProjectionMatMul<TProjection>.RunPart(matrix, queryParts, part, rows, tokens, compressed, matrix.Rows, own);
                 }
                 else
                 {
-                    heads.Run(part, queryParts, rows, own);
+                    heads.Run(queryParts, part, rows, own);
                 }
             }
         }
@@ -133,10 +133,10 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
         {
             byte* own = scratch.Of(worker);
             float* normalized = (float*)own;
-            int parts = heads.Parts(workers);
+            WorkParts parts = heads.Parts(workers);
             finish.Run(worker, workers);
             bool isNormalized = false;
-            for (int part = Interlocked.Increment(ref *next); part < parts; part = Interlocked.Increment(ref *next))
+            for (int part = Interlocked.Increment(ref *next); part < parts.Count; part = Interlocked.Increment(ref *next))
             {
                 if (!isNormalized)
                 {
@@ -144,7 +144,7 @@ internal sealed unsafe class ProjectionMlaPrepare<TProjection, TSimd, TVector> :
                     isNormalized = true;
                 }
 
-                heads.Run(part, parts, new InputRows((nint)normalized, weights.QueryRank), own + compressedBytes);
+                heads.Run(parts, part, new InputRows((nint)normalized, weights.QueryRank), own + compressedBytes);
             }
         }
 
