@@ -13,7 +13,7 @@ internal unsafe interface IAvx512Weights
     /// </summary>
     static abstract int Interleaving { get; }
 
-    /// <summary>What activations are multiplied by (a power of two) where weights come from <see cref="TryLoad"/>.</summary>
+    /// <summary>What activations are multiplied by (a power of two) where weights come from <see cref="Vector"/>.</summary>
     static abstract float InputFactor { get; }
 
     /// <summary>The same for weights from <see cref="Load"/>.</summary>
@@ -26,10 +26,13 @@ internal unsafe interface IAvx512Weights
     static abstract void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
 
     /// <summary>
-    /// Decodes a group on a shorter way that most weights can go. Returns false, with undefined vectors, where one of them cannot: then <see cref="Load"/>
-    /// gives them all, multiplied by InputFactor ÷ LoadInputFactor.
+    /// Begins to decode a group on a shorter way that most weights can go; <see cref="Vector"/> makes the vectors out of the two halves, one when it is
+    /// needed, which takes fewer registers. Returns false where a weight cannot: then <see cref="Load"/> gives them all, multiplied by InputFactor ÷ LoadInputFactor.
     /// </summary>
-    static abstract bool TryLoad(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
+    static abstract bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b);
+
+    /// <summary>Vector <paramref name="j"/> (a constant) of the group at <paramref name="p"/>, which was unpacked.</summary>
+    static abstract Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b);
 }
 
 internal readonly unsafe struct Avx512F32 : IAvx512Weights
@@ -43,13 +46,6 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
     public static float OutputFactor => 1f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
-    {
-        Load(p, out v0, out v1, out v2, out v3);
-        return true;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
     {
         v0 = Avx512F.LoadVector512((float*)p);
@@ -57,6 +53,16 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
         v2 = Avx512F.LoadVector512((float*)p + 32);
         v3 = Avx512F.LoadVector512((float*)p + 48);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    {
+        a = b = default;
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => Avx512F.LoadVector512((float*)p + (16 * j));
 }
 
 internal readonly unsafe struct Avx512BF16 : IAvx512Weights
@@ -70,22 +76,20 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
     public static float OutputFactor => 1f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
-    {
-        Load(p, out v0, out v1, out v2, out v3);
-        return true;
-    }
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3) =>
+        Avx512Halfwords<Avx512BF16>.Load(p, out v0, out v1, out v2, out v3);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b) => Avx512Halfwords<Avx512BF16>.Unpack(p, out a, out b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => j switch
     {
-        Vector512<uint> words = Avx512F.LoadVector512((uint*)p);
-        v0 = Avx512F.ShiftLeftLogical(words, 16).AsSingle();
-        v1 = Avx512F.And(words, Vector512.Create(0xFFFF0000u)).AsSingle();
-        words = Avx512F.LoadVector512((uint*)p + 16);
-        v2 = Avx512F.ShiftLeftLogical(words, 16).AsSingle();
-        v3 = Avx512F.And(words, Vector512.Create(0xFFFF0000u)).AsSingle();
-    }
+        0 => Avx512F.ShiftLeftLogical(a, 16).AsSingle(),
+        1 => Avx512F.And(a, Vector512.Create(0xFFFF0000u)).AsSingle(),
+        2 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
+        _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
+    };
 }
 
 internal readonly unsafe struct Avx512F16 : IAvx512Weights
@@ -99,22 +103,20 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
     public static float OutputFactor => 1f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
-    {
-        Load(p, out v0, out v1, out v2, out v3);
-        return true;
-    }
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3) =>
+        Avx512Halfwords<Avx512F16>.Load(p, out v0, out v1, out v2, out v3);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b) => Avx512Halfwords<Avx512F16>.Unpack(p, out a, out b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => j switch
     {
-        Vector512<uint> words = Avx512F.LoadVector512((uint*)p);
-        v0 = Decode(Avx512F.ShiftLeftLogical(words, 16));
-        v1 = Decode(words);
-        words = Avx512F.LoadVector512((uint*)p + 16);
-        v2 = Decode(Avx512F.ShiftLeftLogical(words, 16));
-        v3 = Decode(words);
-    }
+        0 => Decode(Avx512F.ShiftLeftLogical(a, 16)),
+        1 => Decode(a),
+        2 => Decode(Avx512F.ShiftLeftLogical(b, 16)),
+        _ => Decode(b),
+    };
 
     /// <summary>
     /// Decodes the upper half of each element. With a the magnitude read as if it had an implicit one, a normal value is a and a subnormal one
@@ -128,6 +130,29 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
         Vector512<float> subnormal = Avx512F.FusedMultiplySubtract(normal, Vector512.Create(2f), Vector512.Create(6.103515625e-05f));
         Vector512<uint> value = Avx512F.Min(normal, subnormal).AsUInt32();
         return Avx512F.TernaryLogic(value, upper, Vector512.Create(0x80000000u), 0xF8).AsSingle();
+    }
+}
+
+/// <summary>What formats of 16 bits, which have one way to be decoded, share.</summary>
+internal static unsafe class Avx512Halfwords<TWeights>
+    where TWeights : struct, IAvx512Weights
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Unpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    {
+        a = Avx512F.LoadVector512((uint*)p);
+        b = Avx512F.LoadVector512((uint*)p + 16);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        Unpack(p, out Vector512<uint> a, out Vector512<uint> b);
+        v0 = TWeights.Vector(0, p, a, b);
+        v1 = TWeights.Vector(1, p, a, b);
+        v2 = TWeights.Vector(2, p, a, b);
+        v3 = TWeights.Vector(3, p, a, b);
     }
 }
 
@@ -147,17 +172,26 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
+    /// <summary>The halves are the upper halves of binary32 values, of the even and of the odd bytes, two in each element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
     {
         Vector512<byte> codes = Avx512F.LoadVector512(p);
         Vector512<short> field = Vector512.Create(unchecked((short)0x87F0));
         Vector512<short> left = Avx512BW.ShiftLeftLogical(codes.AsInt16(), 8);
-        Vector512<uint> even = Avx512F.And(Avx512BW.ShiftRightArithmetic(left, 4), field).AsUInt32();
-        Vector512<uint> odd = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes.AsInt16(), 4), field).AsUInt32();
-        Halves(even, odd, out v0, out v1, out v2, out v3);
+        a = Avx512F.And(Avx512BW.ShiftRightArithmetic(left, 4), field).AsUInt32();
+        b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes.AsInt16(), 4), field).AsUInt32();
         return !Vector512.EqualsAny(Avx512F.And(codes, Vector512.Create((byte)0x78)), Vector512<byte>.Zero);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => j switch
+    {
+        0 => Avx512F.ShiftLeftLogical(a, 16).AsSingle(),
+        1 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
+        2 => Avx512F.And(a, Vector512.Create(0xFFFF0000u)).AsSingle(),
+        _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
@@ -169,26 +203,15 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
         Vector512<byte> table = Vector512.Create(Low, High, Low, High, Low, High, Low, High).AsByte();
         Vector512<byte> offsets = Avx512BW.Shuffle(table, Avx512BW.Min(magnitudes, Vector512.Create((byte)8)));
         Vector512<ushort> normalized = Avx512BW.Add(magnitudes, offsets).AsUInt16();
-
-        // The upper halves of binary32 values, for the even and the odd bytes.
         Vector512<ushort> field = Vector512.Create((ushort)0x0FF0);
         Vector512<ushort> sign = Vector512.Create((ushort)0x8000);
         Vector512<uint> even = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftLeftLogical(normalized, 4), field), Avx512BW.ShiftLeftLogical(codes.AsUInt16(), 8), sign, 0xF8).AsUInt32();
         Vector512<uint> odd = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftRightLogical(normalized, 4), field), codes.AsUInt16(), sign, 0xF8).AsUInt32();
-        Halves(even, odd, out v0, out v1, out v2, out v3);
-    }
-
-    /// <summary>Binary32 values out of their upper halves, two in each element.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Halves(
-        Vector512<uint> even, Vector512<uint> odd, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
-    {
-        Vector512<uint> upper = Vector512.Create(0xFFFF0000u);
-        v0 = Avx512F.ShiftLeftLogical(even, 16).AsSingle();
-        v1 = Avx512F.ShiftLeftLogical(odd, 16).AsSingle();
-        v2 = Avx512F.And(even, upper).AsSingle();
-        v3 = Avx512F.And(odd, upper).AsSingle();
+        v0 = Vector(0, p, even, odd);
+        v1 = Vector(1, p, even, odd);
+        v2 = Vector(2, p, even, odd);
+        v3 = Vector(3, p, even, odd);
     }
 }

@@ -26,7 +26,7 @@ internal static unsafe class BlockedProjection<TLoops>
     private const int RegisterRows = 32;
 
     // Inputs are read for each row of weights again, so those of one call should stay in the nearest cache.
-    private const int RegisterElements = 8192;
+    private const int RegisterElements = 9216;
 
     /// <summary>Up to how many inputs share one decoding of the weights.</summary>
     public const int InputsAtOnce = 96;
