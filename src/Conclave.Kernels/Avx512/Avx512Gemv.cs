@@ -19,7 +19,12 @@ internal static unsafe class Avx512Gemv<TWeights>
     private const int CacheLine = 64;
     private const int Group = 4 * 16;
 
-    private static int GroupBytes => Group * 4 / TWeights.Interleaving;
+    // Read once by each method: inlined everywhere, it would use up what the compiler allows for the loops.
+    private static int GroupBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Group * 4 / TWeights.Interleaving;
+    }
 
     /// <summary>
     /// An input times one row after the other, since memory is read fastest as one stream; the four classes keep the multiply-adds apart.
@@ -28,6 +33,7 @@ internal static unsafe class Avx512Gemv<TWeights>
     public static void Single(
         byte* weights, nint rowBytes, int rows, float* input, nint groups, nint segment, byte* tails, float* lanes, float* sums)
     {
+        int groupBytes = GroupBytes;
         nint total = groups + (tails is null ? 0 : 1);
         for (int row = 0; row < 4; row++)
         {
@@ -39,13 +45,13 @@ internal static unsafe class Avx512Gemv<TWeights>
             for (nint start = 0; start < total; start += segment)
             {
                 Vector512<float> a0 = default, a1 = default, a2 = default, a3 = default;
-                byte* end = p + (nint.Min(segment, groups - start) * GroupBytes);
+                byte* end = p + (nint.Min(segment, groups - start) * groupBytes);
                 bool partial = tails is not null && total - start <= segment;
                 while (true)
                 {
-                    for (; p < end; p += GroupBytes)
+                    for (; p < end; p += groupBytes)
                     {
-                        Prefetch(p + PrefetchDistance);
+                        Prefetch(p + PrefetchDistance, groupBytes);
                         if (TWeights.TryUnpack(p, out Vector512<uint> a, out Vector512<uint> b))
                         {
                             a0 = Avx512F.FusedMultiplyAdd(TWeights.Vector(0, p, a, b), Vector512.Load(x), a0);
@@ -67,8 +73,8 @@ internal static unsafe class Avx512Gemv<TWeights>
                         break;
                     }
 
-                    p = tails + (source * GroupBytes);
-                    end = p + GroupBytes;
+                    p = tails + (source * groupBytes);
+                    end = p + groupBytes;
                     partial = false;
                 }
 
@@ -88,6 +94,7 @@ internal static unsafe class Avx512Gemv<TWeights>
         byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums)
         where TCount : struct, ICount
     {
+        int groupBytes = GroupBytes;
         nint total = groups + (tails is null ? 0 : 1);
         for (int row = 0; row < 4; row += 2)
         {
@@ -107,15 +114,14 @@ internal static unsafe class Avx512Gemv<TWeights>
                 Vector512<float> b10 = default, b11 = default, b12 = default, b13 = default;
                 Vector512<float> b20 = default, b21 = default, b22 = default, b23 = default;
                 nint next = second;
-                byte* end = p + (nint.Min(segment, groups - start) * GroupBytes);
+                byte* end = p + (nint.Min(segment, groups - start) * groupBytes);
                 bool partial = tails is not null && total - start <= segment;
                 while (true)
                 {
-                    for (; p < end; p += GroupBytes)
+                    for (; p < end; p += groupBytes)
                     {
-                        Prefetch(ahead);
-                        Prefetch(ahead + GroupBytes);
-                        ahead += 2 * GroupBytes;
+                        Prefetch(ahead, 2 * groupBytes);
+                        ahead += 2 * groupBytes;
                         byte* q = p + next;
                         if (TWeights.TryUnpack(p, out Vector512<uint> a, out Vector512<uint> b) & TWeights.TryUnpack(q, out Vector512<uint> c, out Vector512<uint> d))
                         {
@@ -151,9 +157,9 @@ internal static unsafe class Avx512Gemv<TWeights>
                         break;
                     }
 
-                    p = tails + (source * GroupBytes);
-                    next = second == 0 ? 0 : GroupBytes;
-                    end = p + GroupBytes;
+                    p = tails + (source * groupBytes);
+                    next = second == 0 ? 0 : groupBytes;
+                    end = p + groupBytes;
                     partial = false;
                 }
 
@@ -199,20 +205,28 @@ internal static unsafe class Avx512Gemv<TWeights>
     private static void AddClasses(bool first, float* lanes, Vector512<float> c0, Vector512<float> c1, Vector512<float> c2, Vector512<float> c3) =>
         (Avx512Lanes.Start(first, lanes) + c0 + c1 + c2 + c3).Store(lanes);
 
-    /// <summary>Asks for the bytes of a group.</summary>
+    /// <summary>Asks for bytes of one group or two.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* address)
+    private static void Prefetch(byte* address, int bytes)
     {
         Sse.Prefetch0(address);
-        if (GroupBytes > CacheLine)
+        if (bytes > CacheLine)
         {
             Sse.Prefetch0(address + CacheLine);
         }
 
-        if (GroupBytes > 2 * CacheLine)
+        if (bytes > 2 * CacheLine)
         {
             Sse.Prefetch0(address + (2 * CacheLine));
             Sse.Prefetch0(address + (3 * CacheLine));
+        }
+
+        if (bytes > 4 * CacheLine)
+        {
+            Sse.Prefetch0(address + (4 * CacheLine));
+            Sse.Prefetch0(address + (5 * CacheLine));
+            Sse.Prefetch0(address + (6 * CacheLine));
+            Sse.Prefetch0(address + (7 * CacheLine));
         }
     }
 

@@ -1,0 +1,198 @@
+using System.Runtime.Intrinsics.X86;
+using Conclave.Primitives;
+
+namespace Conclave.Kernels;
+
+/// <summary>
+/// Many inputs: a panel of weight rows is decoded and stays in the second cache while all inputs are multiplied with it. Meanwhile the
+/// next panel's weights are on their way from memory.
+/// </summary>
+internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>
+    where TLoops : struct, IProjectionLoops
+{
+    private const int PanelRows = 64;
+
+    /// <summary>Rises with k and with the number of inputs.</summary>
+    public static nint ScratchBytes(nint k, int inputs) => new Layout(k, inputs).Bytes;
+
+    /// <summary>See <see cref="BlockedProjection{TLoops}.Run"/>.</summary>
+    public static void Run(
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
+    {
+        float* arranged = ArrangeInputs(weights.Columns, input, inputs, scratch);
+        for (nint row = 0; row < rowCount;)
+        {
+            int rows = (int)nint.Min(PanelRows, RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row));
+            int following = (int)nint.Min(PanelRows, rowCount - row - rows);
+            RunPanel(weights, firstRow + row, rows, following, arranged, inputs, output + row, outputStride, scratch);
+            row += rows;
+        }
+    }
+
+    /// <summary>All of the inputs in the order of decoded weights: tile after tile, of each its segments, of each its classes, of each the inputs' vectors in turn.</summary>
+    private static float* ArrangeInputs(nint k, InputRows input, int inputs, float* scratch)
+    {
+        Layout layout = new(k, inputs);
+        float* arranged = scratch + layout.Arranged;
+        for (int i = 0; i < inputs; i++)
+        {
+            (int tile, int place) = Math.DivRem(i, layout.TileInputs);
+            int first = tile * layout.TileInputs;
+            int tileInputs = int.Min(layout.TileInputs, inputs - first);
+            for (nint start = 0; start < k; start += Segment)
+            {
+                nint count = nint.Min(Segment, k - start);
+                float* target = arranged + (first * layout.Padded) + (start * tileInputs) + (place * TLoops.Lanes);
+                PrepareInput(
+                    input.Row(i) + start, start, count, default, 0, 1f, target, tileInputs * TLoops.Lanes, Padded(count) / Classes * tileInputs, scratch + Layout.Group);
+            }
+        }
+
+        return arranged;
+    }
+
+    /// <summary>A panel of rows that have the same scales; <paramref name="following"/> rows are to come after it.</summary>
+    private static void RunPanel(
+        TensorView weights, nint firstRow, int rows, int following, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
+    {
+        nint k = weights.Columns;
+        Layout layout = new(k, inputs);
+        float* decoded = scratch + Layout.Decoded;
+        float* scales = TLoops.TileInputFactor != 1f || weights.Scales.IsPresent ? scratch + layout.Scales : null;
+        for (nint start = 0; start < k; start += Segment)
+        {
+            nint count = nint.Min(Segment, k - start);
+            nint length = Padded(count);
+            if (scales is not null)
+            {
+                PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Lanes, length / Classes, scratch + Layout.Group);
+            }
+
+            for (int row = 0; row < rows; row += TileRows)
+            {
+                DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length), scratch + layout.Tail);
+            }
+
+            bool ends = start + count == k;
+            nint next = ends ? 0 : start + Segment;
+            WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
+            MultiplySegment(layout, start, length, ends, rows, arranged, scales, inputs, ref ahead, output, outputStride, scratch);
+        }
+    }
+
+    /// <summary>All inputs times a decoded segment of a panel; <paramref name="scales"/> is null where inputs are taken as they are.</summary>
+    private static void MultiplySegment(
+        in Layout layout, nint start, nint length, bool ends, int rows, float* arranged, float* scales, int inputs, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+    {
+        nint vectors = length / TLoops.Group;
+        nint classLength = length / Classes;
+        nint linesForTile = (ahead.Lines / (Share(inputs, layout.TileInputs) * Classes * Share(rows, TileRows))) + 1;
+        float* sums = scratch + Layout.Sums;
+        int tileInputs;
+        for (int i = 0; i < inputs; i += tileInputs)
+        {
+            tileInputs = int.Min(layout.TileInputs, inputs - i);
+            float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * PanelRows * TLoops.Lanes);
+            for (int c = 0; c < Classes; c++)
+            {
+                float* tile = arranged + (i * layout.Padded) + ((start + (c * classLength)) * tileInputs);
+                if (scales is not null)
+                {
+                    TLoops.Scale(tileInputs, tile, scales + (c * classLength), scratch + layout.Scaled, vectors);
+                    tile = scratch + layout.Scaled;
+                }
+
+                bool first = start == 0 && c == 0;
+                bool last = ends && c == Classes - 1;
+                for (int row = 0; row < rows; row += TileRows)
+                {
+                    float* panel = scratch + Layout.Decoded + (row * length) + (c * classLength * TileRows);
+                    float* lanes = partials + (row * tileInputs * TLoops.Lanes);
+                    ahead.Prefetch(linesForTile);
+                    TLoops.Tile(tileInputs, panel, tile, vectors, lanes, first, last ? sums : null);
+                    if (last)
+                    {
+                        Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// Decodes a segment of four weight rows and packs them, class after class; the last row stands in for those that do not exist, so that tiles never read
+    /// undefined memory.
+    /// </summary>
+    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
+    {
+        nint groups = count / TLoops.Group;
+        nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
+        nint classStride = Padded(count) / Classes * TileRows;
+        for (int r = 0; r < TileRows; r++)
+        {
+            byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
+            float* target = decoded + (r * TLoops.Lanes);
+            Prefetch(source + (TileRows * weights.RowStride * TLoops.ElementBytes), count * TLoops.ElementBytes);
+            TLoops.Decode(source, target, TileRows * TLoops.Lanes, classStride, groups);
+            if (tailBytes > 0)
+            {
+                CopyPadded(source + (groups * GroupBytes), tailBytes, (byte*)tail);
+                TLoops.Decode((byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, classStride, 1);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Asks for what is decoded next while this is multiplied: pieces of rows are too short for the machine to foresee it. Behind the end of a matrix this
+    /// does nothing: a prefetch never faults.
+    /// </summary>
+    private static void Prefetch(byte* address, nint bytes)
+    {
+        for (nint offset = 0; offset < bytes; offset += Alignment)
+        {
+            Sse.Prefetch1(address + offset);
+        }
+    }
+
+    /// <summary>Where in the scratch memory a panel keeps what; in floats.</summary>
+    private readonly ref struct Layout(nint k, int inputs)
+    {
+        private readonly nint _segment = nint.Min(Padded(k), Segment);
+        private readonly bool _keepsAll = k > Segment;
+
+        /// <summary>Inputs of a tile but the last: tiles are about equal, since narrow ones wait for their own sums.</summary>
+        public int TileInputs { get; } = Share(inputs, Share(inputs, TLoops.TileInputs));
+
+        /// <summary>Elements of K, rounded up to groups.</summary>
+        public nint Padded { get; } = Padded(k);
+
+        /// <summary>One group.</summary>
+        public static nint Group => 0;
+
+        /// <summary>Sums of a tile.</summary>
+        public static nint Sums => Group + TLoops.Group;
+
+        /// <summary>Decoded weights: [PanelRows, a segment].</summary>
+        public static nint Decoded => Sums + Alignment;
+
+        /// <summary>Scales of a segment, arranged.</summary>
+        public nint Scales => Decoded + (_segment * PanelRows);
+
+        /// <summary>A class of a segment of the inputs of one tile, scaled.</summary>
+        public nint Scaled => Scales + _segment;
+
+        /// <summary>A last, partial group of weights.</summary>
+        public nint Tail => Scaled + (_segment / Classes * TLoops.TileInputs);
+
+        /// <summary>Unfinished sums, a vector for each input and row: of one tile, or of all where there is more than one segment.</summary>
+        public nint Partials => Tail + TLoops.Group;
+
+        /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other.</summary>
+        public nint Arranged => Partials + (PanelRows * (nint)(_keepsAll ? inputs : TLoops.TileInputs) * TLoops.Lanes);
+
+        public nint Bytes => (Arranged + (inputs * Padded)) * sizeof(float);
+
+        /// <summary>How many inputs before <paramref name="input"/> keep unfinished sums.</summary>
+        public nint KeptInputs(int input) => _keepsAll ? input : 0;
+    }
+}

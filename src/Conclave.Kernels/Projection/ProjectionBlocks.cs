@@ -1,0 +1,116 @@
+using System.Runtime.Intrinsics;
+using Conclave.Primitives;
+
+namespace Conclave.Kernels;
+
+/// <summary>What the ways to compute a <see cref="BlockedProjection{TLoops}"/> share: the shape of its tree, its inputs' arrangement, its outputs' order.</summary>
+internal abstract unsafe class ProjectionBlocks<TLoops>
+    where TLoops : struct, IProjectionLoops
+{
+    /// <summary>Elements of K in a segment.</summary>
+    public const int Segment = 2048;
+
+    /// <summary>Classes of sums in a segment.</summary>
+    public const int Classes = 4;
+
+    /// <summary>Weight rows of a register tile.</summary>
+    public const int TileRows = 4;
+
+    /// <summary>Bytes that scratch memory is aligned to: a cache line.</summary>
+    public const int Alignment = 64;
+
+    /// <summary>Bytes of the weights of a group.</summary>
+    public static int GroupBytes => TLoops.Group * TLoops.ElementBytes;
+
+    /// <summary>How many of the rows from <paramref name="row"/> on have the same scales.</summary>
+    public static nint RowsOfOneScale(BlockScales scales, nint row, nint limit) =>
+        scales.IsPresent ? nint.Min(limit, scales.BlockRows - ((scales.FirstRow + row) % scales.BlockRows)) : limit;
+
+    /// <summary>⌈a ÷ b⌉.</summary>
+    public static int Share(int a, int b) => (a + b - 1) / b;
+
+    /// <summary>k rounded up to groups.</summary>
+    public static nint Padded(nint k) => (k + TLoops.Group - 1) / TLoops.Group * TLoops.Group;
+
+    /// <summary>Writes the sums of a tile: four for each input, of which <paramref name="rows"/> exist.</summary>
+    public static void Store(float* sums, int inputs, int rows, float* output, nint outputStride)
+    {
+        for (int i = 0; i < inputs; i++)
+        {
+            Vector128<float> four = Vector128.Load(sums + (i * TileRows)) * TLoops.OutputFactor;
+            if (rows == TileRows)
+            {
+                four.Store(output + (i * outputStride));
+                continue;
+            }
+
+            for (int r = 0; r < rows; r++)
+            {
+                output[(i * outputStride) + r] = four[r];
+            }
+        }
+    }
+
+    /// <summary>A last, partial group of weights, filled up with zeros.</summary>
+    public static void CopyPadded(byte* source, nint bytes, byte* group)
+    {
+        Span<byte> target = new(group, GroupBytes);
+        new ReadOnlySpan<byte>(source, (int)bytes).CopyTo(target);
+        target[(int)bytes..].Clear();
+    }
+
+    /// <summary>
+    /// Arranges <paramref name="count"/> activations, or ones where <paramref name="input"/> is null, multiplied by what the weight rows at
+    /// <paramref name="row"/> are scaled with from column <paramref name="column"/> on and by <paramref name="factor"/>, and fills the last group up with zeros.
+    /// <paramref name="group"/> is room for one.
+    /// </summary>
+    public static void PrepareInput(
+        float* input, nint column, nint count, TensorView weights, nint row, float factor, float* arranged, nint stride, nint classStride, float* group)
+    {
+        for (nint k = 0; k < count; arranged += stride)
+        {
+            nint run = RunOfOneScale(weights.Scales, row, column + k, count - k, out float scale);
+            nint groups = run / TLoops.Group;
+            if (groups > 0 && input is not null)
+            {
+                TLoops.Arrange(input + k, scale * factor, arranged, stride, classStride, groups);
+                k += groups * TLoops.Group;
+                arranged += (groups - 1) * stride;
+                continue;
+            }
+
+            // Ones, a group in which scales change, or the last, partial one.
+            for (nint i = 0; i < TLoops.Group;)
+            {
+                nint left = nint.Min(TLoops.Group - i, count - k - i);
+                if (left <= 0)
+                {
+                    group[i++] = 0;
+                    continue;
+                }
+
+                run = RunOfOneScale(weights.Scales, row, column + k + i, left, out scale);
+                for (nint end = i + run; i < end; i++)
+                {
+                    group[i] = input is null ? scale * factor : input[k + i] * (scale * factor);
+                }
+            }
+
+            TLoops.Arrange(group, 1f, arranged, stride, classStride, 1);
+            k += TLoops.Group;
+        }
+    }
+
+    private static nint RunOfOneScale(BlockScales scales, nint row, nint column, nint limit, out float scale)
+    {
+        if (!scales.IsPresent)
+        {
+            scale = 1f;
+            return limit;
+        }
+
+        (nint block, nint offset) = Math.DivRem(column, scales.BlockColumns);
+        scale = scales.Row(row)[block];
+        return nint.Min(limit, scales.BlockColumns - offset);
+    }
+}
