@@ -163,15 +163,15 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// Makes the next placement known: from now on peers may use it, while this rank goes on with the present one until <see cref="SwitchPlacement"/>. Takes the place of one that was
     /// prepared before and not switched to.
     /// </summary>
-    /// <param name="slotsByLayer">As many layers as ever, with experts where they had some, and on this rank no more slots of a layer than the first placement had at most.</param>
+    /// <param name="slotsByLayer">As many layers and experts as ever, and on this rank no more slots of a layer than the first placement had at most.</param>
     /// <exception cref="ArgumentException">They are not.</exception>
     public void PreparePlacement(IReadOnlyList<SlotMap?> slotsByLayer)
     {
         SlotMaps next = new(_placement.Epoch + 1, slotsByLayer);
-        if (!next.ByLayer.Select(slots => slots is null).SequenceEqual(_placement.ByLayer.Select(slots => slots is null))
+        if (!next.ByLayer.Select(slots => slots?.Experts).SequenceEqual(_placement.ByLayer.Select(slots => slots?.Experts))
             || next.MostSlotsOf(_shape.Rank) > _shape.MaxLocalSlots)
         {
-            throw new ArgumentException("the placement has other layers with experts, or more slots on this rank than stores were made for", nameof(slotsByLayer));
+            throw new ArgumentException("the placement has other layers or experts, or more slots on this rank than stores were made for", nameof(slotsByLayer));
         }
 
         _next = next;
