@@ -9,6 +9,9 @@ internal sealed class ExpertCounts
 
     public ExpertCounts(IReadOnlyList<SlotMap?> slotsByLayer) => _counts = [.. slotsByLayer.Select(slots => new long[slots?.Experts ?? 0])];
 
+    /// <summary>Choices of all layers.</summary>
+    public long Total { get; private set; }
+
     /// <summary>Counts by expert; empty for a layer without experts.</summary>
     public ReadOnlySpan<long> Of(int layer) => _counts[layer];
 
@@ -23,6 +26,7 @@ internal sealed class ExpertCounts
                 if (expert >= 0)
                 {
                     counts[expert]++;
+                    Total++;
                 }
             }
         }

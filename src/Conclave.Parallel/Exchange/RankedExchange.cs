@@ -84,6 +84,15 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <summary>What was sent so far.</summary>
     public ExchangeTraffic Traffic { get; }
 
+    /// <summary>The number of this rank.</summary>
+    internal int Rank => _shape.Rank;
+
+    /// <summary>k.</summary>
+    internal int ExpertsPerToken => _shape.ExpertsPerToken;
+
+    /// <summary>Where experts are now; null for layers without experts.</summary>
+    internal IReadOnlyList<SlotMap?> SlotsByLayer => _placement.ByLayer;
+
     /// <summary>How often this rank's tokens chose each expert so far.</summary>
     internal ExpertCounts Loads => _loads;
 

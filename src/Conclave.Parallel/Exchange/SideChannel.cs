@@ -23,6 +23,7 @@ internal interface ISideMessages
 /// </summary>
 internal sealed class SideChannel
 {
+    private const int FewestBytes = 32;
     private const int MostBytes = 16 << 10;
 
     private readonly ITransport _transport;
@@ -33,8 +34,15 @@ internal sealed class SideChannel
     private readonly bool[] _isLeaving;
     private int _waiting;
 
+    /// <summary>Opens the channel of a rank.</summary>
+    /// <exception cref="ArgumentException">The transport's messages are too short for any header.</exception>
     public SideChannel(ITransport transport, ISideMessages messages)
     {
+        if (transport.MaxMessageBytes < FewestBytes)
+        {
+            throw new ArgumentException($"messages of {transport.MaxMessageBytes} bytes; at least {FewestBytes} are needed", nameof(transport));
+        }
+
         _transport = transport;
         _messages = messages;
         _bytes = Math.Min(transport.MaxMessageBytes, MostBytes);

@@ -91,6 +91,9 @@ public sealed class SlotMap
     /// <summary>The experts in a rank's slots, in their order.</summary>
     public int[] ExpertsOf(int rank) => Array.ConvertAll(_slotsOf[rank], slot => _expertOf[slot]);
 
+    /// <summary>Whether another map has the same experts in the same slots on the same ranks.</summary>
+    internal bool HasSameSlots(SlotMap other) => _rankOf.SequenceEqual(other._rankOf) && _expertOf.SequenceEqual(other._expertOf);
+
     private static int[][] Group(int[] keyOfSlot, int keys)
     {
         int[] counts = new int[keys];
