@@ -156,7 +156,8 @@ public sealed class Balancer : IDisposable, ISideMessages
         }
     }
 
-    private static Action Load(DeepSeekModel model, IReadOnlyList<SlotMap?> slots, int rank)
+    /// <summary>Gets the experts of a rank's slots ready; what it returns puts them in use.</summary>
+    internal static Action Load(DeepSeekModel model, IReadOnlyList<SlotMap?> slots, int rank)
     {
         ExpertTable present = model.Experts;
         ExpertTable next = model.MapExperts(layer => slots[layer]!.ExpertsOf(rank));
