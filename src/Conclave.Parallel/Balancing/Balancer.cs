@@ -68,6 +68,9 @@ public sealed class Balancer : IDisposable, ISideMessages
     /// <summary>The placement in force.</summary>
     public ExpertPlacement Placement => _member.Placement;
 
+    /// <summary>Whether a placement is being planned, prepared or switched to; of planning only rank 0 knows.</summary>
+    public bool IsRebalancing => _member.Proposal != 0 || _leader?.IsPlanning == true;
+
     /// <summary>Plans and preparations that failed; known at rank 0.</summary>
     public int Abandoned => _leader?.Abandoned ?? 0;
 

@@ -66,6 +66,9 @@ internal sealed class Leader
     /// <summary>The loads since the last plan.</summary>
     public LoadWindow Window { get; }
 
+    /// <summary>Whether a placement is being planned.</summary>
+    public bool IsPlanning => _phase == Phase.Planning;
+
     /// <summary>Proposals that some rank could not prepare, and plans that failed.</summary>
     public int Abandoned { get; private set; }
 
