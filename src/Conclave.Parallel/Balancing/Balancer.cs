@@ -30,7 +30,7 @@ public sealed class Balancer : IDisposable, ISideMessages
     /// <param name="model">The rank's model; disposed after the balancer.</param>
     /// <param name="placement">Where experts are at first; counts layers that have experts only.</param>
     /// <param name="options">When and how far experts are moved.</param>
-    /// <exception cref="ArgumentException">Exchange and placement differ, or messages of the transport are too short.</exception>
+    /// <exception cref="ArgumentException">Exchange and placement differ, an option is out of its range, or messages of the transport are too short.</exception>
     public Balancer(RankedExchange exchange, DeepSeekModel model, ExpertPlacement placement, BalancerOptions options)
         : this(exchange, placement, options, slots => Load(model, slots, exchange.Rank), (loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget), inBackground: true)
     {
@@ -45,6 +45,8 @@ public sealed class Balancer : IDisposable, ISideMessages
         Func<ExpertLoads, ExpertPlacement, ExpertPlacement> plan,
         bool inBackground)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.WindowTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.MoveBudget ?? 0);
         IReadOnlyList<SlotMap?> slots = exchange.SlotsByLayer;
         bool[] hasExperts = [.. slots.Select(map => map is not null)];
         Check(slots, SlotMap.ByLayer(placement, hasExperts));
@@ -55,7 +57,7 @@ public sealed class Balancer : IDisposable, ISideMessages
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
         _report = new CountReport(exchange.Loads, layers, placement.Shape.Experts);
         _member = new Member(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
-        long windowChoices = Math.Max(1, (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers);
+        long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
         _reportChoices = Math.Max(1, windowChoices / 2 / _world);
         if (_rank == 0)
         {

@@ -90,7 +90,7 @@ internal sealed class Leader
             case Phase.Planning when _planning!.IsCompleted:
                 EndPlan();
                 break;
-            case Phase.Preparing when _member.IsReady is not null && Array.TrueForAll(_peers[1..], peer => peer.IsReady is not null):
+            case Phase.Preparing when _member.IsReady is not null && Others(static peer => peer.IsReady is not null):
                 Decide(step);
                 break;
             case Phase.Committing when step >= _member.SwitchStep - 1:
@@ -223,7 +223,7 @@ internal sealed class Leader
 
     private void Decide(long step)
     {
-        bool canSwitch = _member.IsReady == true && Array.TrueForAll(_peers[1..], peer => peer.IsReady == true);
+        bool canSwitch = _member.IsReady == true && Others(static peer => peer.IsReady == true);
         foreach (Peer peer in _peers.AsSpan(1))
         {
             peer.MustCommit = canSwitch;
@@ -242,6 +242,20 @@ internal sealed class Leader
             Abandoned++;
             _phase = Phase.Counting;
         }
+    }
+
+    /// <summary>Whether something is true of all ranks but this one.</summary>
+    private bool Others(Func<Peer, bool> condition)
+    {
+        foreach (Peer peer in _peers.AsSpan(1))
+        {
+            if (!condition(peer))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private sealed class Peer

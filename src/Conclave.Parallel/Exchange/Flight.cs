@@ -187,7 +187,7 @@ internal sealed unsafe class Flight : IDisposable
     /// <summary>The first who takes part names the layer and the placement; all others must agree.</summary>
     private void Join(int peer, int layer, SlotMaps placement)
     {
-        if (Layer == layer && _placement == placement)
+        if (Layer == layer && ReferenceEquals(_placement, placement))
         {
             return;
         }

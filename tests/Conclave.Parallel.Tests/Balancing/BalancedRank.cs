@@ -22,6 +22,8 @@ internal sealed record BalancedWorld
 
     public BalancerOptions Options { get; init; } = new() { WindowTokens = 100 };
 
+    public ExchangeOptions Mode { get; init; } = ExchangeOptions.Exact;
+
     public TransportOptions Transport { get; init; } = new() { Credits = 2, MaxMessageBytes = 256 };
 
     public bool InBackground { get; init; }
@@ -59,7 +61,7 @@ internal sealed record BalancedWorld
 
 /// <summary>
 /// A rank with a balancer, in the place of a model: its "weights" are a table of experts that the balancer's preparation makes and its switch puts in use. Every output is checked, to its bits, against
-/// the sum that the routing asks for.
+/// the sum that the routing asks for; where the exchange sums in another order, numbers are such that no sum is rounded.
 /// </summary>
 internal sealed unsafe class BalancedRank : IDisposable
 {
@@ -87,7 +89,7 @@ internal sealed unsafe class BalancedRank : IDisposable
         SlotMap?[] slots = SlotMap.ByLayer(start, [.. Enumerable.Repeat(true, world.Layers)]);
         _table = TableOf(slots);
         _exchange = new RankedExchange(
-            transport, world.Topology, slots, ExchangeOptions.Exact, Columns, world.ExpertsPerToken, KernelSet.Best, _team);
+            transport, world.Topology, slots, world.Mode, Columns, world.ExpertsPerToken, KernelSet.Best, _team);
         Balancer = new Balancer(
             _exchange,
             start,
@@ -104,6 +106,8 @@ internal sealed unsafe class BalancedRank : IDisposable
         _experts = (int*)all.PointerF32(rows);
         _weights = all.PointerF32(rows + (world.MaxTokens * world.ExpertsPerToken));
     }
+
+    private bool IsWhole => _world.Mode != ExchangeOptions.Exact;
 
     public int Rank { get; }
 
@@ -162,7 +166,7 @@ internal sealed unsafe class BalancedRank : IDisposable
         {
             for (int i = 0; i < Columns; i++)
             {
-                hidden.RowF32(token)[i] = _random.NextSingle() - 0.5f;
+                hidden.RowF32(token)[i] = IsWhole ? 4 * _random.Next(-8, 9) : _random.NextSingle() - 0.5f;
             }
 
             Route(routing, token);
@@ -206,7 +210,7 @@ internal sealed unsafe class BalancedRank : IDisposable
         {
             bool isNone = _random.Next(10) == 0;
             routing.Experts(token)[i] = isNone ? -1 : expert;
-            routing.Weights(token)[i++] = _random.NextSingle();
+            routing.Weights(token)[i++] = IsWhole ? _random.Next(1, 5) : _random.NextSingle();
             Chosen += isNone ? 0 : 1;
         }
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Conclave.Parallel.Balancing;
+using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
 using Conclave.Transport;
 using Conclave.Transport.Faults;
@@ -10,6 +11,8 @@ namespace Conclave.Parallel.Tests.Balancing;
 /// <summary>Worlds whose loads drift: placements change under way, on all ranks before the same step, and no token notices.</summary>
 public sealed class BalancerTests
 {
+    private static readonly ExchangeOptions Reduced = new(ExchangePath.TwoHop, PayloadFormat.F32, PayloadFormat.F32, CombineReduction.InHost);
+
     private static readonly BalancedWorld FourRanks = new() { Shape = new PlacementShape(experts: 12, slots: 16, groups: 1, hosts: 2, ranks: 4) };
 
     [Fact]
@@ -152,6 +155,37 @@ public sealed class BalancerTests
     }
 
     [Fact]
+    public void NobodySwitchesBeforeAllKnowWhen()
+    {
+        // Ranks 0 and 3 send each other nothing but what they say about placements, so steps go on while that is on its way.
+        BalancedWorld world = FourRanks with { Mode = Reduced };
+        world.Run(
+            1,
+            rank => rank.Steps < 300,
+            rank => Assert.True(rank.Balancer.Placement.Epoch > 1),
+            transport => transport.Rank == 3 ? new SlowTransport(transport, slowPeer: 0) : transport);
+    }
+
+    [Fact]
+    public void WhatDoesNotBelongTogetherIsRefused()
+    {
+        using Transport.InProcess.InProcessFabric fabric = new(FourRanks.Topology, new TransportOptions());
+        using Kernels.WorkerTeam team = new(1);
+        ExpertPlacement start = FourRanks.Start;
+        ExpertPlacement other = Eplb.Plan(start.Shape, new ExpertLoads(1, 12, [.. Enumerable.Range(0, 12).Select(i => (double)i)]));
+        SlotMap?[] slots = SlotMap.ByLayer(ExpertPlacement.InOrder(start.Shape, 1), [false, true]);
+        RankedExchange exchange = new(fabric[0], FourRanks.Topology, slots, ExchangeOptions.Exact, 4, 2, Kernels.KernelSet.Best, team);
+        foreach ((ExpertPlacement placement, BalancerOptions options) in new[]
+        {
+            (start, new BalancerOptions()), (other, new BalancerOptions()), (ExpertPlacement.InOrder(start.Shape, 1), new BalancerOptions { WindowTokens = 0 }),
+            (ExpertPlacement.InOrder(start.Shape, 1), new BalancerOptions { MoveBudget = -1 }),
+        })
+        {
+            Assert.ThrowsAny<ArgumentException>(() => new Balancer(exchange, placement, options, _ => () => { }, (_, present) => present, inBackground: false));
+        }
+    }
+
+    [Fact]
     public void RanksWithoutTokensTakePart()
     {
         BalancedWorld world = FourRanks with { IsIdle = rank => rank != 2 };
@@ -204,35 +238,8 @@ public sealed class BalancerTests
             Options = new BalancerOptions { WindowTokens = random.Next(10, 200), MoveBudget = random.Next(2) == 0 ? null : random.Next(1, 20) },
             Transport = new TransportOptions { Credits = random.Next(1, 4), MaxMessageBytes = random.Next(80, 400) },
             InBackground = random.Next(2) == 0,
+            Mode = random.Next(2) == 0 ? ExchangeOptions.Exact : Reduced,
             IsIdle = rank => rank % 5 == 3,
         };
-    }
-
-    /// <summary>Counts how often memory is registered.</summary>
-    private sealed class CountingTransport(ITransport inner, Action registered) : ITransport
-    {
-        public int Rank => inner.Rank;
-
-        public int World => inner.World;
-
-        public int MaxMessageBytes => inner.MaxMessageBytes;
-
-        public TransportCounters Counters => inner.Counters;
-
-        public Primitives.NativeBuffer Register(nint bytes)
-        {
-            registered();
-            return inner.Register(bytes);
-        }
-
-        public bool TrySend(int peer, ulong tag, NativeSlice payload) => inner.TrySend(peer, tag, payload);
-
-        public int Poll(Span<Completion> completions) => inner.Poll(completions);
-
-        public void Release(in Completion received) => inner.Release(received);
-
-        public void Wait(TimeSpan atMost) => inner.Wait(atMost);
-
-        public void Dispose() => inner.Dispose();
     }
 }
