@@ -157,13 +157,13 @@ public sealed class BalancerTests
     [Fact]
     public void NobodySwitchesBeforeAllKnowWhen()
     {
-        // Ranks 0 and 3 send each other nothing but what they say about placements, so steps go on while that is on its way.
+        // Ranks 0 and 3 send each other nothing but what they say about placements, so steps go on while that is on its way: longer than from the naming of a step to that step.
         BalancedWorld world = FourRanks with { Mode = Reduced };
         world.Run(
             1,
             rank => rank.Steps < 300,
             rank => Assert.True(rank.Balancer.Placement.Epoch > 1),
-            transport => transport.Rank == 3 ? new SlowTransport(transport, slowPeer: 0) : transport);
+            transport => transport.Rank == 3 ? new SlowTransport(transport, slowPeer: 0, messages: 100) : transport);
     }
 
     [Fact]

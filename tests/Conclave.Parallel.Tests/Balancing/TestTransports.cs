@@ -37,32 +37,37 @@ internal sealed class CountingTransport(ITransport inner, Action registered) : P
     }
 }
 
-/// <summary>What one peer sends arrives many polls late.</summary>
-internal sealed class SlowTransport(ITransport inner, int slowPeer) : PassingTransport(inner)
+/// <summary>What one peer sends arrives behind many messages of others, or when these have ceased to come.</summary>
+internal sealed class SlowTransport(ITransport inner, int slowPeer, int messages) : PassingTransport(inner)
 {
-    private const int Polls = 1000;
+    private const int QuietMilliseconds = 20;
 
     private readonly Queue<(long Due, Completion Message)> _held = [];
-    private long _polls;
+    private long _received;
+    private long _last;
 
     public override int Poll(Span<Completion> completions)
     {
-        _polls++;
         int count = base.Poll(completions[..^1]);
         int kept = 0;
         for (int i = 0; i < count; i++)
         {
             if (completions[i].Kind == CompletionKind.Received && completions[i].Peer == slowPeer)
             {
-                _held.Enqueue((_polls + Polls, completions[i]));
+                _held.Enqueue((_received + messages, completions[i]));
+                continue;
             }
-            else
+
+            if (completions[i].Kind == CompletionKind.Received)
             {
-                completions[kept++] = completions[i];
+                _received++;
+                _last = Environment.TickCount64;
             }
+
+            completions[kept++] = completions[i];
         }
 
-        if (_held.TryPeek(out (long Due, Completion Message) first) && first.Due <= _polls)
+        if (_held.TryPeek(out (long Due, Completion Message) first) && (first.Due <= _received || Environment.TickCount64 - _last > QuietMilliseconds))
         {
             completions[kept++] = _held.Dequeue().Message;
         }
