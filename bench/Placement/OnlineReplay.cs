@@ -9,8 +9,9 @@ using Conclave.Transport.InProcess;
 namespace Conclave.Bench.Placements;
 
 /// <summary>
-/// Balancing while a model runs: 8 ranks in one process read what fable wrote, English first and then Chinese, 16 texts on each rank at a time; 80 slots. For each window: how unevenly its tokens would load
-/// ranks where placements were planned on the window before, and how unevenly the ranks were loaded in fact. Then what steps took while experts moved, and while not.
+/// Balancing while a model runs: 8 ranks in one process read what fable wrote, English first and then Chinese, 16 texts on each rank at a time; 80 slots. For each window: how
+/// unevenly its tokens would load ranks without replicas, by EPLB planned on the window before, and by the placement at its end, and how unevenly ranks were loaded in fact. Then
+/// what steps took while experts moved, and while not.
 /// </summary>
 internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
 {
@@ -109,14 +110,18 @@ internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
         double[] moving = [.. moved.Milliseconds.Where((_, step) => step >= WarmUp && moved.Moves[step]).Order()];
         double[] all = [.. quiet.Concat(moving).Order()];
         Console.WriteLine($"{"steps",-34}{"number",8}{"median ms",11}{"p99 ms",9}{"longest",9}");
-        foreach ((string name, double[] times) in new[] { ("without balancer", alone), ("with balancer, all", all), ("  nothing under way", quiet), ("  while planning, preparing, switching", moving) })
+        foreach ((string name, double[] times) in new[]
+        {
+            ("without balancer", alone), ("with balancer, all", all), ("  nothing under way", quiet), ("  planning, preparing, switching", moving),
+        })
         {
             Console.WriteLine($"{name,-34}{times.Length,8}{Part(times, 0.5),11:F2}{Part(times, 0.99),9:F2}{Part(times, 1),9:F2}");
         }
 
         double median = Part(alone, 0.5);
         Console.WriteLine(
-            $"p99 added by rebalancing, in median steps: {(Part(moving, 0.99) - Part(quiet, 0.99)) / median:F2} against quiet steps, {(Part(all, 0.99) - Part(alone, 0.99)) / median:F2} against no balancer");
+            $"p99 added by rebalancing, in median steps: {(Part(moving, 0.99) - Part(quiet, 0.99)) / median:F2} against quiet steps, "
+            + $"{(Part(all, 0.99) - Part(alone, 0.99)) / median:F2} against no balancer");
     }
 
     private static double Part(double[] sorted, double part) => sorted.Length == 0 ? double.NaN : sorted[(int)Math.Ceiling((sorted.Length - 1) * part)];
@@ -156,7 +161,10 @@ internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
             return new ExpertLoads(
                 chosen[0].Length,
                 chosen[0][0].Length,
-                [.. Enumerable.Range(0, chosen[0].Length).SelectMany(layer => chosen[0][layer].Select((_, expert) => (double)chosen.Sum(rank => rank[layer][expert])))]);
+                [
+                    .. Enumerable.Range(0, chosen[0].Length)
+                        .SelectMany(layer => chosen[0][layer].Select((_, expert) => (double)chosen.Sum(rank => rank[layer][expert]))),
+                ]);
         }
 
         /// <summary>Max/mean − 1 of the rows that ranks computed, averaged over layers.</summary>

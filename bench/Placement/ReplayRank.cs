@@ -61,7 +61,10 @@ internal sealed class ReplayRank : IForwardObserver, IDisposable
         {
             if (lane.Position >= Math.Min(lane.Text.Length, MostTokens))
             {
-                lane.Text = texts[_random.Next(texts.Count)];
+                int[] text = texts[_random.Next(texts.Count)];
+
+                // The first texts end anywhere, so that not all lanes are at the same place of theirs.
+                lane.Text = lane.Text.Length == 0 ? text[..(_random.Next(text.Length) + 1)] : text;
                 lane.Position = 0;
             }
 

@@ -10,9 +10,12 @@ namespace Conclave.Parallel.Balancing;
 /// thread and sent to all ranks, which read the experts that are new to them into memory, also on another thread; when all are ready, all switch before the same step. A plan or a preparation that fails or
 /// takes long changes nothing: steps go on where experts are. In exact mode the results of steps do not depend on any of this.
 /// </summary>
+/// <remarks>
+/// Between two steps all ranks call <see cref="BetweenSteps"/>, those without tokens too; nothing else is to be done. Loads are those that the exchange counts. A rank tells rank 0 its own whenever it has half of
+/// its share of a window, beside the exchanges, over the same transport.
+/// </remarks>
 public sealed class Balancer : IDisposable, ISideMessages
 {
-    private readonly int _world;
     private readonly int _rank;
     private readonly RankedExchange _exchange;
     private readonly Member _member;
@@ -32,7 +35,13 @@ public sealed class Balancer : IDisposable, ISideMessages
     /// <param name="options">When and how far experts are moved.</param>
     /// <exception cref="ArgumentException">Exchange and placement differ, an option is out of its range, or messages of the transport are too short.</exception>
     public Balancer(RankedExchange exchange, DeepSeekModel model, ExpertPlacement placement, BalancerOptions options)
-        : this(exchange, placement, options, slots => Load(model, slots, exchange.Rank), (loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget), inBackground: true)
+        : this(
+            exchange,
+            placement,
+            options,
+            slots => Load(model, slots, exchange.Rank),
+            (loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget),
+            inBackground: true)
     {
     }
 
@@ -52,16 +61,16 @@ public sealed class Balancer : IDisposable, ISideMessages
         Check(slots, SlotMap.ByLayer(placement, hasExperts));
         _exchange = exchange;
         _rank = exchange.Rank;
-        _world = placement.Shape.Ranks;
+        int world = placement.Shape.Ranks;
         _proposed = new int[placement.Layers * placement.Shape.Slots];
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
         _report = new CountReport(exchange.Loads, layers, placement.Shape.Experts);
         _member = new Member(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
         long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
-        _reportChoices = Math.Max(1, windowChoices / 2 / _world);
+        _reportChoices = Math.Max(1, windowChoices / 2 / world);
         if (_rank == 0)
         {
-            _leader = new Leader(exchange, _member, _world, windowChoices, plan, work => Run(work, inBackground));
+            _leader = new Leader(exchange, _member, world, windowChoices, plan, work => Run(work, inBackground));
         }
 
         exchange.Attach(this);
@@ -208,7 +217,8 @@ public sealed class Balancer : IDisposable, ISideMessages
         {
             case BalancerMessageKind.Proposal:
                 return TryTakeProposal(message);
-            case BalancerMessageKind.Cancel when message.Proposal == _member.Proposal && _member.IsReady is not null && !_member.IsCommitted && _answer == default:
+            case BalancerMessageKind.Cancel when message.Proposal == _member.Proposal && _member.IsReady is not null && !_member.IsCommitted
+                && _answer == default:
                 _member.Cancel();
                 return true;
             case BalancerMessageKind.Commit when message.Proposal == _member.Proposal && _member.IsReady == true && !_member.IsCommitted
@@ -226,7 +236,8 @@ public sealed class Balancer : IDisposable, ISideMessages
         int count = message.Numbers.Length / sizeof(ushort);
         bool continues = _received > 0 && message.Proposal == _lastProposal;
         bool begins = _received == 0 && message.Proposal != _lastProposal && message.Proposal != 0 && _member.Proposal == 0;
-        if (message.Numbers.Length % sizeof(ushort) != 0 || count == 0 || count > _proposed.Length - _received || message.Position != _received || !(begins || continues))
+        if (message.Numbers.Length % sizeof(ushort) != 0 || count == 0 || count > _proposed.Length - _received || message.Position != _received
+            || !(begins || continues))
         {
             return false;
         }

@@ -38,6 +38,9 @@ internal sealed unsafe class Flight : IDisposable
         Reset(step);
     }
 
+    /// <summary>Whether this rank has begun.</summary>
+    public bool IsUnderWay => _begun;
+
     /// <summary>Exchanges of the slot before this one.</summary>
     public uint Step { get; private set; }
 

@@ -190,9 +190,14 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// Puts the prepared placement in force. All ranks do so between the same two exchanges, when all have prepared it and this one has none under way; who does not is refused by
     /// the others.
     /// </summary>
-    /// <exception cref="InvalidOperationException">None was prepared.</exception>
+    /// <exception cref="InvalidOperationException">None was prepared, or an exchange is under way.</exception>
     public void SwitchPlacement()
     {
+        if (_slots.Exists(slot => slot.Current.IsUnderWay))
+        {
+            throw new InvalidOperationException("the placement cannot change while an exchange is under way");
+        }
+
         _placement = _next ?? throw new InvalidOperationException("no placement was prepared");
         _next = null;
     }

@@ -26,6 +26,7 @@ public sealed unsafe class PlacementSwitchTests
         right.Exchange.PreparePlacement([Second]);
         left.Begin();
         right.Begin();
+        Assert.Throws<InvalidOperationException>(left.Exchange.SwitchPlacement);
         left.Compute(rows: 2);
         right.Compute(rows: 0);
 
