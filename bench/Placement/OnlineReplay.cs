@@ -60,7 +60,9 @@ internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
             for (int step = 0; step < windows * _stepsOfWindow; step++)
             {
                 bool moves = rank.Balancer?.IsRebalancing == true;
+                long called = Stopwatch.GetTimestamp();
                 rank.Balancer?.BetweenSteps();
+                run.InCalls[number][step] = Stopwatch.GetElapsedTime(called).TotalMilliseconds;
                 int window = step / _stepsOfWindow;
                 if (step == english * _stepsOfWindow)
                 {
@@ -108,11 +110,16 @@ internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
         double[] alone = [.. still.Milliseconds[WarmUp..].Order()];
         double[] quiet = [.. moved.Milliseconds.Where((_, step) => step >= WarmUp && !moved.Moves[step]).Order()];
         double[] moving = [.. moved.Milliseconds.Where((_, step) => step >= WarmUp && moved.Moves[step]).Order()];
+        double[] calls =
+        [
+            .. Enumerable.Range(WarmUp, moved.Moves.Length - WarmUp).Where(step => moved.Moves[step]).Select(step => moved.InCalls.Max(rank => rank[step])).Order(),
+        ];
         double[] all = [.. quiet.Concat(moving).Order()];
         Console.WriteLine($"{"steps",-34}{"number",8}{"median ms",11}{"p99 ms",9}{"longest",9}");
         foreach ((string name, double[] times) in new[]
         {
             ("without balancer", alone), ("with balancer, all", all), ("  nothing under way", quiet), ("  planning, preparing, switching", moving),
+            ("    slowest rank's BetweenSteps", calls),
         })
         {
             Console.WriteLine($"{name,-34}{times.Length,8}{Part(times, 0.5),11:F2}{Part(times, 0.99),9:F2}{Part(times, 1),9:F2}");
@@ -136,6 +143,9 @@ internal sealed class OnlineReplay(int windowTokens, int english, int chinese)
         private readonly long[][][] _rows = [.. Enumerable.Range(0, windows).Select(_ => new long[ranks][])];
 
         public double[] Milliseconds { get; } = new double[windows * stepsOfWindow];
+
+        /// <summary>Milliseconds of each rank in the balancer, by step.</summary>
+        public double[][] InCalls { get; } = [.. Enumerable.Range(0, ranks).Select(_ => new double[windows * stepsOfWindow])];
 
         /// <summary>Whether a placement was planned, prepared or switched to in a step.</summary>
         public bool[] Moves { get; } = new bool[windows * stepsOfWindow];
