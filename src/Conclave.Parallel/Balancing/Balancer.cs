@@ -90,7 +90,8 @@ public sealed class Balancer : IDisposable, ISideMessages
 
     /// <summary>
     /// To be called by each rank before each step, on the thread that runs its steps, when it has no exchange under way: all ranks call it equally often. Switches to the next placement when it is time;
-    /// otherwise looks what has happened, and returns at once.
+    /// otherwise looks what has happened, and returns at once. Rank 0 may have to wait here for an answer before a switch, so the others must be on their way to the same step: where one is told to begin
+    /// it, all are told before rank 0 calls this.
     /// </summary>
     /// <exception cref="PeerException">A rank failed, or sent what cannot be.</exception>
     public void BetweenSteps()
