@@ -1,4 +1,6 @@
+using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
+using Conclave.Transport;
 
 namespace Conclave.Bench.Placements;
 
@@ -76,10 +78,12 @@ internal static class BalanceReplay
         new Random(layer).Shuffle(calls);
         long[][] given = [.. Enumerable.Range(0, Ranks).Select(_ => new long[Ranks])];
         double[] ranks = new double[Ranks];
+        SlotMap slots = new(Ranks, [.. Enumerable.Range(0, placement.Shape.Slots).Select(placement.RankOf)], placement.Experts(layer));
+        HostMap hosts = new(Topology.Even(Ranks, 1));
         for (int i = 0; i < calls.Length; i++)
         {
             int source = i % Ranks;
-            int rank = placement.RankOf(ReplicaChoice.Choose(placement, layer, calls[i], source, given[source]));
+            int rank = slots.RankOf(ReplicaChoice.Choose(slots, hosts, calls[i], source, given[source]));
             given[source][rank]++;
             ranks[rank]++;
         }

@@ -6,6 +6,7 @@ using Conclave.Testing;
 // Placement of experts.
 //   Placement time                                      how long planning takes, EPLB and conclave
 //   Placement record FILE [TOKENS [ENGLISH [CHINESE]]]  fable writes; loads in windows of TOKENS (65536), so many ENGLISH (8) ones, then CHINESE (6)
+//   Placement online [TOKENS [ENGLISH [CHINESE]]]       8 ranks run fable and move experts; windows of TOKENS (8192), so many ENGLISH (20) ones, then CHINESE (20)
 //   Placement replay [FILE]                             planned on window i, scored on i + 1; default: the recording of the tests
 switch (args)
 {
@@ -24,6 +25,11 @@ switch (args)
         }
 
         return 0;
+    case ["online", .. string[] numbers]:
+        int[] windows = [.. numbers.Select(number => int.Parse(number, CultureInfo.InvariantCulture))];
+        await new OnlineReplay(
+            windows.ElementAtOrDefault(0) is > 0 and int length ? length : 8192, windows.Length > 1 ? windows[1] : 20, windows.Length > 2 ? windows[2] : 20).PrintAsync();
+        return 0;
     case ["replay"]:
         BalanceReplay.Print(LoadWindow.Read(Repository.Data("placement", "fable-loads.jsonl")));
         return 0;
@@ -31,6 +37,6 @@ switch (args)
         BalanceReplay.Print(LoadWindow.Read(file));
         return 0;
     default:
-        Console.Error.WriteLine("Placement time | record FILE [TOKENS [ENGLISH [CHINESE]]] | replay [FILE]");
+        Console.Error.WriteLine("Placement time | record FILE [TOKENS [ENGLISH [CHINESE]]] | online [TOKENS [ENGLISH [CHINESE]]] | replay [FILE]");
         return 2;
 }

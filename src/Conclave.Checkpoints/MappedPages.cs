@@ -7,6 +7,8 @@ namespace Conclave.Checkpoints;
 public static unsafe partial class MappedPages
 {
     private const int WillNeed = 3;
+    private const int Cold = 20;
+    private const int PopulateRead = 22;
     private static readonly nint PageSize = Environment.SystemPageSize;
 
     /// <summary>
@@ -15,14 +17,41 @@ public static unsafe partial class MappedPages
     /// </summary>
     public static void Request(TensorView weight)
     {
-        if (!OperatingSystem.IsLinux() || weight.ByteLength == 0)
+        nint start = (nint)weight.Data & -PageSize;
+        _ = TryAdvise(start, (nint)weight.Data + weight.ByteLength, WillNeed);
+    }
+
+    /// <summary>
+    /// Reads a weight into memory and enters its pages in the process's tables, so that its first use neither waits for the disk nor faults (madvise, MADV_POPULATE_READ). Returns when that is done.
+    /// </summary>
+    public static void Load(TensorView weight)
+    {
+        nint start = (nint)weight.Data & -PageSize;
+        nint end = (nint)weight.Data + weight.ByteLength;
+        if (TryAdvise(start, end, PopulateRead))
         {
             return;
         }
 
-        nint start = (nint)weight.Data & -PageSize;
-        _ = Advise((void*)start, (nint)weight.Data + weight.ByteLength - start, WillNeed);
+        // Linux before 5.14, or another system.
+        for (nint page = start; page < end; page += PageSize)
+        {
+            _ = Volatile.Read(ref *(byte*)Math.Max(page, (nint)weight.Data));
+        }
     }
+
+    /// <summary>
+    /// Tells the system that a weight will not be used soon (madvise, MADV_COLD): where memory is short, its pages go first; where it is not, they stay. Pages that it shares with its
+    /// neighbours are left alone.
+    /// </summary>
+    public static void Release(TensorView weight)
+    {
+        nint start = ((nint)weight.Data + PageSize - 1) & -PageSize;
+        _ = TryAdvise(start, ((nint)weight.Data + weight.ByteLength) & -PageSize, Cold);
+    }
+
+    private static bool TryAdvise(nint start, nint end, int advice) =>
+        end <= start || (OperatingSystem.IsLinux() && Advise((void*)start, end - start, advice) == 0);
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* address, nint bytes, int advice);

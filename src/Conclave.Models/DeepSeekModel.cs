@@ -46,6 +46,7 @@ public sealed class DeepSeekModel : IDisposable
     private readonly TensorView _head;
     private readonly DecoderLayer[] _layers;
     private readonly MultiTokenPredictor? _predictor;
+    private readonly Checkpoint _checkpoint;
     private readonly LatentCache _cache;
     private readonly NativeBuffer _hiddenBuffer;
     private readonly TensorView _hidden;
@@ -60,6 +61,7 @@ public sealed class DeepSeekModel : IDisposable
     public DeepSeekModel(Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, ModelOptions options)
     {
         Config = checkpoint.Config;
+        _checkpoint = checkpoint;
         Options = options;
         _kernels = kernels;
         _team = team;
@@ -89,7 +91,7 @@ public sealed class DeepSeekModel : IDisposable
             MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale);
             bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
             FeedForward feedForward = isMoe
-                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, partition!, _slot!, options.ReadAhead)
+                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, partition!.Exchange, _slot!, options.ReadAhead)
                 : new DenseMlp(_weights, Config, $"{prefix}.mlp");
             return new DecoderLayer(_weights, Config, prefix, attention, feedForward);
         }
@@ -101,6 +103,7 @@ public sealed class DeepSeekModel : IDisposable
                 _weights, Config, $"model.layers.{Config.Layers}", Layer(Config.Layers), _embedding, _head);
         }
 
+        Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
         _weights.ThrowIfIncomplete();
         _workspace = new Workspace(Config, options.MaxTokensPerStep, _slot?.MaxRows ?? 0, withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
@@ -116,8 +119,25 @@ public sealed class DeepSeekModel : IDisposable
     /// <summary>The latents of all positions.</summary>
     public LatentCache Cache => _cache;
 
+    /// <summary>The routed experts whose weights are here, by the slots of the exchange.</summary>
+    public ExpertTable Experts { get; private set; }
+
     /// <summary>True where the multi-token prediction layer is loaded.</summary>
     public bool HasMtp => _predictor is not null;
+
+    /// <summary>Maps other experts than those in use. Any thread may, while steps go on.</summary>
+    /// <param name="expertsOfLayer">As in <see cref="ExpertPartition"/>; as many of a layer as the exchange will give it slots.</param>
+    /// <exception cref="UserErrorException">The checkpoint lacks tensors of these, or they are misshapen.</exception>
+    public ExpertTable MapExperts(Func<int, IReadOnlyList<int>> expertsOfLayer)
+    {
+        using WeightSource weights = new(_checkpoint, _kernels.Codec);
+        ExpertTable table = ExpertTable.Map(weights, Config, Config.Layers + (HasMtp ? 1 : 0), expertsOfLayer);
+        weights.ThrowIfIncomplete();
+        return table;
+    }
+
+    /// <summary>Uses other experts from the next step on; between steps, together with the exchange's change to their placement.</summary>
+    public void UseExperts(ExpertTable experts) => Experts = experts;
 
     /// <summary>
     /// Computes a step: writes the latents of the batch's tokens to the cache and returns the logits [batch.LogitCount, V], valid until the next step.
@@ -204,7 +224,7 @@ public sealed class DeepSeekModel : IDisposable
         }
 
         _rotary.Fill(batch.Positions, _workspace.Cos(batch.Count), _workspace.Sin(batch.Count));
-        return new Step(batch, _kernels, _team, _workspace, _cache, observer);
+        return new Step(batch, _kernels, _team, _workspace, Experts, _cache, observer);
     }
 
     private TensorView Logits(ForwardBatch batch, TensorView hidden, TensorView head)

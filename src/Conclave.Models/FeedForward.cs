@@ -33,17 +33,15 @@ internal sealed class MoeLayer : FeedForward
     private readonly ExchangeSlot _slot;
     private readonly TensorView _gate;
     private readonly TensorView? _bias;
-    private readonly MlpWeights[] _experts;
     private readonly MlpWeights[] _shared;
-    private readonly int[] _expertIds = [];
     private readonly bool[]? _requested;
 
     public MoeLayer(
-        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, ExpertPartition partition, ExchangeSlot slot, bool readAhead)
+        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot slot, bool readAhead)
     {
         _layer = layer;
         _router = router;
-        _exchange = partition.Exchange;
+        _exchange = exchange;
         _slot = slot;
         _gate = weights.Matrix($"{prefix}.gate.weight", config.RoutedExperts, config.HiddenSize);
         if (config.Selection == RouterSelection.NoAuxTc)
@@ -51,14 +49,7 @@ internal sealed class MoeLayer : FeedForward
             _bias = weights.Vector($"{prefix}.gate.e_score_correction_bias", config.RoutedExperts);
         }
 
-        IReadOnlyList<int> here = partition.ExpertsOfLayer(layer);
-        _experts = [.. here.Select(expert => weights.Mlp($"{prefix}.experts.{expert}", config.HiddenSize, config.MoeIntermediateSize))];
-        if (readAhead)
-        {
-            _requested = new bool[config.RoutedExperts];
-            _expertIds = [.. here];
-        }
-
+        _requested = readAhead ? new bool[config.RoutedExperts] : null;
         _shared = config.SharedExperts == 0
             ? []
             : [weights.Mlp($"{prefix}.shared_experts", config.HiddenSize, config.MoeIntermediateSize * config.SharedExperts)];
@@ -72,7 +63,7 @@ internal sealed class MoeLayer : FeedForward
         step.Kernels.MatMul.Run(_gate, input, scores, step.Team);
         _router.Route(scores, _bias is { } bias ? bias.RowF32(0) : [], routing);
         step.Observer?.Routed(_layer, routing);
-        RequestExperts(routing);
+        RequestExperts(step.Experts, routing);
 
         _exchange.BeginDispatch(_slot, _layer, input, routing);
         TensorView shared = step.Workspace.Shared(step.Tokens);
@@ -85,7 +76,7 @@ internal sealed class MoeLayer : FeedForward
         TensorView computed = step.Workspace.ExpertOutput(rows.Count);
         if (rows.Count > 0)
         {
-            step.Kernels.ExpertMlp.Run(_experts, rows, received, computed, step.Team);
+            step.Kernels.ExpertMlp.Run(step.Experts.Weights(_layer), rows, received, computed, step.Team);
         }
 
         _exchange.BeginCombine(_slot, computed);
@@ -97,7 +88,7 @@ internal sealed class MoeLayer : FeedForward
     }
 
     /// <summary>The disk reads the chosen experts while the shared expert and the first ones are computed.</summary>
-    private void RequestExperts(in Routing routing)
+    private void RequestExperts(ExpertTable table, in Routing routing)
     {
         if (_requested is null)
         {
@@ -117,13 +108,14 @@ internal sealed class MoeLayer : FeedForward
         }
 
         // In the order in which they are computed.
-        for (int expert = 0; expert < _experts.Length; expert++)
+        ReadOnlySpan<MlpWeights> weights = table.Weights(_layer);
+        for (int i = 0; i < weights.Length; i++)
         {
-            if (_requested[_expertIds[expert]])
+            if (_requested[table.Experts(_layer)[i]])
             {
-                MappedPages.Request(_experts[expert].Gate);
-                MappedPages.Request(_experts[expert].Up);
-                MappedPages.Request(_experts[expert].Down);
+                MappedPages.Request(weights[i].Gate);
+                MappedPages.Request(weights[i].Up);
+                MappedPages.Request(weights[i].Down);
             }
         }
     }

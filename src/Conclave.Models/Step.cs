@@ -8,10 +8,11 @@ namespace Conclave.Models;
 /// <param name="Kernels">The operators.</param>
 /// <param name="Team">Who computes.</param>
 /// <param name="Workspace">Activations.</param>
+/// <param name="Experts">The weights of routed experts.</param>
 /// <param name="Cache">Latents of all positions.</param>
 /// <param name="Observer">Who looks at intermediate tensors, if anybody.</param>
 internal readonly record struct Step(
-    ForwardBatch Batch, KernelSet Kernels, WorkerTeam Team, Workspace Workspace, LatentCache Cache, IForwardObserver? Observer)
+    ForwardBatch Batch, KernelSet Kernels, WorkerTeam Team, Workspace Workspace, ExpertTable Experts, LatentCache Cache, IForwardObserver? Observer)
 {
     public int Tokens => Batch.Count;
 

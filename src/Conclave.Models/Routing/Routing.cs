@@ -27,6 +27,10 @@ public readonly unsafe struct Routing
     /// <summary>The routing weights of a token.</summary>
     public Span<float> Weights(int token) => new(_weights + Checked(token), ExpertsPerToken);
 
+    /// <summary>The same tokens and weights with other choices.</summary>
+    /// <param name="experts">Tokens × k numbers.</param>
+    public Routing WithExperts(int* experts) => new(experts, _weights, Tokens, ExpertsPerToken);
+
     private nint Checked(int token)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)token, (uint)Tokens, nameof(token));

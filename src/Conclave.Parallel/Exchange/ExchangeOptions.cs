@@ -22,7 +22,7 @@ public enum CombineReduction
     /// <summary>
     /// Each rank sums its weighted outputs of a token in expert order, the forwarder sums the ranks of its host in rank order, the token's rank sums the hosts
     /// in host order, all in binary32; only what crosses to another host is written in the combine format. The bits depend on the placement
-    /// and on nothing else; a result is off from the sum of the outputs by at most the sum, over the other hosts, of the format's bound for their sums, beside
+    /// and, where experts have replicas, on the other tokens of the rank's step; a result is off from the sum of the outputs by at most the sum, over the other hosts, of the format's bound for their sums, beside
     /// binary32's roundings.
     /// </summary>
     InHost,

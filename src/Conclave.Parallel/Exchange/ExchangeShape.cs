@@ -7,13 +7,13 @@ namespace Conclave.Parallel.Exchange;
 internal sealed class ExchangeShape
 {
     public ExchangeShape(
-        int rank, Topology topology, IReadOnlyList<SlotMap?> slotsByLayer, ExchangeOptions options, int columns, int expertsPerToken, KernelSet kernels)
+        int rank, Topology topology, int maxLocalSlots, ExchangeOptions options, int columns, int expertsPerToken, KernelSet kernels)
     {
         Rank = rank;
         Topology = topology;
         Hosts = new HostMap(topology);
         Host = Hosts.HostOf(rank);
-        SlotsByLayer = slotsByLayer;
+        MaxLocalSlots = maxLocalSlots;
         Options = options;
         Columns = columns;
         ExpertsPerToken = expertsPerToken;
@@ -32,8 +32,8 @@ internal sealed class ExchangeShape
 
     public HostMap Hosts { get; }
 
-    /// <summary>Slots of each layer; null for layers without experts.</summary>
-    public IReadOnlyList<SlotMap?> SlotsByLayer { get; }
+    /// <summary>Most slots of a layer that this rank may have, whatever the placement.</summary>
+    public int MaxLocalSlots { get; }
 
     public ExchangeOptions Options { get; }
 

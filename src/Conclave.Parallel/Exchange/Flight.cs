@@ -19,6 +19,8 @@ internal sealed unsafe class Flight : IDisposable
     private readonly Outflow[] _outflows;
     private readonly bool[][] _expects;
     private readonly int[] _expected = new int[ExchangeWays.Kinds];
+    private SlotMaps? _placement;
+    private int _namedBy;
     private bool _begun;
 
     public Flight(ExchangeShape shape, int maxTokens, uint step)
@@ -36,11 +38,17 @@ internal sealed unsafe class Flight : IDisposable
         Reset(step);
     }
 
+    /// <summary>Whether this rank has begun.</summary>
+    public bool IsUnderWay => _begun;
+
     /// <summary>Exchanges of the slot before this one.</summary>
     public uint Step { get; private set; }
 
     /// <summary>The layer; −1 as long as nobody has named one.</summary>
     public int Layer { get; private set; }
+
+    /// <summary>The low bits of the placement's epoch.</summary>
+    public byte Epoch => (byte)_placement!.Epoch;
 
     /// <summary>Ways from this rank, by kind.</summary>
     public ReadOnlySpan<Outflow> Outflows => _outflows;
@@ -83,12 +91,16 @@ internal sealed unsafe class Flight : IDisposable
         return false;
     }
 
+    /// <summary>The slots that this rank's tokens go to.</summary>
+    public ref readonly Routing ChosenSlots => ref _own.Slots;
+
     /// <summary>Begins with this rank's tokens.</summary>
-    public void Begin(int layer, TensorView hidden, in Routing routing)
+    /// <exception cref="PeerException">Another rank began with another layer or placement.</exception>
+    public void Begin(int layer, SlotMaps placement, TensorView hidden, in Routing routing)
     {
-        SetLayer(_shape.Rank, layer);
+        Join(_shape.Rank, layer, placement);
         _begun = true;
-        _own.Begin(_shape.SlotsByLayer[layer]!, hidden, routing, _deliveries);
+        _own.Begin(placement.ByLayer[layer]!, hidden, routing, _deliveries);
         _deliveries.Complete(_shape.Rank);
         Open(MessageKind.Cross);
         Open(MessageKind.Deliver);
@@ -108,7 +120,7 @@ internal sealed unsafe class Flight : IDisposable
 
     /// <summary>Takes a message of this exchange.</summary>
     /// <exception cref="PeerException">The message cannot be.</exception>
-    public void Accept(int peer, in MessageTag tag, ReadOnlySpan<byte> message)
+    public void Accept(int peer, in MessageTag tag, SlotMaps placement, ReadOnlySpan<byte> message)
     {
         if ((uint)tag.Kind >= ExchangeWays.Kinds || !_expects[(int)tag.Kind][peer]
             || (!_begun && tag.Kind is not (MessageKind.Cross or MessageKind.Deliver)))
@@ -116,7 +128,7 @@ internal sealed unsafe class Flight : IDisposable
             throw new PeerException(peer, $"sent a message ({tag}) that nobody waits for");
         }
 
-        SetLayer(peer, tag.Layer);
+        Join(peer, tag.Layer, placement);
         switch (tag.Kind)
         {
             case MessageKind.Cross:
@@ -175,20 +187,32 @@ internal sealed unsafe class Flight : IDisposable
 
     private void Open(MessageKind kind) => _outflows[(int)kind].Begin(_shape.Ways.Targets(kind));
 
-    private void SetLayer(int peer, int layer)
+    /// <summary>The first who takes part names the layer and the placement; all others must agree.</summary>
+    private void Join(int peer, int layer, SlotMaps placement)
     {
-        if (Layer == layer)
+        if (Layer == layer && ReferenceEquals(_placement, placement))
         {
             return;
         }
 
-        SlotMap? slots = (uint)layer < (uint)_shape.SlotsByLayer.Count ? _shape.SlotsByLayer[layer] : null;
-        if (Layer >= 0 || slots is null)
+        SlotMap? slots = (uint)layer < (uint)placement.ByLayer.Count ? placement.ByLayer[layer] : null;
+        if (Layer >= 0)
         {
-            throw new PeerException(peer, $"exchanges tokens of layer {layer}, where {(Layer < 0 ? "no experts are" : $"others are at layer {Layer}")}");
+            // Whoever is not this rank.
+            (int other, int itsLayer, SlotMaps its, int otherLayer, SlotMaps others) = peer == _shape.Rank
+                ? (_namedBy, Layer, _placement!, layer, placement) : (peer, layer, placement, Layer, _placement!);
+            throw new PeerException(
+                other, $"exchanges tokens of layer {itsLayer} in epoch {its.Epoch}, where others are at layer {otherLayer} in epoch {others.Epoch}");
+        }
+
+        if (slots is null)
+        {
+            throw new PeerException(peer, $"exchanges tokens of layer {layer}, where no experts are");
         }
 
         Layer = layer;
+        _placement = placement;
+        _namedBy = peer;
         _deliveries.Begin(slots);
         _received.Begin(slots);
     }
@@ -197,6 +221,7 @@ internal sealed unsafe class Flight : IDisposable
     {
         Step = step;
         Layer = -1;
+        _placement = null;
         _begun = false;
         _own.Reset();
         _deliveries.Reset();

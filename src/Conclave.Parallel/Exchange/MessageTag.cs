@@ -17,6 +17,9 @@ internal enum MessageKind
 
     /// <summary>A host's sums, from the forwarder to the token's rank.</summary>
     Sum,
+
+    /// <summary>No part of an exchange: see <see cref="SideChannel"/>.</summary>
+    Side = 7,
 }
 
 /// <summary>
@@ -27,13 +30,19 @@ internal enum MessageKind
 /// <param name="IsLast">Whether the way ends with it.</param>
 /// <param name="Slot">The micro-batch, counted by creation of its slot.</param>
 /// <param name="Layer">The layer.</param>
+/// <param name="Epoch">The low bits of the placement's epoch: two neighbours at most are in use at a time.</param>
 /// <param name="Step">Exchanges of this slot before this one.</param>
-internal readonly record struct MessageTag(MessageKind Kind, bool IsLast, int Slot, int Layer, uint Step)
+internal readonly record struct MessageTag(MessageKind Kind, bool IsLast, int Slot, int Layer, byte Epoch, uint Step)
 {
-    public const int MaxSlots = byte.MaxValue + 1;
+    public const int MaxSlots = 1 << 8;
+    public const int MaxLayers = 1 << LayerBits;
 
-    public ulong Encode() => (byte)Kind | (IsLast ? 0x80u : 0u) | ((ulong)Slot << 8) | ((ulong)Layer << 16) | ((ulong)Step << 32);
+    private const int LayerBits = 12;
 
-    public static MessageTag Decode(ulong code) =>
-        new((MessageKind)(code & 0x7F), (code & 0x80) != 0, (byte)(code >> 8), (ushort)(code >> 16), (uint)(code >> 32));
+    // From the lowest bit: kind (3 bits), last (1), layer (12), slot (8), epoch (8), step (32).
+    public ulong Encode() =>
+        (uint)Kind | (IsLast ? 8u : 0u) | ((uint)Layer << 4) | ((uint)Slot << 16) | ((uint)Epoch << 24) | ((ulong)Step << 32);
+
+    public static MessageTag Decode(ulong code) => new(
+        (MessageKind)(code & 7), (code & 8) != 0, (byte)(code >> 16), (int)(code >> 4) & (MaxLayers - 1), (byte)(code >> 24), (uint)(code >> 32));
 }

@@ -7,6 +7,7 @@ namespace Conclave.Parallel.Exchange;
 internal sealed unsafe class OwnTokens : IDisposable
 {
     private readonly ExchangeShape _shape;
+    private readonly ChosenSlots _chosenSlots;
     private readonly CopyPlan _byHost;
     private readonly CopyPlan _byRank;
     private readonly NativeBuffer _encoded;
@@ -21,6 +22,7 @@ internal sealed unsafe class OwnTokens : IDisposable
     public OwnTokens(ExchangeShape shape, int maxTokens)
     {
         _shape = shape;
+        _chosenSlots = new ChosenSlots(shape, maxTokens);
         int k = shape.ExpertsPerToken;
         _byHost = new CopyPlan(maxTokens, k, shape.Hosts.Hosts);
         _byRank = new CopyPlan(maxTokens, k, shape.Hosts.World);
@@ -37,9 +39,13 @@ internal sealed unsafe class OwnTokens : IDisposable
 
     public CopyPlan ByHost => _byHost;
 
+    /// <summary>The slots that the tokens go to.</summary>
+    public ref readonly Routing Slots => ref _routing;
+
     /// <summary>Plans and encodes a dispatch, and hands the copies for this rank's own deliveries to <paramref name="deliveries"/>.</summary>
-    public void Begin(SlotMap slots, TensorView hidden, in Routing routing, Deliveries deliveries)
+    public void Begin(SlotMap slots, TensorView hidden, in Routing experts, Deliveries deliveries)
     {
+        Routing routing = _chosenSlots.Choose(slots, experts);
         _slots = slots;
         _routing = routing;
         if (_shape.Forwards)
@@ -157,6 +163,7 @@ internal sealed unsafe class OwnTokens : IDisposable
 
     public void Dispose()
     {
+        _chosenSlots.Dispose();
         _encoded.Dispose();
         _resultBuffer.Dispose();
     }

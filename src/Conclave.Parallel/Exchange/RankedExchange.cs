@@ -22,6 +22,10 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private readonly List<RankedSlot> _slots = [];
     private readonly Completion[] _completions = new Completion[64];
     private readonly string?[] _failures;
+    private readonly ExpertCounts _loads;
+    private SideChannel? _side;
+    private SlotMaps _placement;
+    private SlotMaps? _next;
 
     /// <summary>Creates this rank's part of the exchange.</summary>
     /// <param name="transport">The rank's transport, for this exchange alone; it is not disposed.</param>
@@ -32,7 +36,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <param name="expertsPerToken">k.</param>
     /// <param name="kernels">The operators; the same set on all ranks, or bits differ.</param>
     /// <param name="team">Who sums.</param>
-    /// <exception cref="ArgumentException">Topology and transport differ, outputs cannot be reduced on the way of one hop, or a token does not fit a message.</exception>
+    /// <exception cref="ArgumentException">
+    /// Topology and transport differ, outputs cannot be reduced on the way of one hop, a token does not fit a message, or there are more than 4096 layers.
+    /// </exception>
     public RankedExchange(
         ITransport transport,
         Topology topology,
@@ -53,9 +59,16 @@ public sealed unsafe class RankedExchange : IExpertExchange
             throw new ArgumentException("outputs are reduced by forwarders, which the way of one hop has not", nameof(options));
         }
 
+        if (slotsByLayer.Count > MessageTag.MaxLayers)
+        {
+            throw new ArgumentException($"{slotsByLayer.Count} layers; at most {MessageTag.MaxLayers} are expected", nameof(slotsByLayer));
+        }
+
         _transport = transport;
         _team = team;
-        _shape = new ExchangeShape(transport.Rank, topology, slotsByLayer, options, hiddenSize, expertsPerToken, kernels);
+        _placement = new SlotMaps(0, slotsByLayer);
+        _shape = new ExchangeShape(
+            transport.Rank, topology, _placement.MostSlotsOf(transport.Rank), options, hiddenSize, expertsPerToken, kernels);
         if (_shape.LargestRecord > transport.MaxMessageBytes)
         {
             throw new ArgumentException(
@@ -64,11 +77,27 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
         _failures = new string?[transport.World];
         Traffic = new ExchangeTraffic(slotsByLayer.Count);
+        _loads = new ExpertCounts(slotsByLayer);
         _outbox = new Outbox(transport);
     }
 
     /// <summary>What was sent so far.</summary>
     public ExchangeTraffic Traffic { get; }
+
+    /// <summary>The number of this rank.</summary>
+    internal int Rank => _shape.Rank;
+
+    /// <summary>k.</summary>
+    internal int ExpertsPerToken => _shape.ExpertsPerToken;
+
+    /// <summary>Where experts are now; null for layers without experts.</summary>
+    internal IReadOnlyList<SlotMap?> SlotsByLayer => _placement.ByLayer;
+
+    /// <summary>How often this rank's tokens chose each expert so far.</summary>
+    internal ExpertCounts Loads => _loads;
+
+    /// <summary>Counts the placements that were in force before this one.</summary>
+    public long Epoch => _placement.Epoch;
 
     /// <inheritdoc/>
     /// <remarks>All ranks create the same slots, in the same order, before the first exchange.</remarks>
@@ -86,8 +115,10 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <inheritdoc/>
     public void BeginDispatch(ExchangeSlot slot, int layer, TensorView hidden, in Routing routing)
     {
-        ((RankedSlot)slot).Current.Begin(layer, hidden, routing);
-        CountFlat(layer, routing);
+        Flight flight = ((RankedSlot)slot).Current;
+        flight.Begin(layer, _placement, hidden, routing);
+        _loads.Count(layer, routing);
+        CountFlat(layer, flight.ChosenSlots);
         Progress();
     }
 
@@ -137,6 +168,61 @@ public sealed unsafe class RankedExchange : IExpertExchange
         }
     }
 
+    /// <summary>
+    /// Makes the next placement known: from now on peers may use it, while this rank goes on with the present one until <see cref="SwitchPlacement"/>. Takes the place of one that was
+    /// prepared before and not switched to.
+    /// </summary>
+    /// <param name="slotsByLayer">As many layers and experts as ever, and on this rank no more slots of a layer than the first placement had at most.</param>
+    /// <exception cref="ArgumentException">They are not.</exception>
+    public void PreparePlacement(IReadOnlyList<SlotMap?> slotsByLayer)
+    {
+        SlotMaps next = new(_placement.Epoch + 1, slotsByLayer);
+        if (!next.ByLayer.Select(slots => slots?.Experts).SequenceEqual(_placement.ByLayer.Select(slots => slots?.Experts))
+            || next.MostSlotsOf(_shape.Rank) > _shape.MaxLocalSlots)
+        {
+            throw new ArgumentException("the placement has other layers or experts, or more slots on this rank than stores were made for", nameof(slotsByLayer));
+        }
+
+        _next = next;
+    }
+
+    /// <summary>
+    /// Puts the prepared placement in force. All ranks do so between the same two exchanges, when all have prepared it and this one has none under way; who does not is refused by
+    /// the others.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">None was prepared, or an exchange is under way.</exception>
+    public void SwitchPlacement()
+    {
+        if (_slots.Exists(slot => slot.Current.IsUnderWay))
+        {
+            throw new InvalidOperationException("the placement cannot change while an exchange is under way");
+        }
+
+        _placement = _next ?? throw new InvalidOperationException("no placement was prepared");
+        _next = null;
+    }
+
+    /// <summary>Lets ranks talk beside the exchanges; on all of them, before the first exchange.</summary>
+    internal void Attach(ISideMessages messages) => _side = new SideChannel(_transport, messages);
+
+    /// <summary>Progresses until a peer has answered; what it answers comes over the side channel.</summary>
+    /// <exception cref="PeerException">It failed, or a rank sent what cannot be.</exception>
+    internal void WaitFor(int peer, Func<int, bool> hasAnswered)
+    {
+        while (!hasAnswered(peer))
+        {
+            if (!(Receive() | Send()))
+            {
+                if (_failures[peer] is string reason)
+                {
+                    throw new PeerException(peer, reason);
+                }
+
+                _transport.Wait(LongestWait);
+            }
+        }
+    }
+
     private void ProgressOrWait(Flight flight)
     {
         if (Receive() | Send())
@@ -164,7 +250,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
             switch (completion.Kind)
             {
                 case CompletionKind.Sent:
-                    _outbox.Complete(completion.Peer);
+                    Complete(completion.Peer, completion.Tag);
                     break;
                 case CompletionKind.Received:
                     Accept(completion.Peer, completion.Tag, completion.Payload.Span);
@@ -179,21 +265,41 @@ public sealed unsafe class RankedExchange : IExpertExchange
         return count > 0;
     }
 
+    private void Complete(int peer, ulong code)
+    {
+        if (MessageTag.Decode(code).Kind == MessageKind.Side)
+        {
+            _side!.Complete(peer);
+        }
+        else
+        {
+            _outbox.Complete(peer);
+        }
+    }
+
     private void Accept(int peer, ulong code, ReadOnlySpan<byte> message)
     {
         MessageTag tag = MessageTag.Decode(code);
+        if (tag.Kind == MessageKind.Side && _side is not null)
+        {
+            _side.Accept(peer, message);
+            return;
+        }
+
         Flight? flight = tag.Slot < _slots.Count ? _slots[tag.Slot].At(tag.Step) : null;
         if (flight is null)
         {
             throw new PeerException(peer, $"sent a message ({tag}) of an exchange that is not under way");
         }
 
-        flight.Accept(peer, tag, message);
+        SlotMaps placement = (byte)_placement.Epoch == tag.Epoch ? _placement : (byte?)_next?.Epoch == tag.Epoch ? _next! : throw new PeerException(
+            peer, $"sent a message ({tag}) of another epoch; this rank is in epoch {_placement.Epoch}{(_next is null ? "" : " and knows the next")}");
+        flight.Accept(peer, tag, placement, message);
     }
 
     private bool Send()
     {
-        bool progress = false;
+        bool progress = _side is not null && _side.Send();
         for (int distance = 0; distance < _shape.Hosts.World; distance++)
         {
             // Each rank begins with itself, so that not all send to the same one at once.
@@ -226,7 +332,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
                 MessageWriter writer = new(memory);
                 if (outflow.Open > 0 && outflow.TryWrite(peer, ref writer))
                 {
-                    MessageTag tag = new(outflow.Kind, writer.IsLast, slot, flight.Layer, flight.Step);
+                    MessageTag tag = new(outflow.Kind, writer.IsLast, slot, flight.Layer, flight.Epoch, flight.Step);
                     _outbox.Add(peer, tag.Encode(), writer.Length);
                     int metadata = writer.Length - writer.PayloadBytes + TransportCounters.EnvelopeBytes;
                     Traffic.CountMessage(flight.Layer, _shape.Topology.Between(_shape.Rank, peer), writer.PayloadBytes, metadata);
@@ -238,13 +344,13 @@ public sealed unsafe class RankedExchange : IExpertExchange
         return false;
     }
 
-    private void CountFlat(int layer, in Routing routing)
+    private void CountFlat(int layer, in Routing chosenSlots)
     {
-        SlotMap slots = _shape.SlotsByLayer[layer]!;
+        SlotMap slots = _placement.ByLayer[layer]!;
         long copyAndBack = 2L * _shape.Columns * ElementFormat.BF16.Size();
-        for (int token = 0; token < routing.Tokens; token++)
+        for (int token = 0; token < chosenSlots.Tokens; token++)
         {
-            foreach (int slot in routing.Experts(token))
+            foreach (int slot in chosenSlots.Experts(token))
             {
                 if (slot >= 0)
                 {

@@ -33,7 +33,7 @@ internal sealed unsafe class ReceivedTokens : IDisposable
         _shape = shape;
         _maxTokens = maxTokens;
         int world = shape.Hosts.World;
-        int localSlots = shape.SlotsByLayer.Max(map => map is null ? 0 : map.SlotsOf(shape.Rank).Length);
+        int localSlots = shape.MaxLocalSlots;
         _maxSlotsOfSource = checked(maxTokens * Math.Min(shape.ExpertsPerToken, localSlots));
         MaxOutputs = checked(world * _maxSlotsOfSource);
         int rows = shape.Forwards ? Math.Min(MaxOutputs, checked(world * maxTokens)) : MaxOutputs;

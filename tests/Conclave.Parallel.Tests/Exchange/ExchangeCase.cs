@@ -35,14 +35,15 @@ internal sealed class ExchangeCase
         int[] hostOf = [.. Enumerable.Range(0, world).Select(rank => rank < hosts ? rank : random.Next(hosts))];
         random.Shuffle(hostOf);
         int experts = random.Next(1, 41);
-        int slots = random.Next(experts, experts + 8);
+        int slots = random.Next(experts, (2 * experts) + 8);
         int k = random.Next(1, Math.Min(8, experts) + 1);
         int maxTokens = random.Next(1, 13);
         int columns = random.Next(3) switch { 0 => random.Next(1, 9), 1 => 128 * random.Next(1, 3), _ => random.Next(100, 300) };
+        Topology topology = new(hostOf);
         SlotMap[] slotsByLayer = [.. Enumerable.Range(0, 2).Select(_ => RandomSlots(random, world, experts, slots))];
         return new ExchangeCase
         {
-            Topology = new Topology(hostOf),
+            Topology = topology,
             SlotsByLayer = slotsByLayer,
             Options = options,
             Transport = new TransportOptions { Credits = random.Next(1, 4), MaxMessageBytes = 16 + (4 * columns) + (8 * k) + random.Next(2000) },
@@ -53,7 +54,7 @@ internal sealed class ExchangeCase
             Exchanges =
             [
                 .. Enumerable.Range(0, 4).Select(step => Enumerable.Range(0, world)
-                    .Select(_ => RankTokens.Random(random, slotsByLayer[step % 2], random.Next(3) == 0 ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
+                    .Select(rank => RankTokens.Random(random, slotsByLayer[step % 2], topology, rank, random.Next(3) == 0 ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
             ],
         };
     }
@@ -68,24 +69,48 @@ internal sealed class ExchangeCase
     }
 }
 
-/// <summary>Tokens of one rank: rows, slots (−1: none), routing weights.</summary>
-internal sealed record RankTokens(float[][] Rows, int[][] Slots, float[][] Weights)
+/// <summary>Tokens of one rank: rows, experts (−1: none), the slots that they go to, routing weights.</summary>
+internal sealed record RankTokens(float[][] Rows, int[][] Experts, int[][] Slots, float[][] Weights)
 {
-    public static RankTokens Random(Random random, SlotMap map, int tokens, int columns, int k)
+    public static RankTokens Random(Random random, SlotMap map, Topology topology, int rank, int tokens, int columns, int k)
     {
-        int[][] slotsOf = [.. Enumerable.Range(0, map.Slots).GroupBy(map.ExpertOf).Select(group => group.ToArray())];
         float[][] rows = new float[tokens][];
-        int[][] slots = new int[tokens][];
+        int[][] experts = new int[tokens][];
         float[][] weights = new float[tokens][];
         for (int token = 0; token < tokens; token++)
         {
             float size = MathF.Pow(10, random.Next(-3, 4));
             rows[token] = [.. Enumerable.Range(0, columns).Select(_ => (random.NextSingle() - 0.5f) * size)];
-            int[][] chosen = [.. slotsOf.OrderBy(_ => random.Next()).Take(k)];
-            slots[token] = [.. chosen.Select(replicas => random.Next(6) == 0 ? -1 : replicas[random.Next(replicas.Length)])];
+            int[] chosen = [.. Enumerable.Range(0, map.Experts).OrderBy(_ => random.Next()).Take(k)];
+            experts[token] = [.. chosen.Select(expert => random.Next(6) == 0 ? -1 : expert)];
             weights[token] = [.. chosen.Select(_ => random.NextSingle())];
         }
 
-        return new RankTokens(rows, slots, weights);
+        return new RankTokens(rows, experts, ChooseSlots(map, topology, rank, experts), weights);
+    }
+
+    /// <summary>Experts without replicas first; then for each choice the replica on the own host, on the rank with fewest choices so far, that is nearest in rank order.</summary>
+    public static int[][] ChooseSlots(SlotMap map, Topology topology, int rank, int[][] experts)
+    {
+        int[] given = new int[topology.World];
+        int[][] slots = [.. experts.Select(chosen => chosen.Select(_ => -1).ToArray())];
+        foreach (bool withReplicas in new[] { false, true })
+        {
+            for (int token = 0; token < experts.Length; token++)
+            {
+                for (int i = 0; i < experts[token].Length; i++)
+                {
+                    int[] replicas = [.. Enumerable.Range(0, map.Slots).Where(slot => map.ExpertOf(slot) == experts[token][i])];
+                    if (replicas.Length > 0 && replicas.Length > 1 == withReplicas)
+                    {
+                        slots[token][i] = replicas.OrderBy(slot => topology.Between(rank, map.RankOf(slot)) == LinkClass.CrossHost)
+                            .ThenBy(slot => given[map.RankOf(slot)]).ThenBy(slot => (map.RankOf(slot) + topology.World - rank) % topology.World).First();
+                        given[map.RankOf(slots[token][i])]++;
+                    }
+                }
+            }
+        }
+
+        return slots;
     }
 }

@@ -103,7 +103,7 @@ internal static class InProcessWorld
             for (int token = 0; token < tokens.Rows.Length; token++)
             {
                 tokens.Rows[token].CopyTo(hidden.RowF32(token));
-                tokens.Slots[token].CopyTo(routing.Experts(token));
+                tokens.Experts[token].CopyTo(routing.Experts(token));
                 tokens.Weights[token].CopyTo(routing.Weights(token));
             }
 

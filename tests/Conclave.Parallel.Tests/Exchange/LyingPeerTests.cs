@@ -26,7 +26,9 @@ public sealed class LyingPeerTests
     {
         { "slot", "of an exchange that is not under way" },
         { "step", "of an exchange that is not under way" },
+        { "epoch", "of another epoch" },
         { "kind", "that nobody waits for" },
+        { "side", "that nobody waits for" },
         { "unasked", "that nobody waits for" },
         { "twice", "that nobody waits for" },
         { "layer", "of layer 7" },
@@ -78,7 +80,7 @@ public sealed class LyingPeerTests
             RankedExchange exchange = new(fabric[0], World, [Slots], Reduced, Columns, ExpertsPerToken, KernelSet.Supported[0], team);
             using ExchangeSlot slot = exchange.CreateSlot(MaxTokens);
             PeerException refused = Assert.Throws<PeerException>(() => SendToken(exchange, slot, expert: 4, () =>
-                Send(fabric[2], new MessageTag(MessageKind.Sum, last, 0, 0, 0), new byte[bytes])));
+                Send(fabric[2], new MessageTag(MessageKind.Sum, last, 0, 0, 0, 0), new byte[bytes])));
             Assert.Equal(2, refused.Rank);
             Assert.Contains(complaint, refused.Message);
         }
@@ -137,13 +139,15 @@ public sealed class LyingPeerTests
 
     private static IEnumerable<(MessageTag Tag, byte[] Message)> Messages(string lie)
     {
-        MessageTag cross = new(MessageKind.Cross, IsLast: false, Slot: 0, Layer: 0, Step: 0);
+        MessageTag cross = new(MessageKind.Cross, IsLast: false, Slot: 0, Layer: 0, Epoch: 0, Step: 0);
         byte[] honest = Record(0, 2, 0, 1);
         return lie switch
         {
             "slot" => [(cross with { Slot = 1 }, honest)],
             "step" => [(cross with { Step = 2 }, honest)],
+            "epoch" => [(cross with { Epoch = 1 }, honest)],
             "kind" => [(cross with { Kind = (MessageKind)5 }, honest)],
+            "side" => [(cross with { Kind = MessageKind.Side }, honest)],
             "unasked" => [(cross with { Kind = MessageKind.Deliver }, honest)],
             "twice" => [(cross with { IsLast = true }, honest), (cross, Record(1, 2, 0))],
             "layer" => [(cross with { Layer = 7 }, honest)],

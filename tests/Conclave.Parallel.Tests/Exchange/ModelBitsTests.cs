@@ -2,7 +2,6 @@ using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
-using Conclave.Primitives;
 using Conclave.Testing;
 using Conclave.Transport;
 
@@ -11,9 +10,7 @@ namespace Conclave.Parallel.Tests.Exchange;
 /// <summary>Whole models over many ranks give the bits of one rank in exact mode, whoever holds the experts and whoever has tokens.</summary>
 public sealed class ModelBitsTests
 {
-    private const int MaxTokens = 16;
     private const int PromptLength = 40;
-    private const int Generated = 3;
 
     public static TheoryData<string, string> Models()
     {
@@ -37,8 +34,8 @@ public sealed class ModelBitsTests
         KernelSet kernels = KernelSet.Find(isa);
 
         // Three requests; ranks beyond the third have none, and the first and third end earlier than the second.
-        int[][] requests = [Tokens(checkpoint, PromptLength, 1), Tokens(checkpoint, PromptLength + 30, 2), Tokens(checkpoint, 5, 3)];
-        uint[][][] alone = [.. requests.Select(request => Alone(checkpoint, kernels, request))];
+        int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1), RequestSteps.Tokens(checkpoint, PromptLength + 30, 2), RequestSteps.Tokens(checkpoint, 5, 3)];
+        uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, kernels, request))];
         foreach ((int world, int hosts) in new[] { (1, 1), (2, 1), (2, 2), (3, 2), (5, 2), (8, 1), (8, 2) })
         {
             CheckWorld(checkpoint, kernels, requests, alone, world, hosts);
@@ -51,8 +48,8 @@ public sealed class ModelBitsTests
     public void ExactModeGivesTheBitsOfOneRankInLargeWorlds(int world, int hosts)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
-        int[][] requests = [Tokens(checkpoint, PromptLength, 1)];
-        CheckWorld(checkpoint, KernelSet.Best, requests, [Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts);
+        int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1)];
+        CheckWorld(checkpoint, KernelSet.Best, requests, [RequestSteps.Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts);
     }
 
     private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts)
@@ -70,60 +67,19 @@ public sealed class ModelBitsTests
                 transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
             ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray());
             int[][] mine = [.. requests.Where((_, i) => i % world == transport.Rank)];
-            int steps = Enumerable.Range(0, world).Max(rank => requests.Where((_, i) => i % world == rank).Sum(StepsOf));
-            answers[transport.Rank] = Run(checkpoint, kernels, team, mine, steps, partition);
+            int steps = Enumerable.Range(0, world).Max(rank => requests.Where((_, i) => i % world == rank).Sum(RequestSteps.StepsOf));
+            using RequestSteps mySteps = new(checkpoint, kernels, team, mine, partition);
+            for (int step = 0; step < steps; step++)
+            {
+                mySteps.Next();
+            }
+
+            answers[transport.Rank] = [.. mySteps.Logits];
         });
         for (int i = 0; i < requests.Length; i++)
         {
             int before = Enumerable.Range(0, i).Count(earlier => earlier % world == i % world);
-            Assert.Equal(alone[i], answers[i % world]![(before * (Generated + 1))..((before + 1) * (Generated + 1))]);
+            Assert.Equal(alone[i], answers[i % world]![(before * RequestSteps.LogitsOfRequest)..((before + 1) * RequestSteps.LogitsOfRequest)]);
         }
-    }
-
-    private static uint[][] Alone(Checkpoint checkpoint, KernelSet kernels, int[] request)
-    {
-        using WorkerTeam team = new(1);
-        return Run(checkpoint, kernels, team, [request], StepsOf(request), null);
-    }
-
-    private static int StepsOf(int[] request) => ((request.Length - Generated + MaxTokens - 1) / MaxTokens) + Generated;
-
-    /// <summary>Computes requests one after the other, then empty steps: logits after each prompt and after each generated token.</summary>
-    private static uint[][] Run(Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, int[][] requests, int steps, ExpertPartition? partition)
-    {
-        ModelOptions options = new() { CacheBlocks = 4, MaxTokensPerStep = MaxTokens, Experts = partition };
-        using DeepSeekModel model = new(checkpoint, kernels, team, options);
-        using ForwardBatch batch = new(MaxTokens, 1, 4);
-        List<uint[]> logits = [];
-        foreach (int[] request in requests)
-        {
-            int prompt = request.Length - Generated;
-            for (int position = 0; position < request.Length; steps--)
-            {
-                int count = position < prompt ? Math.Min(MaxTokens, prompt - position) : 1;
-                AttentionForm form = position < prompt ? AttentionForm.Expanded : AttentionForm.Absorbed;
-                batch.Clear();
-                batch.Add(request.AsSpan(position, count), position, form, [0, 1, 2, 3], 1);
-                TensorView result = model.Forward(batch);
-                position += count;
-                if (position >= prompt)
-                {
-                    logits.Add(Array.ConvertAll(result.RowF32(0).ToArray(), BitConverter.SingleToUInt32Bits));
-                }
-            }
-        }
-
-        for (batch.Clear(); steps > 0; steps--)
-        {
-            Assert.Equal(0, model.Forward(batch).Rows);
-        }
-
-        return [.. logits];
-    }
-
-    private static int[] Tokens(Checkpoint checkpoint, int prompt, int seed)
-    {
-        Random random = new(seed);
-        return [.. Enumerable.Range(0, prompt + Generated).Select(_ => random.Next(checkpoint.Config.VocabularySize))];
     }
 }

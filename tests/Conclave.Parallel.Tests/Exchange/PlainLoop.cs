@@ -93,9 +93,11 @@ internal static class PlainLoop
         float[] result = new float[world.Columns];
         if (world.Options.Reduction == CombineReduction.None)
         {
-            foreach (int i in chosen)
+            // Whichever replicas were taken.
+            int[] experts = tokens.Experts[token];
+            foreach (int i in Enumerable.Range(0, experts.Length).Where(i => experts[i] >= 0).OrderBy(i => experts[i]))
             {
-                Add(result, tokens.Weights[token][i], Rounded(Expert(map.ExpertOf(slots[i]), input), world.Options.Combine));
+                Add(result, tokens.Weights[token][i], Rounded(Expert(experts[i], input), world.Options.Combine));
             }
 
             return result;

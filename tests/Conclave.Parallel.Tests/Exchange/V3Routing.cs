@@ -34,7 +34,7 @@ internal static class V3Routing
     {
         float[][] rows = [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, 7168).Select(_ => random.NextSingle() - 0.5f).ToArray())];
         int[][] experts = [.. rows.Select(_ => Route(random))];
-        return new RankTokens(rows, experts, [.. rows.Select(_ => Enumerable.Repeat(2.5f / ExpertsPerToken, ExpertsPerToken).ToArray())]);
+        return new RankTokens(rows, experts, experts, [.. rows.Select(_ => Enumerable.Repeat(2.5f / ExpertsPerToken, ExpertsPerToken).ToArray())]);
     }
 
     /// <summary>DeepSeek-V3, section 2.1.2: the groups with the highest sums of their two best scores, then the best experts in them.</summary>

@@ -1,0 +1,55 @@
+using System.Buffers.Binary;
+using Conclave.Parallel.Placement;
+
+namespace Conclave.Parallel.Balancing;
+
+/// <summary>The sum of all ranks' reports since the last placement was planned.</summary>
+internal sealed class LoadWindow(int layers, int experts)
+{
+    private readonly long[] _choices = new long[checked(layers * experts)];
+
+    /// <summary>Choices of all layers.</summary>
+    public long Total { get; private set; }
+
+    /// <summary>Adds this rank's own report.</summary>
+    public void Add(ReadOnlySpan<uint> choices)
+    {
+        for (int i = 0; i < choices.Length; i++)
+        {
+            Add(i, choices[i]);
+        }
+    }
+
+    /// <summary>Adds a message of another rank's report.</summary>
+    /// <returns>False where the message cannot be.</returns>
+    public bool TryAdd(in BalancerMessage message)
+    {
+        int count = message.Numbers.Length / sizeof(uint);
+        if (message.Numbers.Length % sizeof(uint) != 0 || message.Position < 0 || message.Position > _choices.Length - count)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            Add((int)message.Position + i, BinaryPrimitives.ReadUInt32LittleEndian(message.Numbers[(i * sizeof(uint))..]));
+        }
+
+        return true;
+    }
+
+    /// <summary>The loads so far; the next window is empty.</summary>
+    public ExpertLoads Take()
+    {
+        ExpertLoads loads = new(layers, experts, Array.ConvertAll(_choices, choices => Math.Min(choices, ExpertLoads.Most)));
+        Array.Clear(_choices);
+        Total = 0;
+        return loads;
+    }
+
+    private void Add(int index, uint choices)
+    {
+        _choices[index] += choices;
+        Total += choices;
+    }
+}
