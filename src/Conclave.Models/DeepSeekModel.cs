@@ -130,6 +130,7 @@ public sealed class DeepSeekModel : IDisposable
     public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
     {
         Step step = Begin(batch, _embedding, observer);
+        Options.Experts?.BeginStep?.Invoke(step.Tokens);
         TensorView residual = _workspace.Residual(step.Tokens);
         observer?.Embedding(residual);
         for (int layer = 0; layer < _layers.Length; layer++)
