@@ -30,8 +30,8 @@ public sealed record LoadOptions
     /// <summary>Teams of as many threads that share the machine: those of all ranks on it.</summary>
     public int Teams { get; init; } = 1;
 
-    /// <summary>Makes this rank's part of the experts, where the model is computed by many ranks; null: all experts are here.</summary>
-    public Func<ModelConfig, KernelSet, WorkerTeam, ExpertPartition>? Experts { get; init; }
+    /// <summary>Makes this rank's part of the experts, where the model is computed by many ranks; null, or a result of null: all experts are here.</summary>
+    public Func<ModelConfig, KernelSet, WorkerTeam, ExpertPartition?>? Experts { get; init; }
 
     /// <summary>Context length where none was asked for and the model allows more.</summary>
     public const int DefaultContext = 8192;

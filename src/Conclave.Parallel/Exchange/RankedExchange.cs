@@ -101,7 +101,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
             ProgressOrWait(flight);
         }
 
-        return flight.Sort(out input);
+        ExpertRows rows = flight.Sort(out input);
+        Traffic.CountRows(flight.Layer, rows.Count);
+        return rows;
     }
 
     /// <inheritdoc/>
