@@ -84,7 +84,7 @@ internal sealed class Launcher : IDisposable
     private LaunchedProcesses Start() => _plan.Hosts == 1
         ? new RankProcesses(
             ThisProgram.Command, _coordinator.SocketPath, [.. Enumerable.Range(0, _plan.Ranks)], _command, Console.Error, _coordinator.RankEnded)
-        : new HostsScript(FindHosts(), _plan.Hosts, ThisProgram.Command, _coordinator.SocketPath, _command);
+        : new HostsScript(FindHosts(), _plan.Hosts, ThisProgram.Command, _coordinator.SocketPath, _command, _coordinator.HostsEnded);
 
     private static string FindHosts()
     {

@@ -102,6 +102,18 @@ public sealed class Coordinator : IDisposable
         }
     }
 
+    /// <summary>Tells that the hosts have ended, and with them all ranks.</summary>
+    public void HostsEnded(int code)
+    {
+        lock (_gate)
+        {
+            if (Array.FindIndex(_members, member => member is { Report: null, HasFailed: false }) is >= 0 and int rank)
+            {
+                Fail(rank, $"rank {rank} has not begun or not ended: scripts/hosts {ExitCodes.Describe(code)}", certain: false);
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

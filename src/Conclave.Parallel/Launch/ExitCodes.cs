@@ -16,5 +16,5 @@ internal static class ExitCodes
     /// <summary>The end of a sentence about it.</summary>
     public static string Describe(int code) => Signals.TryGetValue(code - SignalBase, out string? name)
         ? $"was killed by signal {code - SignalBase} ({name})"
-        : $"ended with exit code {code} without saying why";
+        : $"ended with exit code {code}";
 }

@@ -20,8 +20,9 @@ public sealed partial class HostsScript : LaunchedProcesses
     /// <param name="program">The program and its first arguments; behind them come the socket and the command.</param>
     /// <param name="socketPath">Where the coordinator listens.</param>
     /// <param name="command">What the leader runs.</param>
+    /// <param name="ended">Is told the script's exit code, from another thread.</param>
     /// <exception cref="UserErrorException">Only root may.</exception>
-    public HostsScript(string script, int hosts, IReadOnlyList<string> program, string socketPath, IReadOnlyList<string> command)
+    public HostsScript(string script, int hosts, IReadOnlyList<string> program, string socketPath, IReadOnlyList<string> command, Action<int> ended)
     {
         if (!Environment.IsPrivilegedProcess)
         {
@@ -29,8 +30,10 @@ public sealed partial class HostsScript : LaunchedProcesses
         }
 
         // A session of its own: Ctrl-C is the launcher's, who ends the ranks in their order.
-        _process = Process.Start(new ProcessStartInfo(
-            "setsid", [script, $"{hosts}", "--", .. program, "host", "--control", socketPath, "--", .. command]) { UseShellExecute = false })!;
+        string[] arguments = [script, $"{hosts}", "--", .. program, "host", "--control", socketPath, "--", .. command];
+        _process = new Process { StartInfo = new ProcessStartInfo("setsid", arguments) { UseShellExecute = false }, EnableRaisingEvents = true };
+        _process.Exited += (_, _) => ended(_process.ExitCode);
+        _process.Start();
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,68 @@
+using Conclave.Engine;
+using Conclave.Parallel.Launch;
+using Conclave.Transport;
+using Conclave.Transport.InProcess;
+
+namespace Conclave.Parallel.Tests.Launch;
+
+/// <summary>An engine whose model is computed by ranks of one process.</summary>
+public sealed class InProcessLaunchTests
+{
+    [Fact]
+    public void Ranks_answer_with_the_bits_of_one()
+    {
+        string[] alone = LaunchedEngine.Alone();
+        foreach ((int ranks, int hosts) in new[] { (1, 1), (2, 1), (3, 2), (5, 2) })
+        {
+            (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(LaunchedEngine.Plan(ranks, hosts));
+            Assert.Null(failure);
+            Assert.Equal(alone, answers);
+            Assert.All(reports, report => Assert.NotNull(report));
+        }
+    }
+
+    [Fact]
+    public void The_report_compares_with_the_flat_baseline()
+    {
+        IReadOnlyList<RankReport?> reports = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2)).Reports;
+        using StringWriter text = new();
+        TrafficReport.Write(text, reports);
+        string[] lines = text.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+
+        // fable's first layer has no experts; ranks of one process have their memory in common.
+        Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0"], lines.Select(line => line[..line.IndexOf(':')]));
+        Assert.All(lines[..5], line => Assert.Matches(@"same rank [0-9.]+ MB.*, same host [0-9.]+ MB \([0-9]+ % of flat\), cross host [0-9.]+ MB \([0-9]+ % of flat\)", line));
+
+        // Each of the leader's tokens has 6 experts, whoever holds them.
+        long rows = reports.Sum(report => report!.Rows[1]);
+        Assert.Equal(0, rows % 6);
+        Assert.All(Enumerable.Range(1, 4), layer => Assert.Equal(rows, reports.Sum(report => report!.Rows[layer])));
+        Assert.Equal(rows * 2 * 256 * 2, reports.Sum(report => report!.Links[1].Sum(link => link.FlatBytes)));
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause()
+    {
+        WorldPlan plan = LaunchedEngine.Plan(3, 1);
+        using Coordinator coordinator = new(plan, line => Assert.Fail(line));
+        using InProcessFabric fabric = new(plan.Topology, WorldPlan.Transport);
+        Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, rank == 1 ? new FailingTransport(fabric[1], 40) : fabric[2])))];
+        Array.ForEach(followers, follower => follower.Start());
+        using (RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { }))
+        {
+            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, fabric[0]));
+            Assert.Contains("rank 1 failed: the card fell out", failed.Message);
+            fabric[0].Dispose();
+        }
+
+        Array.ForEach(followers, follower => follower.Join());
+        Assert.Equal(new LaunchFailure(1, "rank 1 failed: the card fell out"), await coordinator.Ended);
+    }
+
+    private static void Follow(Coordinator coordinator, int rank, ITransport endpoint)
+    {
+        using RankConnection connection = RankConnection.Open(coordinator.SocketPath, rank, () => { });
+        Assert.ThrowsAny<Exception>(() => RankFollower.Run(connection, endpoint));
+        endpoint.Dispose();
+    }
+}
