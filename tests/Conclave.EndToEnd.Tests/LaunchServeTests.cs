@@ -48,7 +48,7 @@ public sealed class LaunchServeTests
         {
             JsonObject body = new()
             {
-                ["prompt"] = $"Tale {index}: once upon a time", ["max_tokens"] = 10, ["logprobs"] = 3, ["seed"] = index, ["ignore_eos"] = true,
+                ["model"] = "fable", ["prompt"] = $"Tale {index}: once upon a time", ["max_tokens"] = 10, ["logprobs"] = 3, ["seed"] = index, ["ignore_eos"] = true,
             };
             using StringContent content = new(body.ToJsonString(), Encoding.UTF8, "application/json");
             using HttpResponseMessage response = await http.PostAsync(new Uri("/v1/completions", UriKind.Relative), content, Stop);

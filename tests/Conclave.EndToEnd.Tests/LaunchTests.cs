@@ -61,7 +61,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal(0, result.Code);
         string[] lines = result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2"], lines.Select(line => line[..line.IndexOf(':')]));
-        Assert.All(lines[5..], line => Assert.Matches("[1-9][0-9.]+ MB resident, [1-9][0-9.]* MB without files", line));
+        Assert.All(lines[5..], line => Assert.Matches("waited [0-9.]+ s for others; [1-9][0-9.]+ MB resident, [1-9][0-9.]* MB without files", line));
     }
 
     [Fact]

@@ -31,8 +31,13 @@ public sealed class ExchangeTraffic
     /// <summary>The traffic of a layer over a link class so far.</summary>
     public LinkTraffic Of(int layer, LinkClass link) => Link(layer, link);
 
+    /// <summary>How long this rank had nothing to do but wait for others.</summary>
+    public TimeSpan Waited { get; private set; }
+
     /// <summary>Rows that this rank's experts of a layer were given so far.</summary>
     public long Rows(int layer) => _rows[layer];
+
+    internal void CountWait(TimeSpan time) => Waited += time;
 
     internal void CountRows(int layer, int rows) => _rows[layer] += rows;
 

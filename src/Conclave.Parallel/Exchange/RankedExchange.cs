@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
@@ -155,7 +156,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
             }
         }
 
+        long start = Stopwatch.GetTimestamp();
         _transport.Wait(LongestWait);
+        Traffic.CountWait(Stopwatch.GetElapsedTime(start));
     }
 
     private bool Receive()

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
@@ -28,7 +29,7 @@ internal sealed class ControlListener : IDisposable
         if (Encoding.UTF8.GetByteCount(SocketPath) > MostPathBytes)
         {
             _folder.Delete(recursive: true);
-            throw new Primitives.UserErrorException($"TMPDIR: the path of a socket, {SocketPath}, may have {MostPathBytes} bytes; set TMPDIR to a shorter one");
+            throw new UserErrorException($"TMPDIR: the path of a socket, {SocketPath}, may have {MostPathBytes} bytes; set TMPDIR to a shorter one");
         }
 
         _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

@@ -24,7 +24,8 @@ internal sealed class RankMembership : IDisposable
         _transport = endpoint is null ? Connect(connection) : Meet(connection, endpoint);
         _slots = SlotMap.Even(plan.Ranks, config.RoutedExperts);
         SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? _slots : null)];
-        Exchange = new RankedExchange(_transport, plan.Topology, layers, plan.Exchange, config.HiddenSize, config.ExpertsPerToken, kernels, team);
+        ExchangeOptions options = plan.Exchange with { TokenRanks = 1 };
+        Exchange = new RankedExchange(_transport, plan.Topology, layers, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
     }
 
     /// <summary>The exchange.</summary>

@@ -5,9 +5,10 @@ namespace Conclave.Parallel.Launch;
 
 /// <summary>What one rank tells at its end.</summary>
 /// <param name="Memory">Memory at its end.</param>
+/// <param name="Waited">How long its exchange had nothing to do but wait for others.</param>
 /// <param name="Rows">Rows that its experts computed, by layer.</param>
 /// <param name="Links">What it sent, by layer and <see cref="LinkClass"/>.</param>
-public sealed record RankReport(RankMemory Memory, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links)
+public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links)
 {
     private const int LinkClasses = 3;
     private const int MostLayers = 4096;
@@ -17,13 +18,14 @@ public sealed record RankReport(RankMemory Memory, IReadOnlyList<long> Rows, IRe
         int[] layers = [.. Enumerable.Range(0, traffic?.Layers ?? 0)];
         return new RankReport(
             memory,
+            traffic?.Waited ?? TimeSpan.Zero,
             [.. layers.Select(layer => traffic!.Rows(layer))],
             [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())]);
     }
 
     internal ControlWriter Write()
     {
-        ControlWriter writer = new ControlWriter().Int64(Memory.Resident).Int64(Memory.Own).Int32(Rows.Count);
+        ControlWriter writer = new ControlWriter().Int64(Memory.Resident).Int64(Memory.Own).Int64(Waited.Ticks).Int32(Rows.Count);
         for (int layer = 0; layer < Rows.Count; layer++)
         {
             writer.Int64(Rows[layer]);
@@ -40,6 +42,7 @@ public sealed record RankReport(RankMemory Memory, IReadOnlyList<long> Rows, IRe
     {
         ControlReader reader = new(frame.Kind, frame.Body);
         RankMemory memory = new(reader.Int64("resident memory"), reader.Int64("own memory"));
+        TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited"));
         long[] rows = new long[reader.Int32("layers", 0, MostLayers)];
         LinkTraffic[][] links = new LinkTraffic[rows.Length][];
         for (int layer = 0; layer < rows.Length; layer++)
@@ -53,6 +56,6 @@ public sealed record RankReport(RankMemory Memory, IReadOnlyList<long> Rows, IRe
         }
 
         reader.End();
-        return new RankReport(memory, rows, links);
+        return new RankReport(memory, waited, rows, links);
     }
 }

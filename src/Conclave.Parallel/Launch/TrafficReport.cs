@@ -33,9 +33,12 @@ public static class TrafficReport
         output.WriteLine($"total: {Describe(total)}");
         for (int rank = 0; rank < reports.Count; rank++)
         {
-            if (reports[rank] is { Memory.Resident: > 0 } report)
+            if (reports[rank] is { } report)
             {
-                output.WriteLine($"rank {rank}: {report.Memory.Resident / Megabyte:F1} MB resident, {report.Memory.Own / Megabyte:F1} MB without files");
+                string memory = report.Memory.Resident > 0
+                    ? $"; {report.Memory.Resident / Megabyte:F1} MB resident, {report.Memory.Own / Megabyte:F1} MB without files"
+                    : "";
+                output.WriteLine($"rank {rank}: waited {report.Waited.TotalSeconds:F3} s for others{memory}");
             }
         }
     }

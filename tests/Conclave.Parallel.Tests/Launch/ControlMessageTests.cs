@@ -11,7 +11,7 @@ public sealed class ControlMessageTests
     private static readonly RankHello Hello = new(2, ["reference", "avx2"]);
     private static readonly WorldPlan Plan = new(7, 3, ExchangeOptions.Fast(PayloadFormat.BF16), 2) { InstructionSet = "avx2" };
     private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512);
-    private static readonly RankReport Report = new(new RankMemory(5, 3), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]]);
+    private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]]);
 
     [Fact]
     public void Messages_come_back()
@@ -22,6 +22,7 @@ public sealed class ControlMessageTests
         Assert.Equal(Order, ModelOrder.Read(Frame(ControlKind.Open, Order.Write())));
         RankReport report = RankReport.Read(Frame(ControlKind.Report, Report.Write()));
         Assert.Equal(Report.Memory, report.Memory);
+        Assert.Equal(Report.Waited, report.Waited);
         Assert.Equal(Report.Rows, report.Rows);
         Assert.Equal(Report.Links, report.Links);
         byte[][] addresses = [[1, 2, 3], [], [4]];

@@ -29,9 +29,12 @@ public sealed class InProcessLaunchTests
         TrafficReport.Write(text, reports);
         string[] lines = text.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
 
-        // fable's first layer has no experts; ranks of one process have their memory in common.
-        Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0"], lines.Select(line => line[..line.IndexOf(':')]));
+        // fable's first layer has no experts; ranks of one process have their memory in common: the first tells it.
+        Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2", "rank 3"], lines.Select(line => line[..line.IndexOf(':')]));
         Assert.All(lines[..5], line => Assert.Matches(@"same rank [0-9.]+ MB.*, same host [0-9.]+ MB \([0-9]+ % of flat\), cross host [0-9.]+ MB \([0-9]+ % of flat\)", line));
+
+        Assert.Matches("^rank 0: waited [0-9.]+ s for others; [0-9.]+ MB resident, ", lines[5]);
+        Assert.All(lines[6..], line => Assert.Matches("^rank [1-3]: waited [0-9.]+ s for others$", line));
 
         // Each of the leader's tokens has 6 experts, whoever holds them.
         long rows = reports.Sum(report => report!.Rows[1]);
