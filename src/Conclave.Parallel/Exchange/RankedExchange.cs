@@ -140,6 +140,29 @@ public sealed unsafe class RankedExchange : IExpertExchange
         }
     }
 
+    /// <summary>
+    /// Waits until all that this rank has sent has left it: before it waits for something else, because what a transport has taken need not leave without progress.
+    /// </summary>
+    /// <exception cref="PeerException">A rank failed before it was sent everything.</exception>
+    public void Flush()
+    {
+        for (int peer = 0; peer < _failures.Length; peer++)
+        {
+            while (!_outbox.HasLeftFor(peer))
+            {
+                if (_failures[peer] is string reason)
+                {
+                    throw new PeerException(peer, reason);
+                }
+
+                if (!(Receive() | Send()))
+                {
+                    _transport.Wait(LongestWait);
+                }
+            }
+        }
+    }
+
     private void ProgressOrWait(Flight flight)
     {
         if (Receive() | Send())

@@ -104,11 +104,20 @@ public sealed class RankConnection : IDisposable
     }
 
     /// <summary>Waits for the next message, which must be of one of these kinds.</summary>
-    internal ControlFrame Take(params ReadOnlySpan<ControlKind> expected)
+    internal ControlFrame Take(params ReadOnlySpan<ControlKind> expected) => Take(Timeout.InfiniteTimeSpan, static () => { }, expected);
+
+    /// <summary>The same, with something to do whenever so much time has passed.</summary>
+    internal ControlFrame Take(TimeSpan pause, Action meanwhile, params ReadOnlySpan<ControlKind> expected)
     {
-        if (!_frames.TryTake(out ControlFrame frame, Timeout.Infinite))
+        ControlFrame frame;
+        while (!_frames.TryTake(out frame, pause))
         {
-            throw new RankFailedException(_cause);
+            if (_frames.IsCompleted)
+            {
+                throw new RankFailedException(_cause);
+            }
+
+            meanwhile();
         }
 
         return expected.Contains(frame.Kind)

@@ -8,6 +8,8 @@ namespace Conclave.Parallel.Launch;
 /// <summary>A rank that serves the leader's tokens with its experts and has none of its own.</summary>
 public static class RankFollower
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Computes every step that the leader begins, until it ends. What fails is told to the coordinator.</summary>
     /// <param name="connection">The control channel.</param>
     /// <param name="endpoint">The rank's transport where all ranks are in this process; null: UCX.</param>
@@ -47,9 +49,13 @@ public static class RankFollower
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
         using ForwardBatch empty = new(order.MaxTokens, 1, 1);
         connection.Send(ControlKind.Ready);
-        while (connection.Take(ControlKind.Step, ControlKind.End).Kind == ControlKind.Step)
+
+        // Between steps nobody else looks after the transport.
+        Action meanwhile = membership.Exchange.Progress;
+        while (connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End).Kind == ControlKind.Step)
         {
             model.Forward(empty);
+            membership.Exchange.Flush();
         }
 
         return RankReport.Of(Memory(endpoint), membership.Exchange.Traffic);
