@@ -99,14 +99,15 @@ public sealed class CoordinatorTests : IDisposable
         _coordinator!.Stop();
         AssertNext(ControlKind.Stop, ranks[0]);
         ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512).Write().Written);
-        foreach (ControlChannel rank in ranks)
+        ranks[0].Send(ControlKind.Address, [1]);
+        foreach (ControlChannel rank in ranks[1..])
         {
+            AssertNext(ControlKind.Open, rank);
             rank.Send(ControlKind.Address, [1]);
         }
 
         foreach (ControlChannel rank in ranks[1..])
         {
-            AssertNext(ControlKind.Open, rank);
             AssertNext(ControlKind.Addresses, rank);
             rank.Send(ControlKind.Ready);
         }
