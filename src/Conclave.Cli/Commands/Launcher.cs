@@ -46,6 +46,8 @@ internal sealed class Launcher : IDisposable
             throw new RankFailedException(failure.Cause, e);
         }
 
+        // The last words may still be on their way.
+        _coordinator.Ended.Wait(LeaveWithin, CancellationToken.None);
         return Failure() is { } late ? throw new RankFailedException(late.Cause) : code;
     }
 

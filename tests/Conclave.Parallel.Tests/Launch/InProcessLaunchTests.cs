@@ -1,4 +1,5 @@
 using Conclave.Engine;
+using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;
@@ -11,10 +12,10 @@ public sealed class InProcessLaunchTests
     [Fact]
     public void Ranks_answer_with_the_bits_of_one()
     {
-        string[] alone = LaunchedEngine.Alone();
+        string[] alone = LaunchedEngine.Alone(LaunchedEngine.Mixed);
         foreach ((int ranks, int hosts) in new[] { (1, 1), (2, 1), (3, 2), (5, 2) })
         {
-            (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(LaunchedEngine.Plan(ranks, hosts));
+            (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(LaunchedEngine.Plan(ranks, hosts), LaunchedEngine.Mixed);
             Assert.Null(failure);
             Assert.Equal(alone, answers);
             Assert.All(reports, report => Assert.NotNull(report));
@@ -22,9 +23,30 @@ public sealed class InProcessLaunchTests
     }
 
     [Fact]
+    public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
+    {
+        string[] prompts =
+        [
+            "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
+            "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
+            "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
+        ];
+        GenerationRequest[] requests = [.. prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
+        ExchangeOptions bfloat16 = new(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost);
+        string[] alone = LaunchedEngine.Alone(requests);
+        string[] answers = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16 }, requests).Answers;
+        Assert.Equal(alone.Select(Tokens), answers.Select(Tokens));
+
+        // It is another exchange: their probabilities differ.
+        Assert.NotEqual(alone, answers);
+
+        static string Tokens(string answer) => string.Join(' ', answer.Split('\n').Select(line => line[..line.IndexOf(' ')]));
+    }
+
+    [Fact]
     public void The_report_compares_with_the_flat_baseline()
     {
-        IReadOnlyList<RankReport?> reports = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2)).Reports;
+        IReadOnlyList<RankReport?> reports = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2), LaunchedEngine.Mixed).Reports;
         using StringWriter text = new();
         TrafficReport.Write(text, reports);
         string[] lines = text.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
@@ -53,7 +75,7 @@ public sealed class InProcessLaunchTests
         Array.ForEach(followers, follower => follower.Start());
         using (RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { }))
         {
-            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, fabric[0]));
+            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, fabric[0], LaunchedEngine.Mixed));
             Assert.Contains("rank 1 failed: the card fell out", failed.Message);
             fabric[0].Dispose();
         }
