@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Conclave.Cli.Commands;
 using Conclave.Cli.Frame;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Cli;
@@ -43,6 +44,10 @@ internal static class Program
         {
             return Complain(e.Message, UserMistake);
         }
+        catch (RankFailedException e)
+        {
+            return Complain(e.Message, Failure);
+        }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return SignalBase + stoppedBy;
@@ -61,13 +66,21 @@ internal static class Program
         }
     }
 
-    private static int Run(string[] args, TextWriter output, CancellationToken cancellation)
+    /// <summary>What is wrong with arguments; null: nothing.</summary>
+    internal static string? Check(string[] args)
     {
-        RootCommand root = Root();
+        ParseResult result = Parse(args, leader: null);
+        return result.Errors.Count > 0 ? ParseErrors.Describe(result) : null;
+    }
 
-        // No response files: a prompt may begin with "@".
-        ParserConfiguration parsing = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
-        ParseResult result = root.Parse(args, parsing);
+    /// <summary>Runs a command.</summary>
+    /// <param name="args">Its name and arguments.</param>
+    /// <param name="output">Standard output.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="leader">Where it runs over many ranks, the one that it is; null: alone.</param>
+    internal static int Run(string[] args, TextWriter output, CancellationToken cancellation, RankLeader? leader = null)
+    {
+        ParseResult result = Parse(args, leader);
         if (result.Errors.Count > 0)
         {
             return Complain(ParseErrors.Describe(result), UserMistake);
@@ -85,13 +98,17 @@ internal static class Program
         return result.InvokeAsync(invocation, cancellation).GetAwaiter().GetResult();
     }
 
-    private static RootCommand Root()
+    // No response files: a prompt may begin with "@".
+    private static ParseResult Parse(string[] args, RankLeader? leader) =>
+        Root(leader).Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+
+    private static RootCommand Root(RankLeader? leader)
     {
         RootCommand root = new("Runs DeepSeek-class mixture-of-experts models from their released files.")
         {
             ChatCommand.Create(),
-            GenerateCommand.Create(),
-            ServeCommand.Create(),
+            GenerateCommand.Create(leader),
+            ServeCommand.Create(leader),
             VerifyCommand.Create(),
             PerplexityCommand.Create(),
             TokenizeCommand.Create(),
@@ -99,7 +116,10 @@ internal static class Program
             InspectCommand.Create(),
             SynthCommand.Create(),
             PlacementCommand.Create(),
-            BenchCommand.Create(),
+            BenchCommand.Create(leader),
+            LaunchCommand.Create(),
+            RankCommand.Create(),
+            HostCommand.Create(),
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);

@@ -27,6 +27,12 @@ public sealed record LoadOptions
     /// <summary>How the cache stores elements: F32 or BF16.</summary>
     public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
 
+    /// <summary>Teams of as many threads that share the machine: those of all ranks on it.</summary>
+    public int Teams { get; init; } = 1;
+
+    /// <summary>Makes this rank's part of the experts, where the model is computed by many ranks; null, or a result of null: all experts are here.</summary>
+    public Func<ModelConfig, KernelSet, WorkerTeam, ExpertPartition?>? Experts { get; init; }
+
     /// <summary>Context length where none was asked for and the model allows more.</summary>
     public const int DefaultContext = 8192;
 }
@@ -100,11 +106,12 @@ public sealed class LoadedModel : IDisposable
             int context = FindContextLength(checkpoint.Config, options.Context);
             Tokenizer tokenizer = Tokenizer.Load(directory);
             ChatPrompt? chat = ChatPrompt.Load(directory, tokenizer);
-            team = new WorkerTeam(options.Threads);
+            team = new WorkerTeam(options.Threads, options.Teams);
             model = new DeepSeekModel(checkpoint, options.Kernels, team, new ModelOptions
             {
                 CacheBlocks = CacheBlocks(checkpoint.Config, options, context),
                 CacheFormat = options.CacheFormat,
+                Experts = options.Experts?.Invoke(checkpoint.Config, options.Kernels, team),
                 ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             });
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);

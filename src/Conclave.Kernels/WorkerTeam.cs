@@ -41,17 +41,20 @@ public sealed unsafe class WorkerTeam : IDisposable
     private bool _disposed;
 
     /// <summary>Starts the team: the calling thread and <paramref name="threads"/> − 1 of its own.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The number is not positive.</exception>
-    public WorkerTeam(int threads)
+    /// <param name="threads">Number of workers.</param>
+    /// <param name="teams">Teams of this size that share the machine, this one included, also those of other processes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive.</exception>
+    public WorkerTeam(int threads, int teams = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(teams, 1);
         Count = threads;
         _scratch = new Piece[threads];
         _parkers = new Parker[threads];
         _threads = new Thread[threads - 1];
 
-        // A thread that waits may spin only on a core that nobody else of the team needs.
-        _spin = threads <= Environment.ProcessorCount ? SpinTime : TimeSpan.Zero;
+        // A thread that waits may spin only on a core that nobody else needs.
+        _spin = (long)threads * teams <= Environment.ProcessorCount ? SpinTime : TimeSpan.Zero;
         int[] cores = ThreadAffinity.AllowedCores();
         for (int i = 0; i < threads; i++)
         {
@@ -61,7 +64,7 @@ public sealed unsafe class WorkerTeam : IDisposable
         for (int worker = 1; worker < threads; worker++)
         {
             int self = worker;
-            int core = cores.Length == threads ? cores[worker] : -1;
+            int core = teams == 1 && cores.Length == threads ? cores[worker] : -1;
             _threads[worker - 1] = new Thread(() => Serve(self, core)) { IsBackground = true, Name = $"conclave worker {worker}" };
             _threads[worker - 1].Start();
         }

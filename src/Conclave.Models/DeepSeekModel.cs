@@ -7,8 +7,11 @@ namespace Conclave.Models;
 /// <summary>How a model is set up for running.</summary>
 public sealed record ModelOptions
 {
+    /// <summary>Most tokens of a step where nothing else was said.</summary>
+    public const int DefaultTokensPerStep = 512;
+
     /// <summary>Most tokens of a step.</summary>
-    public int MaxTokensPerStep { get; init; } = 512;
+    public int MaxTokensPerStep { get; init; } = DefaultTokensPerStep;
 
     /// <summary>Blocks of 64 tokens in the cache, for all sequences together.</summary>
     public required int CacheBlocks { get; init; }
@@ -150,6 +153,7 @@ public sealed class DeepSeekModel : IDisposable
     public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
     {
         Step step = Begin(batch, _embedding, observer);
+        Options.Experts?.BeginStep?.Invoke(step.Tokens);
         TensorView residual = _workspace.Residual(step.Tokens);
         observer?.Embedding(residual);
         for (int layer = 0; layer < _layers.Length; layer++)

@@ -48,15 +48,27 @@ public sealed partial class ServeProcess : IDisposable
         }
     }
 
+    /// <summary>Its process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>Where it listens; fails if it ends before.</summary>
     public Task<Uri> AddressAsync => _address.Task;
 
     /// <summary>Starts it.</summary>
     /// <param name="program">conclave.dll.</param>
     /// <param name="arguments">Arguments behind serve --port 0.</param>
-    public static ServeProcess Start(string program, params string[] arguments)
+    public static ServeProcess Start(string program, params string[] arguments) => Run([program, "serve", "--port", "0", .. arguments]);
+
+    /// <summary>Starts it over many ranks.</summary>
+    /// <param name="program">conclave.dll.</param>
+    /// <param name="launch">Arguments of launch.</param>
+    /// <param name="arguments">Arguments behind serve --port 0.</param>
+    public static ServeProcess StartOverRanks(string program, string[] launch, params string[] arguments) =>
+        Run([program, "launch", .. launch, "--", "serve", "--port", "0", .. arguments]);
+
+    private static ServeProcess Run(string[] arguments)
     {
-        ProcessStartInfo start = new("dotnet", [program, "serve", "--port", "0", .. arguments])
+        ProcessStartInfo start = new("dotnet", arguments)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -68,9 +80,16 @@ public sealed partial class ServeProcess : IDisposable
 
     /// <summary>Asks it to stop, as a service manager does, if that was not done yet, and waits for its end.</summary>
     /// <returns>Its exit code.</returns>
-    public async Task<int> StopAsync(CancellationToken cancellation)
+    public Task<int> StopAsync(CancellationToken cancellation)
     {
         Terminate();
+        return WaitForExitAsync(cancellation);
+    }
+
+    /// <summary>Waits until it ends by itself.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForExitAsync(CancellationToken cancellation)
+    {
         await _process.WaitForExitAsync(cancellation);
         return _process.ExitCode;
     }

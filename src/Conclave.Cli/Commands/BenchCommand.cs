@@ -4,6 +4,7 @@ using System.Text.Json;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
@@ -14,14 +15,14 @@ internal static class BenchCommand
     /// <summary>Speeds are shown in 10^9 bytes and operations a second.</summary>
     public const double Giga = 1e9;
 
-    public static Command Create() =>
+    public static Command Create(RankLeader? leader) =>
         new CliCommand(
             "bench", "Measures speed: of models and operators as shares of what this machine can do at that moment, of servers under load.",
             ("conclave bench model models/fable", "prefill and decode of the bundled model"),
             ("conclave bench kernels --isa avx2", "single operators on one instruction set"),
             ("conclave bench serve http://127.0.0.1:8080 --clients 1,8,32", "a server under load"))
         {
-            BenchModelCommand.Create(),
+            BenchModelCommand.Create(leader),
             BenchKernelsCommand.Create(),
             BenchServeCommand.Create(),
         };

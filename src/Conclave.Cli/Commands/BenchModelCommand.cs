@@ -4,6 +4,7 @@ using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
@@ -11,7 +12,7 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave bench model: prefill, decode and start.</summary>
 internal static class BenchModelCommand
 {
-    public static Command Create()
+    public static Command Create(RankLeader? leader)
     {
         Argument<string> directory = ModelDirectory.Argument();
         Option<string> prefill = new("--prefill") { Description = "Lengths of prompts", HelpName = "N,…", DefaultValueFactory = _ => "64,512" };
@@ -25,7 +26,7 @@ internal static class BenchModelCommand
             Description = "Also run `conclave generate` for its first token, with the model's files in memory and dropped from it, and for its peak memory",
         };
         BenchOutput outputs = new("model");
-        ComputeOptions compute = new();
+        ComputeOptions compute = new(leader);
         CliCommand command = new(
             "model", "Measures prefill and decode of a model. The roofline is the sum over operators of max(bytes ÷ bandwidth, operations ÷ peak).",
             ("conclave bench model DIR --prefill 64,512 --decode 0,4096 --batch 1,16", "two prompts, and four kinds of steps"),
@@ -51,20 +52,21 @@ internal static class BenchModelCommand
             int stepsOfRun = BenchCommand.Positive(result, steps);
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
             KernelSet kernels = compute.Kernels(result);
-            int threads = compute.Threads(result);
             TextWriter output = result.InvocationConfiguration.Output;
 
             // First: the kernel keeps pages that this process has mapped.
-            BenchModelStart? started = result.GetValue(start) ? BenchModelStart.Measure(folder, kernels, threads, runs, cancellation) : null;
+            BenchModelStart? started = result.GetValue(start) ? BenchModelStart.Measure(folder, kernels, compute.Threads(result), runs, cancellation) : null;
             if (!outputs.IsJson(result))
             {
                 started?.Print(output);
             }
 
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
-            using WorkerTeam team = new(threads);
-            using ModelBenchmark? benchmark =
-                workloads.Count > 0 ? new ModelBenchmark(checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun) : null;
+            using WorkerTeam team = compute.Team(result);
+            using ModelBenchmark? benchmark = workloads.Count > 0
+                ? new ModelBenchmark(
+                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, compute.Experts(folder, checkpoint.Config, kernels, team))
+                : null;
             List<(Workload, WorkloadSample[])> measured = [];
             foreach (Workload workload in workloads)
             {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
 using Conclave.Primitives;
@@ -16,12 +17,9 @@ internal sealed class BenchModelStart(StartSample sample, long peakBytes)
             throw new UserErrorException("--start: only Linux has the calls that it needs (posix_fadvise, mincore); leave it out here");
         }
 
-        // dotnet conclave.dll, or a program of its own.
-        string host = Environment.ProcessPath!;
-        string[] self = Path.GetFileName(host) == "dotnet" ? [host, Path.Combine(AppContext.BaseDirectory, "conclave.dll")] : [host];
         StartBenchmark benchmark = new(
             [
-                .. self, "generate", "Once upon a time", "--model", folder, "--max-tokens", "1", "--ignore-eos",
+                .. ThisProgram.Command, "generate", "Once upon a time", "--model", folder, "--max-tokens", "1", "--ignore-eos",
                 "--isa", kernels.Name, "--threads", $"{threads}",
             ],
             folder);

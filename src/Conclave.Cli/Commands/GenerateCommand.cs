@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Conclave.Cli.Frame;
 using Conclave.Engine;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 using Conclave.Text.Chat;
 
@@ -13,7 +14,7 @@ internal static class GenerateCommand
 {
     private const int DefaultMaxTokens = 256;
 
-    public static Command Create()
+    public static Command Create(RankLeader? leader)
     {
         Argument<string?> prompt = new("PROMPT") { Description = "The text to continue or, with --chat, the message to answer", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> model = ModelDirectory.Option();
@@ -22,7 +23,7 @@ internal static class GenerateCommand
         Option<string?> ids = new("--ids") { Description = "The prompt as token ids", HelpName = "1,2,3" };
         Option<bool> json = new("--json") { Description = "Write one JSON object at the end instead of streaming text" };
         SamplingArguments sampling = new();
-        ComputeOptions compute = new();
+        ComputeOptions compute = new(leader);
         CliCommand command = new(
             "generate", "Generates an answer to one prompt.",
             ("conclave generate --chat \"Tell me a story about a fox.\"", "the bundled model tells a story"),

@@ -4,6 +4,7 @@ using Conclave.Cli.Frame;
 using Conclave.Engine;
 using Conclave.Engine.Scheduling;
 using Conclave.Kernels;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 using Conclave.Server;
 
@@ -15,7 +16,7 @@ internal static class ServeCommand
     // A step has so many tokens, and every answer takes one.
     private const int MostRunning = 512;
 
-    public static Command Create()
+    public static Command Create(RankLeader? leader)
     {
         Option<string?> model = ModelDirectory.Option();
         Option<string> host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
@@ -45,7 +46,7 @@ internal static class ServeCommand
         {
             Description = "Count in /metrics what each expert was given: a series for each layer and expert, 14,848 in a V3",
         };
-        ComputeOptions compute = new();
+        ComputeOptions compute = new(leader);
         CliCommand command = new(
             "serve", "Serves the OpenAI API to many clients at a time, until Ctrl-C or SIGTERM; then what was accepted is finished.",
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),

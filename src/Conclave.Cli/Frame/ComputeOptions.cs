@@ -1,12 +1,16 @@
 using System.CommandLine;
+using Conclave.Checkpoints;
 using Conclave.Engine;
 using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Frame;
 
 /// <summary>How a command computes: --isa, --threads, and for those that keep a conversation's cache --context and --cache-format.</summary>
-internal sealed class ComputeOptions
+/// <param name="leader">Where the command runs over many ranks, the one that it is; null: alone.</param>
+internal sealed class ComputeOptions(RankLeader? leader = null)
 {
     private const string IsaVariable = "CONCLAVE_ISA";
 
@@ -31,6 +35,8 @@ internal sealed class ComputeOptions
         DefaultValueFactory = _ => "f32",
     };
 
+    private int Teams => leader?.Plan.Ranks ?? 1;
+
     /// <summary>Adds --isa and --threads, and with <paramref name="cache"/> the options of the cache.</summary>
     public void AddTo(Command command, bool cache)
     {
@@ -47,16 +53,25 @@ internal sealed class ComputeOptions
     public KernelSet Kernels(ParseResult result)
     {
         string? name = result.GetValue(_isa) ?? Environment.GetEnvironmentVariable(IsaVariable);
-        return string.IsNullOrEmpty(name) ? KernelSet.Best : KernelSet.Find(name);
+        return !string.IsNullOrEmpty(name) ? KernelSet.Find(name)
+            : leader is null ? KernelSet.Best
+            : KernelSet.Find(leader.Plan.InstructionSet);
     }
 
     /// <summary>The threads that were asked for.</summary>
     public int Threads(ParseResult result) => result.GetValue(_threads) switch
     {
-        null => WorkerTeam.DefaultThreads,
+        null => leader?.Plan.Threads ?? WorkerTeam.DefaultThreads,
         >= 1 and <= 1024 and int threads => threads,
         int wrong => throw new UserErrorException($"--threads {wrong}: 1 to 1024 are expected"),
     };
+
+    /// <summary>The threads that compute.</summary>
+    public WorkerTeam Team(ParseResult result) => new(Threads(result), Teams);
+
+    /// <summary>This rank's part of a model's experts; null where all are here.</summary>
+    public ExpertPartition? Experts(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team) =>
+        leader?.Join(directory, config, kernels, team);
 
     /// <summary>Loads a model directory, with a progress bar on the terminal if that takes more than a second.</summary>
     /// <param name="result">The arguments.</param>
@@ -68,6 +83,8 @@ internal sealed class ComputeOptions
         {
             Kernels = Kernels(result),
             Threads = Threads(result),
+            Teams = Teams,
+            Experts = (config, kernels, team) => Experts(directory, config, kernels, team),
             Context = result.GetValue(_context),
             CacheFormat = result.GetValue(_cacheFormat) switch
             {

@@ -60,9 +60,16 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="workloads">What will be run: decides the size of the cache.</param>
     /// <param name="cacheFormat">F32 or BF16.</param>
     /// <param name="decodeSteps">Steps of a decode run.</param>
+    /// <param name="experts">This rank's part of the experts; null: all are here.</param>
     /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
     public ModelBenchmark(
-        Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, IReadOnlyList<Workload> workloads, ElementFormat cacheFormat, int decodeSteps)
+        Checkpoint checkpoint,
+        KernelSet kernels,
+        WorkerTeam team,
+        IReadOnlyList<Workload> workloads,
+        ElementFormat cacheFormat,
+        int decodeSteps,
+        ExpertPartition? experts = null)
     {
         DecodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
@@ -77,7 +84,8 @@ public sealed class ModelBenchmark : IDisposable
         _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
         _team = team;
         _probe = new MachineProbe(kernels);
-        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, new ModelOptions { CacheBlocks = _blocks, CacheFormat = cacheFormat });
+        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat, Experts = experts };
+        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, options);
         _batch = new ForwardBatch(_model.Options.MaxTokensPerStep, workloads.Max(workload => workload.Batch), _blocks);
         FillCache(kernels.Codec);
     }

@@ -9,7 +9,7 @@ namespace Conclave.Parallel.Exchange;
 public readonly record struct LinkTraffic(long PayloadBytes, long MetadataBytes, long FlatBytes);
 
 /// <summary>
-/// What the exchanges of a rank have sent, for each layer and link class, against the flat baseline for the same routing. Summed over all ranks the two compare;
+/// What the exchanges of a rank have sent, for each layer and link class, and what its experts got, against the flat baseline for the same routing. Summed over all ranks the two compare;
 /// on one rank they need not, because it sends for others' tokens too.
 /// </summary>
 public sealed class ExchangeTraffic
@@ -17,11 +17,29 @@ public sealed class ExchangeTraffic
     private const int Links = 3;
 
     private readonly LinkTraffic[] _links;
+    private readonly long[] _rows;
 
-    internal ExchangeTraffic(int layers) => _links = new LinkTraffic[layers * Links];
+    internal ExchangeTraffic(int layers)
+    {
+        _links = new LinkTraffic[layers * Links];
+        _rows = new long[layers];
+    }
+
+    /// <summary>Number of layers, those without experts included.</summary>
+    public int Layers => _rows.Length;
 
     /// <summary>The traffic of a layer over a link class so far.</summary>
     public LinkTraffic Of(int layer, LinkClass link) => Link(layer, link);
+
+    /// <summary>How long this rank had nothing to do but wait for others.</summary>
+    public TimeSpan Waited { get; private set; }
+
+    /// <summary>Rows that this rank's experts of a layer were given so far.</summary>
+    public long Rows(int layer) => _rows[layer];
+
+    internal void CountWait(TimeSpan time) => Waited += time;
+
+    internal void CountRows(int layer, int rows) => _rows[layer] += rows;
 
     internal void CountMessage(int layer, LinkClass link, int payload, int metadata)
     {

@@ -1,6 +1,9 @@
 namespace Conclave.Parallel.Exchange;
 
-/// <summary>Which ranks send which kind of message to which: what follows from topology and mode alone. Every way is used in every exchange, empty or not.</summary>
+/// <summary>
+/// Which ranks send which kind of message to which: what follows from topology and mode alone. Every way is used in every exchange, empty or not. A rank that may have tokens hears from
+/// all experts' ranks, if through forwarders, before it goes on: so nobody is ever more than one exchange ahead of another.
+/// </summary>
 internal sealed class ExchangeWays
 {
     public const int Kinds = 5;
@@ -30,14 +33,16 @@ internal sealed class ExchangeWays
         int[] world = [.. Enumerable.Range(0, hosts.World)];
         bool forwards = options.Path == ExchangePath.TwoHop;
         bool reduces = options.Reduction == CombineReduction.InHost;
+        int[] sources = [.. world.Where(peer => peer < options.TokenRanks)];
+        bool Delivers(int peer) => forwards ? sources.Any(source => hosts.Forwarder(source, hosts.HostOf(peer)) == peer) : sources.Contains(peer);
         return kind switch
         {
-            MessageKind.Cross when forwards =>
+            MessageKind.Cross when forwards && sources.Contains(rank) =>
                 [.. Enumerable.Range(0, hosts.Hosts).Where(other => other != host).Select(other => hosts.Forwarder(rank, other))],
-            MessageKind.Deliver => forwards ? hosts.RanksOf(host).ToArray() : world,
-            MessageKind.Return when !reduces => world,
-            MessageKind.Partial when reduces => hosts.RanksOf(host).ToArray(),
-            MessageKind.Sum when reduces => [.. world.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == rank)],
+            MessageKind.Deliver when Delivers(rank) => forwards ? hosts.RanksOf(host).ToArray() : world,
+            MessageKind.Return when !reduces => sources,
+            MessageKind.Partial when reduces => [.. hosts.RanksOf(host).ToArray().Where(Delivers)],
+            MessageKind.Sum when reduces => [.. sources.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == rank)],
             _ => [],
         };
     }

@@ -75,6 +75,9 @@ internal sealed class Outbox
     /// <summary>The transport is done with the oldest message to a peer.</summary>
     public void Complete(int peer) => _rings[peer].Done++;
 
+    /// <summary>Whether the transport is done with all messages to a peer.</summary>
+    public bool HasLeftFor(int peer) => _rings[peer].Done == _rings[peer].Written;
+
     /// <summary>Whether the transport has taken all messages to a peer.</summary>
     public bool IsEmptyFor(int peer) => _rings[peer].Taken == _rings[peer].Written;
 

@@ -58,6 +58,11 @@ internal sealed unsafe class OwnTokens : IDisposable
             _byRank.ByRank(routing, slots);
         }
 
+        if (_shape.Rank >= _shape.Options.TokenRanks && _routing.Tokens > 0)
+        {
+            throw new ArgumentException($"rank {_shape.Rank} has {_routing.Tokens} tokens, and was to have none");
+        }
+
         CopyPlan plan = _shape.Forwards ? _byHost : _byRank;
         for (int token = 0; token < routing.Tokens; token++)
         {

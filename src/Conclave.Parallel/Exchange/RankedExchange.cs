@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
@@ -132,7 +133,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
             ProgressOrWait(flight);
         }
 
-        return flight.Sort(out input);
+        ExpertRows rows = flight.Sort(out input);
+        Traffic.CountRows(flight.Layer, rows.Count);
+        return rows;
     }
 
     /// <inheritdoc/>
@@ -165,6 +168,29 @@ public sealed unsafe class RankedExchange : IExpertExchange
     {
         while (Receive() | Send())
         {
+        }
+    }
+
+    /// <summary>
+    /// Waits until all that this rank has sent has left it: before it waits for something else, because what a transport has taken need not leave without progress.
+    /// </summary>
+    /// <exception cref="PeerException">A rank failed before it was sent everything.</exception>
+    public void Flush()
+    {
+        for (int peer = 0; peer < _failures.Length; peer++)
+        {
+            while (!_outbox.HasLeftFor(peer))
+            {
+                if (_failures[peer] is string reason)
+                {
+                    throw new PeerException(peer, reason);
+                }
+
+                if (!(Receive() | Send()))
+                {
+                    _transport.Wait(LongestWait);
+                }
+            }
         }
     }
 
@@ -239,7 +265,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
             }
         }
 
+        long start = Stopwatch.GetTimestamp();
         _transport.Wait(LongestWait);
+        Traffic.CountWait(Stopwatch.GetElapsedTime(start));
     }
 
     private bool Receive()

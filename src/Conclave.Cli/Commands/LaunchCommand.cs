@@ -1,0 +1,103 @@
+using System.CommandLine;
+using Conclave.Cli.Frame;
+using Conclave.Kernels;
+using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave launch: a command whose model is computed by many ranks.</summary>
+internal static class LaunchCommand
+{
+    public static Command Create()
+    {
+        Option<int> ranks = new("--ranks") { Description = "Number of ranks, over which experts are divided", HelpName = "N", Required = true };
+        Option<int> hosts = new("--hosts")
+        {
+            Description = "Number of hosts, over which ranks are divided. With ucx more than one needs root: they are made on this machine by scripts/hosts",
+            HelpName = "H",
+            DefaultValueFactory = _ => 1,
+        };
+        Option<string> transport = new("--transport")
+        {
+            Description = "ucx: ranks are processes; inproc: threads of one process", HelpName = "ucx|inproc", DefaultValueFactory = _ => "ucx",
+        };
+        transport.AcceptOnlyFromAmong("ucx", "inproc");
+        Option<string> exchange = new("--exchange")
+        {
+            Description = "How tokens travel. exact: the bits of one rank; bf16: both ways in bfloat16; fp8: to the experts in FP8, back in bfloat16",
+            HelpName = "exact|bf16|fp8",
+            DefaultValueFactory = _ => "exact",
+        };
+        exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8");
+        Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, and the memory of each rank" };
+        Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
+        Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
+        CliCommand command = new(
+            "launch", "Computes one model by many ranks: each has some of the experts, rank 0 runs the command and has the tokens.",
+            ("conclave launch --ranks 4 -- generate \"Once upon a time\"", "four processes; the text is that of one"),
+            ("conclave launch --ranks 8 --model DIR --exchange fp8 -- serve", "the OpenAI API over eight"),
+            ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
+            ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
+        {
+            ranks, hosts, transport, exchange, report, model, inner,
+        };
+        command.SetAction((result, cancellation) =>
+        {
+            WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange));
+            string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
+            if (Program.Check(arguments) is { } wrong)
+            {
+                throw new UserErrorException(wrong);
+            }
+
+            using Launcher launcher = new(plan, arguments, result.InvocationConfiguration.Output);
+            int code = result.GetValue(transport) == "inproc" ? launcher.RunThreads(cancellation) : launcher.RunProcesses(cancellation);
+            if (result.GetValue(report))
+            {
+                TrafficReport.Write(Console.Error, launcher.Reports);
+            }
+
+            return Task.FromResult(code);
+        });
+        return command;
+    }
+
+    private static WorldPlan Plan(int ranks, int hosts, string exchange)
+    {
+        if (ranks is < 1 or > WorldPlan.MostRanks)
+        {
+            throw new UserErrorException($"--ranks {ranks}: 1 to {WorldPlan.MostRanks} are expected");
+        }
+
+        if (hosts < 1 || hosts > Math.Min(ranks, HostsScript.MostHosts))
+        {
+            throw new UserErrorException($"--hosts {hosts}: 1 to {Math.Min(ranks, HostsScript.MostHosts)} are expected, a rank or more on each");
+        }
+
+        ExchangeOptions options = exchange switch
+        {
+            "exact" => ExchangeOptions.Exact,
+            "bf16" => new ExchangeOptions(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost),
+            _ => ExchangeOptions.Fast(PayloadFormat.BF16),
+        };
+
+        // All hosts are on this machine.
+        return new WorldPlan(ranks, hosts, options, Math.Max(1, WorkerTeam.DefaultThreads / ranks));
+    }
+
+    private static string[] WithModel(string[] command, string? model)
+    {
+        string[] name = command switch
+        {
+            ["generate" or "serve", ..] => command[..1],
+            ["bench", "model", ..] => command[..2],
+            _ => throw new UserErrorException($"launch runs generate, serve and bench model over ranks, not '{string.Join(' ', command.Take(2))}'"),
+        };
+        string[] rest = command[name.Length..];
+        return model is null ? command
+            : name.Length == 2 ? [.. name, ModelDirectory.Resolve(model), .. rest]
+            : [.. name, "--model", ModelDirectory.Resolve(model), .. rest];
+    }
+}

@@ -1,0 +1,21 @@
+namespace Conclave.Parallel.Launch;
+
+/// <summary>Where the transports of all ranks are reached.</summary>
+internal static class Addresses
+{
+    public static ControlWriter Write(IEnumerable<byte[]> addresses) =>
+        addresses.Aggregate(new ControlWriter(), (writer, address) => writer.Bytes(address));
+
+    public static byte[][] Read(ControlFrame frame, int world)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        byte[][] addresses = new byte[world][];
+        foreach (ref byte[] address in addresses.AsSpan())
+        {
+            address = reader.Bytes("an address", ControlFrame.MostBytes(ControlKind.Address)).ToArray();
+        }
+
+        reader.End();
+        return addresses;
+    }
+}

@@ -1,0 +1,105 @@
+using System.Net.Sockets;
+using System.Text;
+using Conclave.Primitives;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>Takes connections to the control channel, a thread for each.</summary>
+internal sealed class ControlListener : IDisposable
+{
+    private const int MostPathBytes = 107;
+    private const int Backlog = 512;
+    private const int FirstMessageTimeoutMilliseconds = 30_000;
+
+    private readonly DirectoryInfo _folder;
+    private readonly Socket _socket;
+    private readonly Action<ControlChannel, ControlFrame> _serve;
+    private readonly Action<string> _log;
+    private readonly Thread _thread;
+
+    /// <summary>Listens in a new folder that only this user can enter.</summary>
+    /// <param name="serve">Handles a connection with its first message, until it ends.</param>
+    /// <param name="log">Is told what was refused.</param>
+    public ControlListener(Action<ControlChannel, ControlFrame> serve, Action<string> log)
+    {
+        _serve = serve;
+        _log = log;
+        _folder = Directory.CreateTempSubdirectory("conclave-");
+        SocketPath = Path.Combine(_folder.FullName, "control");
+        if (Encoding.UTF8.GetByteCount(SocketPath) > MostPathBytes)
+        {
+            _folder.Delete(recursive: true);
+            throw new UserErrorException($"TMPDIR: the path of a socket, {SocketPath}, may have {MostPathBytes} bytes; set TMPDIR to a shorter one");
+        }
+
+        _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _socket.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        _socket.Listen(Backlog);
+        _thread = new Thread(Listen) { IsBackground = true, Name = "conclave control" };
+        _thread.Start();
+    }
+
+    /// <summary>Where it listens.</summary>
+    public string SocketPath { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _thread.Join();
+        _folder.Delete(recursive: true);
+    }
+
+    private void Listen()
+    {
+        while (true)
+        {
+            Socket accepted;
+            try
+            {
+                accepted = _socket.Accept();
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return;
+            }
+
+            new Thread(() => Serve(accepted)) { IsBackground = true, Name = "conclave control" }.Start();
+        }
+    }
+
+    private void Serve(Socket accepted)
+    {
+        using ControlChannel channel = new(accepted);
+        try
+        {
+            accepted.ReceiveTimeout = FirstMessageTimeoutMilliseconds;
+            if (channel.TryReceive(out ControlFrame first))
+            {
+                accepted.ReceiveTimeout = 0;
+                _serve(channel, first);
+            }
+        }
+        catch (ControlException e)
+        {
+            Refuse(channel, $"somebody at the control channel {e.Message}, and was refused");
+        }
+        catch (IOException)
+        {
+            // Whoever it was has gone.
+        }
+    }
+
+    private void Refuse(ControlChannel channel, string why)
+    {
+        _log(why);
+        try
+        {
+            channel.Send(ControlKind.Abort, Encoding.UTF8.GetBytes(why));
+        }
+        catch (IOException)
+        {
+            // It has gone.
+        }
+    }
+}

@@ -1,0 +1,388 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>
+/// The launcher's part of the control channel: lets the ranks meet, passes the leader's word to the others, and finds the first cause where one of them fails. What ranks
+/// send is checked; whoever sends something else has failed. No tensor passes through it.
+/// </summary>
+public sealed class Coordinator : IDisposable
+{
+    private const int MostCauseBytes = 4096;
+
+    private static readonly TimeSpan BetterCauseComesWithin = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan MeetWithin = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
+
+    private readonly WorldPlan _plan;
+    private readonly TimeSpan _silence;
+    private readonly ControlListener _listener;
+    private readonly Timer _watch;
+    private readonly Timer _doubt;
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly TaskCompletionSource<LaunchFailure?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private readonly TaskCompletionSource<int> _leaderEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // Guards what follows.
+    private readonly Lock _gate = new();
+    private readonly Member[] _members;
+    private readonly List<ControlChannel> _hosts = [];
+    private LaunchFailure? _suspicion;
+    private bool _welcomed;
+    private bool _opening;
+    private bool _addressed;
+    private bool _stopping;
+    private volatile bool _running;
+
+    /// <summary>Listens for the ranks.</summary>
+    /// <param name="plan">The world.</param>
+    /// <param name="log">Is told what was refused, from any thread.</param>
+    /// <param name="silence">After so long without a word a rank has failed; null: 30 seconds.</param>
+    public Coordinator(WorldPlan plan, Action<string> log, TimeSpan? silence = null)
+    {
+        _plan = plan;
+        _silence = silence ?? TimeSpan.FromSeconds(30);
+        _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new Member())];
+        _watch = new Timer(_ => LookForSilence(), null, Watch, Watch);
+        _doubt = new Timer(_ => BelieveSuspicion());
+        _listener = new ControlListener(Serve, log);
+    }
+
+    /// <summary>Where it listens: a Unix domain socket that only this user can reach.</summary>
+    public string SocketPath => _listener.SocketPath;
+
+    /// <summary>Ends when all ranks have left, with null, or when one has failed.</summary>
+    public Task<LaunchFailure?> Ended => _ended.Task;
+
+    /// <summary>Ends with the exit code of the leader's process.</summary>
+    public Task<int> LeaderEnded => _leaderEnded.Task;
+
+    /// <summary>What the ranks have told at their end; null for those that have not.</summary>
+    public IReadOnlyList<RankReport?> Reports
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _members.Select(member => member.Report)];
+            }
+        }
+    }
+
+    /// <summary>Asks the leader to end, as a signal would.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            _stopping = true;
+            if (_welcomed)
+            {
+                _members[0].Send(ControlKind.Stop);
+            }
+        }
+    }
+
+    /// <summary>Tells that the process of a rank has ended.</summary>
+    public void RankEnded(int rank, int code)
+    {
+        if (rank == 0)
+        {
+            _leaderEnded.TrySetResult(code);
+        }
+
+        lock (_gate)
+        {
+            if (_members[rank] is { Report: null, HasFailed: false })
+            {
+                // Its own word may still be on its way, unless a signal took it.
+                Fail(rank, $"rank {rank} {ExitCodes.Describe(code)}", certain: ExitCodes.IsSignal(code));
+            }
+        }
+    }
+
+    /// <summary>Tells that the hosts have ended, and with them all ranks.</summary>
+    public void HostsEnded(int code)
+    {
+        lock (_gate)
+        {
+            if (Array.FindIndex(_members, member => member is { Report: null, HasFailed: false }) is >= 0 and int rank)
+            {
+                Fail(rank, $"rank {rank} has not begun or not ended: scripts/hosts {ExitCodes.Describe(code)}", certain: false);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _watch.Dispose();
+        _doubt.Dispose();
+        lock (_gate)
+        {
+            foreach (ControlChannel channel in _members.Select(member => member.Channel).OfType<ControlChannel>().Concat(_hosts))
+            {
+                channel.Close();
+            }
+        }
+
+        _listener.Dispose();
+    }
+
+    private void Serve(ControlChannel channel, ControlFrame first)
+    {
+        if (first.Kind == ControlKind.HostHello)
+        {
+            ServeHost(channel);
+            return;
+        }
+
+        RankHello hello = first.Kind == ControlKind.Hello
+            ? RankHello.Read(first, _plan.Ranks)
+            : throw new ControlException($"sent {first.Kind} before Hello");
+        Member member = _members[hello.Rank];
+        lock (_gate)
+        {
+            if (member.Hello is not null)
+            {
+                throw new ControlException($"presented itself as rank {hello.Rank}, which is there already");
+            }
+
+            member.Hello = hello;
+            member.Channel = channel;
+            WelcomeAll();
+        }
+
+        try
+        {
+            while (channel.TryReceive(out ControlFrame frame))
+            {
+                Handle(hello.Rank, member, frame);
+            }
+
+            NoteEnd(hello.Rank, member);
+        }
+        catch (ControlException e)
+        {
+            lock (_gate)
+            {
+                member.HasFailed = true;
+                Fail(hello.Rank, $"rank {hello.Rank} {e.Message}", certain: true);
+            }
+        }
+    }
+
+    private void ServeHost(ControlChannel channel)
+    {
+        lock (_gate)
+        {
+            _hosts.Add(channel);
+        }
+
+        channel.Send(ControlKind.Welcome, _plan.Write().Written);
+        while (channel.TryReceive(out ControlFrame frame))
+        {
+            ControlReader reader = new(frame.Kind, frame.Body);
+            int rank = frame.Kind == ControlKind.RankEnded
+                ? reader.Int32("rank", 0, _plan.Ranks - 1)
+                : throw new ControlException($"sent {frame.Kind}, which the agent of a host may not");
+            int code = reader.Int32("code", 0, byte.MaxValue);
+            reader.End();
+            RankEnded(rank, code);
+        }
+    }
+
+    private void WelcomeAll()
+    {
+        if (_members.Any(one => one.Hello is null))
+        {
+            return;
+        }
+
+        WorldPlan plan = _plan with { InstructionSet = RankHello.Common([.. _members.Select(one => one.Hello!)]) };
+        _welcomed = true;
+        foreach (Member one in _members)
+        {
+            one.Heard = Stopwatch.GetTimestamp();
+            one.Send(ControlKind.Welcome, plan.Write().Written);
+        }
+
+        if (_stopping)
+        {
+            _members[0].Send(ControlKind.Stop);
+        }
+    }
+
+    private void Handle(int rank, Member member, ControlFrame frame)
+    {
+        member.Heard = Stopwatch.GetTimestamp();
+        if (frame.Kind is ControlKind.Open or ControlKind.Step or ControlKind.End && rank != 0)
+        {
+            throw new ControlException($"sent {frame.Kind}, which only the leader may");
+        }
+
+        if (frame.Kind == ControlKind.Step && _running)
+        {
+            // Only the leader's thread comes here: steps need no gate.
+            Pass(frame);
+            return;
+        }
+
+        lock (_gate)
+        {
+            HandleRare(rank, member, frame);
+        }
+    }
+
+    private void HandleRare(int rank, Member member, ControlFrame frame)
+    {
+        switch (frame.Kind)
+        {
+            case ControlKind.Heartbeat:
+                break;
+            case ControlKind.Open when !_opening:
+                ModelOrder.Read(frame);
+                _opening = true;
+                Pass(frame);
+                break;
+            case ControlKind.Address when _opening && member.Address is null:
+                member.Address = frame.Body;
+                if (_members.All(one => one.Address is not null))
+                {
+                    ReadOnlySpan<byte> addresses = Addresses.Write(_members.Select(one => one.Address!)).Written;
+                    _addressed = true;
+                    foreach (Member one in _members)
+                    {
+                        one.Send(ControlKind.Addresses, addresses);
+                    }
+
+                    StartIfReady();
+                }
+
+                break;
+            case ControlKind.Ready when _addressed && rank != 0 && !member.IsReady:
+                member.IsReady = true;
+                StartIfReady();
+                break;
+            case ControlKind.End when _welcomed:
+                Pass(frame);
+                break;
+            case ControlKind.Report when member.Report is null:
+                member.Report = RankReport.Read(frame);
+                if (_members.All(one => one.Report is not null))
+                {
+                    _ended.TrySetResult(null);
+                }
+
+                break;
+            case ControlKind.Failed:
+                NoteFailed(rank, member, frame);
+                break;
+            default:
+                throw new ControlException($"sent {frame.Kind} at the wrong time");
+        }
+    }
+
+    private void StartIfReady()
+    {
+        if (_members.Skip(1).All(one => one.IsReady))
+        {
+            _running = true;
+            _members[0].Send(ControlKind.Start);
+        }
+    }
+
+    /// <summary>The leader's word goes to all others.</summary>
+    private void Pass(ControlFrame frame)
+    {
+        foreach (Member one in _members.AsSpan(1))
+        {
+            one.Send(frame.Kind, frame.Body);
+        }
+    }
+
+    private void NoteFailed(int rank, Member member, ControlFrame frame)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        int blamed = reader.Int32("a blamed rank", -1, _plan.Ranks - 1);
+        string message = reader.Text("a message", MostCauseBytes);
+        reader.End();
+        member.HasFailed = true;
+        if (blamed < 0)
+        {
+            Fail(rank, $"rank {rank} failed: {message}", certain: true);
+        }
+        else
+        {
+            Fail(blamed, $"{message} (noticed by rank {rank})", certain: false);
+        }
+    }
+
+    private void NoteEnd(int rank, Member member)
+    {
+        lock (_gate)
+        {
+            if (member is { Report: null, HasFailed: false })
+            {
+                Fail(rank, $"rank {rank} closed its control channel without saying why", certain: false);
+            }
+        }
+    }
+
+    /// <summary>Ends the launch, at once or when nobody has told better within a moment.</summary>
+    private void Fail(int rank, string cause, bool certain)
+    {
+        LaunchFailure failure = new(rank, cause);
+        if (certain)
+        {
+            Conclude(failure);
+        }
+        else if (_suspicion is null)
+        {
+            _suspicion = failure;
+            _doubt.Change(BetterCauseComesWithin, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void BelieveSuspicion()
+    {
+        lock (_gate)
+        {
+            Conclude(_suspicion!);
+        }
+    }
+
+    private void Conclude(LaunchFailure failure)
+    {
+        if (!_ended.TrySetResult(failure))
+        {
+            return;
+        }
+
+        byte[] cause = Encoding.UTF8.GetBytes(failure.Cause);
+        foreach (Member one in _members)
+        {
+            one.Send(ControlKind.Abort, cause.AsSpan(0, Math.Min(cause.Length, MostCauseBytes)));
+        }
+    }
+
+    private void LookForSilence()
+    {
+        lock (_gate)
+        {
+            for (int rank = 0; rank < _members.Length; rank++)
+            {
+                Member member = _members[rank];
+                if (_welcomed && member.Report is null && Stopwatch.GetElapsedTime(member.Heard) > _silence)
+                {
+                    Fail(rank, $"rank {rank} has not been heard of for {_silence.TotalSeconds:0.#} s", certain: true);
+                }
+                else if (!_welcomed && member.Hello is null && Stopwatch.GetElapsedTime(_start) > MeetWithin)
+                {
+                    Fail(rank, $"rank {rank} did not report within {MeetWithin.TotalMinutes:0} minutes of its start", certain: true);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>A rank that serves the leader's tokens with its experts and has none of its own.</summary>
+public static class RankFollower
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Computes every step that the leader begins, until it ends. What fails is told to the coordinator.</summary>
+    /// <param name="connection">The control channel.</param>
+    /// <param name="endpoint">The rank's transport where all ranks are in this process; null: UCX.</param>
+    public static void Run(RankConnection connection, ITransport? endpoint)
+    {
+        try
+        {
+            connection.Leave(Follow(connection, endpoint));
+        }
+        catch (Exception e)
+        {
+            connection.Fail(e);
+            throw;
+        }
+    }
+
+    private static RankReport Follow(RankConnection connection, ITransport? endpoint)
+    {
+        ControlFrame first = connection.Take(ControlKind.Open, ControlKind.End);
+        if (first.Kind == ControlKind.End)
+        {
+            return RankReport.Of(Memory(endpoint), null);
+        }
+
+        ModelOrder order = ModelOrder.Read(first);
+        using Checkpoint checkpoint = Checkpoint.Open(order.Directory);
+        KernelSet kernels = KernelSet.Find(order.InstructionSet);
+        using WorkerTeam team = new(order.Threads, connection.Plan.Ranks);
+        using RankMembership membership = new(connection, endpoint, checkpoint.Config, kernels, team);
+        int[] experts = membership.Experts;
+        ModelOptions options = new()
+        {
+            MaxTokensPerStep = order.MaxTokens,
+            CacheBlocks = 1,
+            Experts = new ExpertPartition(membership.Exchange, _ => experts),
+        };
+        using DeepSeekModel model = new(checkpoint, kernels, team, options);
+        using ForwardBatch empty = new(order.MaxTokens, 1, 1);
+        connection.Send(ControlKind.Ready);
+
+        // Between steps nobody else looks after the transport.
+        Action meanwhile = membership.Exchange.Progress;
+        while (connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End).Kind == ControlKind.Step)
+        {
+            model.Forward(empty);
+            membership.Exchange.Flush();
+        }
+
+        return RankReport.Of(Memory(endpoint), membership.Exchange.Traffic);
+    }
+
+    /// <summary>Ranks of one process have their memory in common; the leader tells it.</summary>
+    private static RankMemory Memory(ITransport? endpoint) => endpoint is null ? RankMemory.OfThisProcess() : default;
+}

@@ -1,0 +1,50 @@
+using Conclave.Kernels;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>How a rank presents itself.</summary>
+/// <param name="Rank">Which rank it is.</param>
+/// <param name="InstructionSets">Names of the <see cref="KernelSet"/>s that it can compute with, the best last.</param>
+internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets)
+{
+    private const int Magic = 0x4B4E5243;
+    private const int Version = 1;
+    private const int MostSets = 16;
+    private const int MostNameBytes = 32;
+
+    /// <summary>That of this machine.</summary>
+    public static RankHello Of(int rank) => new(rank, [.. KernelSet.Supported.ToArray().Select(set => set.Name)]);
+
+    /// <summary>The best set that all of them have.</summary>
+    public static string Common(IReadOnlyList<RankHello> hellos) =>
+        hellos[0].InstructionSets.Last(name => hellos.All(hello => hello.InstructionSets.Contains(name)));
+
+    public ControlWriter Write()
+    {
+        ControlWriter writer = new ControlWriter().Int32(Magic).Int32(Version).Int32(Rank).Int32(InstructionSets.Count);
+        foreach (string name in InstructionSets)
+        {
+            writer.Text(name, MostNameBytes);
+        }
+
+        return writer;
+    }
+
+    public static RankHello Read(ControlFrame frame, int world)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        reader.Int32("magic", Magic, Magic);
+        reader.Int32("version", Version, Version);
+        int rank = reader.Int32("rank", 0, world - 1);
+        string[] sets = new string[reader.Int32("instruction sets", 1, MostSets)];
+        foreach (ref string set in sets.AsSpan())
+        {
+            set = reader.Text("an instruction set", MostNameBytes);
+        }
+
+        reader.End();
+        return sets.Contains("reference")
+            ? new RankHello(rank, sets)
+            : throw new ControlException("sent Hello without the instruction set 'reference', which all have");
+    }
+}

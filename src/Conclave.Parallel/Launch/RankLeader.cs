@@ -1,0 +1,89 @@
+using System.Buffers.Binary;
+using Conclave.Checkpoints;
+using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Primitives;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>
+/// Rank 0, which runs the command and has all tokens. It has the other ranks open the model that it opens, and begins every step: each computes the same layers
+/// with an empty batch, so that its experts serve the leader's tokens.
+/// </summary>
+public sealed class RankLeader : IDisposable
+{
+    private readonly RankConnection _connection;
+    private readonly ITransport? _endpoint;
+    private RankMembership? _membership;
+    private bool _failed;
+
+    /// <summary>Leads the ranks of a launch.</summary>
+    /// <param name="connection">The control channel of rank 0.</param>
+    /// <param name="endpoint">Its transport where all ranks are in this process; null: UCX.</param>
+    public RankLeader(RankConnection connection, ITransport? endpoint)
+    {
+        _connection = connection;
+        _endpoint = endpoint;
+    }
+
+    /// <summary>The world.</summary>
+    public WorldPlan Plan => _connection.Plan;
+
+    /// <summary>Has all ranks open a model that this one is about to compose, and waits until they have.</summary>
+    /// <param name="directory">The checkpoint.</param>
+    /// <param name="config">Its shape.</param>
+    /// <param name="kernels">The operators; all ranks use those of the same name.</param>
+    /// <param name="team">Who computes on this rank; other ranks have as many threads.</param>
+    /// <returns>This rank's part of the experts, which tells the others when a step begins.</returns>
+    /// <exception cref="UserErrorException">The model has no experts.</exception>
+    /// <exception cref="RankFailedException">A rank could not open it.</exception>
+    public ExpertPartition Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team)
+    {
+        if (config.RoutedExperts == 0)
+        {
+            throw new UserErrorException($"{directory}: this model has no experts that ranks could divide; run it without launch");
+        }
+
+        ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, ModelOptions.DefaultTokensPerStep);
+        _connection.Send(ControlKind.Open, order.Write().Written);
+        _membership = new RankMembership(_connection, _endpoint, config, kernels, team);
+        _connection.Take(ControlKind.Start);
+        int[] experts = _membership.Experts;
+        return new ExpertPartition(new ExplainedExchange(_membership.Exchange, _connection), _ => experts, BeginStep);
+    }
+
+    /// <summary>Tells why the command failed; the launch ends with that.</summary>
+    public void Fail(Exception error)
+    {
+        _failed = true;
+        _connection.Fail(error);
+    }
+
+    /// <summary>Ends the other ranks; the model must be disposed.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            if (!_failed)
+            {
+                _connection.Send(ControlKind.End);
+                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership?.Exchange.Traffic));
+            }
+        }
+        catch (RankFailedException)
+        {
+            // The launch is over, and the launcher says why.
+        }
+
+        _membership?.Dispose();
+    }
+
+    private void BeginStep(int tokens)
+    {
+        _connection.ThrowIfOver();
+        Span<byte> body = stackalloc byte[sizeof(int)];
+        BinaryPrimitives.WriteInt32LittleEndian(body, tokens);
+        _connection.Send(ControlKind.Step, body);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>Ranks as child processes of this one. What they write to standard error is passed on with their number before each line; standard output is the leader's alone.</summary>
+public sealed class RankProcesses : LaunchedProcesses
+{
+    private readonly List<Process> _processes = [];
+    private readonly CountdownEvent _running;
+
+    /// <summary>Starts ranks.</summary>
+    /// <param name="program">The program and its first arguments; behind them come the socket, the rank and the command.</param>
+    /// <param name="socketPath">Where the coordinator listens.</param>
+    /// <param name="ranks">Which ranks.</param>
+    /// <param name="command">What the leader runs.</param>
+    /// <param name="log">Where lines go.</param>
+    /// <param name="ended">Is told each rank that ended and its exit code, from any thread.</param>
+    public RankProcesses(
+        IReadOnlyList<string> program, string socketPath, IReadOnlyCollection<int> ranks, IReadOnlyList<string> command, TextWriter log, Action<int, int> ended)
+    {
+        _running = new CountdownEvent(ranks.Count);
+        TextWriter lines = TextWriter.Synchronized(log);
+        try
+        {
+            foreach (int rank in ranks)
+            {
+                string[] arguments = [.. program.Skip(1), "rank", "--control", socketPath, "--rank", $"{rank}", "--", .. command];
+                Process process = new()
+                {
+                    StartInfo = new ProcessStartInfo(program[0], arguments) { RedirectStandardError = true, RedirectStandardOutput = rank != 0, UseShellExecute = false },
+                    EnableRaisingEvents = true,
+                };
+                void Pass(string? line)
+                {
+                    if (line is not null)
+                    {
+                        lines.WriteLine($"[rank {rank}] {line}");
+                    }
+                }
+
+                process.ErrorDataReceived += (_, line) => Pass(line.Data);
+                process.OutputDataReceived += (_, line) => Pass(line.Data);
+                process.Exited += (_, _) =>
+                {
+                    ended(rank, process.ExitCode);
+                    _running.Signal();
+                };
+                process.Start();
+                _processes.Add(process);
+                process.BeginErrorReadLine();
+                if (rank != 0)
+                {
+                    process.BeginOutputReadLine();
+                }
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool WaitForExit(TimeSpan atMost)
+    {
+        if (!_running.Wait(atMost))
+        {
+            return false;
+        }
+
+        // Also until the last lines have come.
+        _processes.ForEach(process => process.WaitForExit());
+        return true;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        foreach (Process process in _processes)
+        {
+            // It may end meanwhile, which Kill allows.
+            process.Kill(entireProcessTree: false);
+        }
+
+        foreach (Process process in _processes)
+        {
+            process.WaitForExit();
+            process.Dispose();
+        }
+
+        _running.Dispose();
+    }
+}

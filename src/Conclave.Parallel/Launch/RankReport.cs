@@ -1,0 +1,61 @@
+using Conclave.Parallel.Exchange;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>What one rank tells at its end.</summary>
+/// <param name="Memory">Memory at its end.</param>
+/// <param name="Waited">How long its exchange had nothing to do but wait for others.</param>
+/// <param name="Rows">Rows that its experts computed, by layer.</param>
+/// <param name="Links">What it sent, by layer and <see cref="LinkClass"/>.</param>
+public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links)
+{
+    private const int LinkClasses = 3;
+    private const int MostLayers = 4096;
+
+    internal static RankReport Of(RankMemory memory, ExchangeTraffic? traffic)
+    {
+        int[] layers = [.. Enumerable.Range(0, traffic?.Layers ?? 0)];
+        return new RankReport(
+            memory,
+            traffic?.Waited ?? TimeSpan.Zero,
+            [.. layers.Select(layer => traffic!.Rows(layer))],
+            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())]);
+    }
+
+    internal ControlWriter Write()
+    {
+        ControlWriter writer = new ControlWriter().Int64(Memory.Resident).Int64(Memory.Own).Int64(Waited.Ticks).Int32(Rows.Count);
+        for (int layer = 0; layer < Rows.Count; layer++)
+        {
+            writer.Int64(Rows[layer]);
+            foreach (LinkTraffic link in Links[layer])
+            {
+                writer.Int64(link.PayloadBytes).Int64(link.MetadataBytes).Int64(link.FlatBytes);
+            }
+        }
+
+        return writer;
+    }
+
+    internal static RankReport Read(ControlFrame frame)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        RankMemory memory = new(reader.Int64("resident memory"), reader.Int64("own memory"));
+        TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited"));
+        long[] rows = new long[reader.Int32("layers", 0, MostLayers)];
+        LinkTraffic[][] links = new LinkTraffic[rows.Length][];
+        for (int layer = 0; layer < rows.Length; layer++)
+        {
+            rows[layer] = reader.Int64("rows");
+            links[layer] = new LinkTraffic[LinkClasses];
+            foreach (ref LinkTraffic link in links[layer].AsSpan())
+            {
+                link = new LinkTraffic(reader.Int64("payload"), reader.Int64("metadata"), reader.Int64("flat"));
+            }
+        }
+
+        reader.End();
+        return new RankReport(memory, waited, rows, links);
+    }
+}

@@ -1,0 +1,56 @@
+using Conclave.Parallel.Exchange;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>What all ranks of a launch have sent and how much memory they took, for people.</summary>
+public static class TrafficReport
+{
+    private const double Megabyte = 1e6;
+
+    private static readonly (LinkClass Link, string Name)[] Links =
+        [(LinkClass.SameRank, "same rank"), (LinkClass.SameHost, "same host"), (LinkClass.CrossHost, "cross host")];
+
+    /// <summary>Writes a line for each layer with experts, for all of them, and for each rank.</summary>
+    public static void Write(TextWriter output, IReadOnlyList<RankReport?> reports)
+    {
+        RankReport[] complete = [.. reports.OfType<RankReport>()];
+        int layers = complete.Length == 0 ? 0 : complete.Min(report => report.Rows.Count);
+        LinkTraffic[] total = new LinkTraffic[Links.Length];
+        for (int layer = 0; layer < layers; layer++)
+        {
+            long[] rows = [.. complete.Select(report => report.Rows[layer])];
+            if (rows.Sum() == 0)
+            {
+                continue;
+            }
+
+            LinkTraffic[] sums = [.. Links.Select(link => Sum(complete.Select(report => report.Links[layer][(int)link.Link])))];
+            total = [.. total.Zip(sums, (a, b) => Sum([a, b]))];
+            output.WriteLine($"layer {layer}: {Describe(sums)}; rows max/mean {rows.Max() / rows.Average():F2}");
+        }
+
+        output.WriteLine($"total: {Describe(total)}");
+        for (int rank = 0; rank < reports.Count; rank++)
+        {
+            if (reports[rank] is { } report)
+            {
+                string memory = report.Memory.Resident > 0
+                    ? $"; {report.Memory.Resident / Megabyte:F1} MB resident, {report.Memory.Own / Megabyte:F1} MB without files"
+                    : "";
+                output.WriteLine($"rank {rank}: waited {report.Waited.TotalSeconds:F3} s for others{memory}");
+            }
+        }
+    }
+
+    private static LinkTraffic Sum(IEnumerable<LinkTraffic> links) => links.Aggregate(
+        default(LinkTraffic),
+        (a, b) => new LinkTraffic(a.PayloadBytes + b.PayloadBytes, a.MetadataBytes + b.MetadataBytes, a.FlatBytes + b.FlatBytes));
+
+    private static string Describe(LinkTraffic[] links) => string.Join(", ", Links.Select((link, i) =>
+    {
+        LinkTraffic traffic = links[i];
+        long bytes = traffic.PayloadBytes + traffic.MetadataBytes;
+        return $"{link.Name} {bytes / Megabyte:F3} MB" + (traffic.FlatBytes > 0 ? $" ({(double)bytes / traffic.FlatBytes:P0} of flat)" : "");
+    }));
+}

@@ -1,0 +1,47 @@
+using Conclave.Parallel.Exchange;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Launch;
+
+/// <summary>What all ranks of a launch know about it.</summary>
+/// <param name="Ranks">Number of ranks; rank 0 leads.</param>
+/// <param name="Hosts">Number of hosts, over which ranks are divided evenly.</param>
+/// <param name="Exchange">How tokens travel.</param>
+/// <param name="Threads">Threads of each rank, unless the command says otherwise.</param>
+public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, int Threads)
+{
+    /// <summary>The most ranks of a launch.</summary>
+    public const int MostRanks = 512;
+
+    private const int MostThreads = 1024;
+    private const int MostNameBytes = 32;
+
+    /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
+    public string InstructionSet { get; init; } = "";
+
+    /// <summary>Which host each rank is on.</summary>
+    public Topology Topology { get; } = Topology.Even(Ranks, Hosts);
+
+    /// <summary>Message buffers of the transport between them.</summary>
+    public static TransportOptions Transport { get; } = new() { Credits = 4 };
+
+    internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
+        .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
+        .Text(InstructionSet, MostNameBytes);
+
+    internal static WorldPlan Read(ControlFrame frame)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        int ranks = reader.Int32("ranks", 1, MostRanks);
+        int hosts = reader.Int32("hosts", 1, ranks);
+        int threads = reader.Int32("threads", 1, MostThreads);
+        ExchangeOptions exchange = new(
+            (ExchangePath)reader.Int32("path", 0, (int)ExchangePath.TwoHop),
+            (PayloadFormat)reader.Int32("dispatch format", 0, (int)PayloadFormat.E4M3),
+            (PayloadFormat)reader.Int32("combine format", 0, (int)PayloadFormat.E4M3),
+            (CombineReduction)reader.Int32("reduction", 0, (int)CombineReduction.InHost));
+        string set = reader.Text("instruction set", MostNameBytes);
+        reader.End();
+        return new WorldPlan(ranks, hosts, exchange, threads) { InstructionSet = set };
+    }
+}

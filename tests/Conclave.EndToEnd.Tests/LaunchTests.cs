@@ -1,0 +1,197 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Conclave.EndToEnd.Tests;
+
+/// <summary>Commands over many ranks, as processes.</summary>
+public sealed partial class LaunchTests(ITestOutputHelper output)
+{
+    // Drawn tokens: a bit that differs soon shows.
+    private static readonly string[] Generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "24", "--ignore-eos"];
+    private static readonly string[] GenerateForLong = ["generate", "Once upon a time", "--isa", "reference", "--max-tokens", "1000", "--ignore-eos"];
+
+    public static TheoryData<string, string> Mistakes => new()
+    {
+        { "--ranks 0 -- generate a", "--ranks 0: 1 to 512 are expected" },
+        { "--ranks 1000 -- generate a", "--ranks 1000: 1 to 512 are expected" },
+        { "--ranks 2 --hosts 3 -- generate a", "--hosts 3: 1 to 2 are expected" },
+        { "--ranks 2 --hosts 0 -- generate a", "--hosts 0: 1 to 2 are expected" },
+        { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
+        { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
+        { "--ranks 2 --exchange most -- generate a", "'most'" },
+        { "--ranks 2 -- tokenize a", "launch runs generate, serve and bench model over ranks, not 'tokenize a'" },
+        { "--ranks 2 -- launch --ranks 2 -- generate a", "not 'launch --ranks'" },
+        { "--ranks 2 -- generate a --bogus", "--bogus" },
+        { "--ranks 2 -- generate a --temperature -4", "temperature: -4 is out of range" },
+        { "--ranks 2 --transport inproc -- generate a --temperature -4", "temperature: -4 is out of range" },
+        { "--ranks 2", "Required argument missing" },
+        { "-- generate a", "--ranks" },
+    };
+
+    [Theory]
+    [InlineData("ucx", 2)]
+    [InlineData("ucx", 3)]
+    [InlineData("ucx", 5)]
+    [InlineData("inproc", 2)]
+    [InlineData("inproc", 3)]
+    [InlineData("inproc", 5)]
+    public void Ranks_write_what_one_writes(string transport, int ranks)
+    {
+        CliResult alone = Cli.Run(Generate);
+        CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--transport", transport, "--", .. Generate]);
+        Assert.Equal((0, alone.Output, ""), (launched.Code, launched.Output, launched.Error));
+    }
+
+    [Fact]
+    public void Ranks_that_wait_for_the_next_step_have_sent_what_they_had()
+    {
+        // UCX's queue in shared memory is full again and again; what does not fit is sent when its sender makes progress. So it is with many ranks of one host.
+        CliResult result = Cli.Run(["launch", "--ranks", "6", "--", .. Generate], environment: [("UCX_POSIX_FIFO_SIZE", "4"), ("UCX_SYSV_FIFO_SIZE", "4")]);
+        Assert.Equal((0, Cli.Run(Generate).Output, ""), (result.Code, result.Output, result.Error));
+    }
+
+    [Theory]
+    [InlineData("bf16")]
+    [InlineData("fp8")]
+    public void Fast_modes_repeat_themselves(string exchange)
+    {
+        string[] arguments = ["launch", "--ranks", "4", "--hosts", "2", "--transport", "inproc", "--exchange", exchange, "--", .. Generate];
+        CliResult first = Cli.Run(arguments);
+        Assert.Equal((0, ""), (first.Code, first.Error));
+        Assert.Equal(first.Output, Cli.Run(arguments).Output);
+    }
+
+    [Fact]
+    public void The_report_tells_the_memory_of_each_process()
+    {
+        CliResult result = Cli.Run(["launch", "--ranks", "3", "--report", "--model", Testing.Repository.Fable, "--", .. Generate]);
+        Assert.Equal(0, result.Code);
+        string[] lines = result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2"], lines.Select(line => line[..line.IndexOf(':')]));
+        Assert.All(lines[5..], line => Assert.Matches("waited [0-9.]+ s for others; [1-9][0-9.]+ MB resident, [1-9][0-9.]* MB without files", line));
+    }
+
+    [Fact]
+    public void Benchmarks_run_over_ranks()
+    {
+        CliResult result = Cli.Run(
+            "launch", "--ranks", "2", "--transport", "inproc", "--model", Testing.Repository.Fable, "--", "bench", "model", "--prefill", "16", "--decode", "0", "--steps", "2", "--repeat", "1", "--json");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        JsonElement json = JsonDocument.Parse(result.Output).RootElement;
+        Assert.Equal(2, json.GetProperty("workloads").GetArrayLength());
+    }
+
+    [Theory]
+    [MemberData(nameof(Mistakes))]
+    public void Mistakes_are_one_sentence(string arguments, string named)
+    {
+        CliResult result = Cli.Run(["launch", .. arguments.Split(' ')]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Contains(named, result.Error);
+        Assert.DoesNotContain("   at ", result.Error);
+    }
+
+    [Fact]
+    public void A_killed_rank_ends_the_launch_with_its_name()
+    {
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+        long start = Stopwatch.GetTimestamp();
+        using (Process victim = Process.GetProcessById(ranks[2]))
+        {
+            victim.Kill();
+        }
+
+        CliResult result = Cli.Finish(launch);
+        output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the rank");
+        Assert.Equal(1, result.Code);
+        Assert.EndsWith("error: rank 2 was killed by signal 9 (SIGKILL)\n", result.Error);
+        Assert.Contains("[rank 0] error: ", result.Error);
+        RankChildren.WaitForEnd(ranks.Values);
+    }
+
+    [Theory]
+    [InlineData("ucx")]
+    [InlineData("inproc")]
+    public void Interrupting_ends_all_ranks(string transport)
+    {
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--transport", transport, "--", .. GenerateForLong]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, transport == "ucx" ? 3 : 0);
+
+        // As a terminal does: to the launcher and to all that it has started.
+        foreach (int process in ranks.Values.Append(launch.Id))
+        {
+            using Process kill = Process.Start("kill", ["-INT", $"{process}"]);
+        }
+
+        CliResult result = Cli.Finish(launch);
+        Assert.Equal((130, ""), (result.Code, result.Error));
+        RankChildren.WaitForEnd(ranks.Values);
+    }
+
+    [Fact]
+    public void Ranks_do_not_outlive_a_killed_launcher()
+    {
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+        launch.Kill();
+        RankChildren.WaitForEnd(ranks.Values);
+    }
+
+    [Fact]
+    public void Hosts_of_one_machine_write_what_one_process_writes()
+    {
+        SkipUnlessRoot();
+        string alone = Cli.Run(Generate).Output;
+        CliResult launched = Cli.Run(["launch", "--ranks", "5", "--hosts", "2", "--report", "--", .. Generate]);
+        Assert.Equal((0, alone), (launched.Code, launched.Output));
+
+        // What crossed from host to host went over their links.
+        double crossed = double.Parse(CrossHost().Match(launched.Error).Groups["megabytes"].Value) * 1e6;
+        double sent = Sent().Matches(launched.Error).Sum(match => double.Parse(match.Groups["bytes"].Value));
+        output.WriteLine($"{crossed} of {sent} bytes on the links are the exchange's");
+        Assert.InRange(crossed, 1, sent);
+    }
+
+    [Fact]
+    public void A_rank_killed_on_a_host_ends_the_launch_with_its_name()
+    {
+        SkipUnlessRoot();
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "4", "--hosts", "2", "--", .. GenerateForLong]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 4);
+        using (Process victim = Process.GetProcessById(ranks[3]))
+        {
+            victim.Kill();
+        }
+
+        CliResult result = Cli.Finish(launch);
+        Assert.Equal(1, result.Code);
+        Assert.EndsWith("error: rank 3 was killed by signal 9 (SIGKILL)\n", result.Error);
+        RankChildren.WaitForEnd(ranks.Values);
+    }
+
+    [Fact]
+    public void Sixty_four_processes_on_eight_hosts_write_what_one_writes()
+    {
+        SkipUnlessRoot();
+        string[] generate = ["generate", "Once upon a time", "--seed", "3", "--max-tokens", "4", "--ignore-eos"];
+        string alone = Cli.Run(generate).Output;
+        long start = Stopwatch.GetTimestamp();
+        CliResult launched = Cli.Run(["launch", "--ranks", "64", "--hosts", "8", "--report", "--", .. generate]);
+        output.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s\n{launched.Error}");
+        Assert.Equal((0, alone), (launched.Code, launched.Output));
+    }
+
+    private static void SkipUnlessRoot() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
+
+    [GeneratedRegex("total: .*cross host (?<megabytes>[0-9.]+) MB", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex CrossHost();
+
+    [GeneratedRegex("host [0-9]+: sent (?<bytes>[0-9]+) bytes", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Sent();
+}

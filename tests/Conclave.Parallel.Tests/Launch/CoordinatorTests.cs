@@ -1,0 +1,208 @@
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using System.Text;
+using Conclave.Parallel.Launch;
+
+namespace Conclave.Parallel.Tests.Launch;
+
+/// <summary>What the coordinator makes of ranks that die, lie or fall silent.</summary>
+public sealed class CoordinatorTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentQueue<string> _refused = [];
+    private readonly Dictionary<ControlChannel, Socket> _sockets = [];
+    private Coordinator? _coordinator;
+
+    [Fact]
+    public void A_rank_that_was_killed_is_named_with_its_signal()
+    {
+        ControlChannel[] ranks = Meet(3);
+        ranks[2].Dispose();
+        _coordinator!.RankEnded(2, 137);
+        AssertFailure(2, "rank 2 was killed by signal 9 (SIGKILL)");
+        AssertAborted(ranks[0], "rank 2 was killed by signal 9 (SIGKILL)");
+    }
+
+    [Fact]
+    public void A_rank_that_only_leaves_is_named_too()
+    {
+        Meet(2)[1].Dispose();
+        AssertFailure(1, "rank 1 closed its control channel without saying why");
+    }
+
+    [Fact]
+    public void A_better_cause_may_come_after_others_noticed()
+    {
+        ControlChannel[] ranks = Meet(4);
+        SendFailed(ranks[3], 1, "rank 1 cannot be reached any more");
+        SendFailed(ranks[2], 3, "rank 3 closed its transport");
+        SendFailed(ranks[1], -1, "out of memory");
+        AssertFailure(1, "rank 1 failed: out of memory");
+    }
+
+    [Fact]
+    public void Without_a_better_cause_what_was_noticed_first_counts()
+    {
+        ControlChannel[] ranks = Meet(4);
+        SendFailed(ranks[3], 1, "rank 1 cannot be reached any more");
+        AssertFailure(1, "rank 1 cannot be reached any more (noticed by rank 3)");
+    }
+
+    [Fact]
+    public void Silence_is_noticed()
+    {
+        Meet(2, silence: TimeSpan.FromMilliseconds(1));
+        LaunchFailure failure = Failure();
+        Assert.Equal($"rank {failure.Rank} has not been heard of for 0 s", failure.Cause);
+    }
+
+    [Fact]
+    public void Strangers_are_refused_and_the_launch_goes_on()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
+        AssertRefused(Connect(), ControlKind.Step, [1, 2, 3, 4], "sent Step before Hello");
+        AssertRefused(Connect(), (ControlKind)99, [], "sent a message of kind 99, which there is not");
+        AssertRefused(Connect(), ControlKind.Hello, new RankHello(2, ["reference"]).Write().Written, "sent Hello with rank 2; 0 to 1 are possible");
+        AssertRefused(Connect(), ControlKind.Hello, new RankHello(1, ["sse"]).Write().Written, "sent Hello without the instruction set 'reference', which all have");
+        AssertRefused(Connect(), ControlKind.Hello, Encoding.ASCII.GetBytes("GET / HTTP/1.1"), "sent Hello with magic 542393671");
+        ControlChannel first = Present(1);
+        AssertRefused(Connect(), ControlKind.Hello, RankHello.Of(1).Write().Written, "presented itself as rank 1, which is there already");
+        ControlChannel leader = Present(0);
+        AssertNext(ControlKind.Welcome, first);
+        AssertNext(ControlKind.Welcome, leader);
+        Assert.False(_coordinator.Ended.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(1, ControlKind.Step, 4, "rank 1 sent Step, which only the leader may")]
+    [InlineData(1, ControlKind.End, 0, "rank 1 sent End, which only the leader may")]
+    [InlineData(0, ControlKind.Step, 4, "rank 0 sent Step at the wrong time")]
+    [InlineData(1, ControlKind.Ready, 0, "rank 1 sent Ready at the wrong time")]
+    [InlineData(1, ControlKind.Address, 8, "rank 1 sent Address at the wrong time")]
+    [InlineData(1, ControlKind.Welcome, 8, "rank 1 sent Welcome at the wrong time")]
+    [InlineData(1, ControlKind.Report, 8, "rank 1 sent Report that ends too early")]
+    [InlineData(0, ControlKind.Open, 3, "rank 0 sent Open that ends too early")]
+    [InlineData(1, (ControlKind)77, 0, "rank 1 sent a message of kind 77, which there is not")]
+    public void A_rank_that_sends_what_it_may_not_has_failed(int rank, object kind, int bytes, string cause)
+    {
+        ControlChannel[] ranks = Meet(3);
+        SendRaw(ranks[rank], (ControlKind)kind, new byte[bytes]);
+        AssertFailure(rank, cause);
+        AssertAborted(ranks[2], cause);
+    }
+
+    [Fact]
+    public async Task The_leaders_word_reaches_the_others_and_a_stop_reaches_the_leader()
+    {
+        ControlChannel[] ranks = Meet(3);
+        _coordinator!.Stop();
+        AssertNext(ControlKind.Stop, ranks[0]);
+        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512).Write().Written);
+        ranks[0].Send(ControlKind.Address, [1]);
+        foreach (ControlChannel rank in ranks[1..])
+        {
+            AssertNext(ControlKind.Open, rank);
+            rank.Send(ControlKind.Address, [1]);
+        }
+
+        foreach (ControlChannel rank in ranks[1..])
+        {
+            AssertNext(ControlKind.Addresses, rank);
+            rank.Send(ControlKind.Ready);
+        }
+
+        AssertNext(ControlKind.Addresses, ranks[0]);
+        AssertNext(ControlKind.Start, ranks[0]);
+        ranks[0].Send(ControlKind.Step, [5, 0, 0, 0]);
+        ranks[0].Send(ControlKind.End);
+        foreach (ControlChannel rank in ranks[1..])
+        {
+            Assert.Equal([5, 0, 0, 0], AssertNext(ControlKind.Step, rank));
+            AssertNext(ControlKind.End, rank);
+        }
+
+        foreach (ControlChannel rank in ranks)
+        {
+            Assert.False(_coordinator.Ended.IsCompleted);
+            rank.Send(ControlKind.Report, new RankReport(default, default, [], []).Write().Written);
+        }
+
+        Assert.Null(await _coordinator.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
+    }
+
+    public void Dispose()
+    {
+        foreach (ControlChannel channel in _sockets.Keys)
+        {
+            channel.Dispose();
+        }
+
+        _coordinator?.Dispose();
+    }
+
+    private static byte[] AssertNext(ControlKind kind, ControlChannel channel)
+    {
+        Assert.True(channel.TryReceive(out ControlFrame frame));
+        Assert.Equal(kind, frame.Kind);
+        return frame.Body;
+    }
+
+    private static void AssertAborted(ControlChannel channel, string cause) => Assert.Equal(cause, Encoding.UTF8.GetString(AssertNext(ControlKind.Abort, channel)));
+
+    private static void SendFailed(ControlChannel channel, int blamed, string message) =>
+        channel.Send(ControlKind.Failed, new ControlWriter().Int32(blamed).Text(message, 100).Written);
+
+    // The channel itself sends no kind that there is not.
+    private void SendRaw(ControlChannel channel, ControlKind kind, ReadOnlySpan<byte> body) =>
+        _sockets[channel].Send([.. BitConverter.GetBytes(body.Length), (byte)kind, .. body]);
+
+    private void AssertRefused(ControlChannel stranger, ControlKind kind, ReadOnlySpan<byte> body, string why)
+    {
+        SendRaw(stranger, kind, body);
+        string told = Encoding.UTF8.GetString(AssertNext(ControlKind.Abort, stranger));
+        Assert.StartsWith($"somebody at the control channel {why}", told);
+        Assert.Contains(told, _refused);
+    }
+
+    private ControlChannel[] Meet(int ranks, TimeSpan? silence = null)
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(ranks, 1), _refused.Enqueue, silence);
+        ControlChannel[] channels = [.. Enumerable.Range(0, ranks).Select(Present)];
+        foreach (ControlChannel channel in channels)
+        {
+            AssertNext(ControlKind.Welcome, channel);
+        }
+
+        return channels;
+    }
+
+    private ControlChannel Present(int rank)
+    {
+        ControlChannel channel = Connect();
+        channel.Send(ControlKind.Hello, RankHello.Of(rank).Write().Written);
+        return channel;
+    }
+
+    private ControlChannel Connect()
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(_coordinator!.SocketPath));
+        ControlChannel channel = new(socket);
+        _sockets.Add(channel, socket);
+        return channel;
+    }
+
+    private LaunchFailure Failure()
+    {
+        Assert.True(_coordinator!.Ended.Wait(Patience, TestContext.Current.CancellationToken), "the failure was not noticed");
+        return _coordinator.Ended.Result!;
+    }
+
+    private void AssertFailure(int rank, string cause)
+    {
+        LaunchFailure failure = Failure();
+        Assert.Equal(rank, failure.Rank);
+        Assert.StartsWith(cause, failure.Cause);
+    }
+}

@@ -1,0 +1,93 @@
+using Conclave.Engine;
+using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
+using Conclave.Transport;
+using Conclave.Transport.InProcess;
+
+namespace Conclave.Parallel.Tests.Launch;
+
+/// <summary>An engine whose model is computed by ranks of one process.</summary>
+public sealed class InProcessLaunchTests
+{
+    [Fact]
+    public void Ranks_answer_with_the_bits_of_one()
+    {
+        string[] alone = LaunchedEngine.Alone(LaunchedEngine.Mixed);
+        foreach ((int ranks, int hosts) in new[] { (1, 1), (2, 1), (3, 2), (5, 2) })
+        {
+            (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(LaunchedEngine.Plan(ranks, hosts), LaunchedEngine.Mixed);
+            Assert.Null(failure);
+            Assert.Equal(alone, answers);
+            Assert.All(reports, report => Assert.NotNull(report));
+        }
+    }
+
+    [Fact]
+    public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
+    {
+        string[] prompts =
+        [
+            "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
+            "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
+            "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
+        ];
+        GenerationRequest[] requests = [.. prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
+        ExchangeOptions bfloat16 = new(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost);
+        string[] alone = LaunchedEngine.Alone(requests);
+        string[] answers = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16 }, requests).Answers;
+        Assert.Equal(alone.Select(Tokens), answers.Select(Tokens));
+
+        // It is another exchange: their probabilities differ.
+        Assert.NotEqual(alone, answers);
+
+        static string Tokens(string answer) => string.Join(' ', answer.Split('\n').Select(line => line[..line.IndexOf(' ')]));
+    }
+
+    [Fact]
+    public void The_report_compares_with_the_flat_baseline()
+    {
+        IReadOnlyList<RankReport?> reports = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2), LaunchedEngine.Mixed).Reports;
+        using StringWriter text = new();
+        TrafficReport.Write(text, reports);
+        string[] lines = text.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+
+        // fable's first layer has no experts; ranks of one process have their memory in common: the first tells it.
+        Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2", "rank 3"], lines.Select(line => line[..line.IndexOf(':')]));
+        Assert.All(lines[..5], line => Assert.Matches(@"same rank [0-9.]+ MB.*, same host [0-9.]+ MB \([0-9]+ % of flat\), cross host [0-9.]+ MB \([0-9]+ % of flat\)", line));
+
+        Assert.Matches("^rank 0: waited [0-9.]+ s for others; [0-9.]+ MB resident, ", lines[5]);
+        Assert.All(lines[6..], line => Assert.Matches("^rank [1-3]: waited [0-9.]+ s for others$", line));
+
+        // Each of the leader's tokens has 6 experts, whoever holds them.
+        long rows = reports.Sum(report => report!.Rows[1]);
+        Assert.Equal(0, rows % 6);
+        Assert.All(Enumerable.Range(1, 4), layer => Assert.Equal(rows, reports.Sum(report => report!.Rows[layer])));
+        Assert.Equal(rows * 2 * 256 * 2, reports.Sum(report => report!.Links[1].Sum(link => link.FlatBytes)));
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause()
+    {
+        WorldPlan plan = LaunchedEngine.Plan(3, 1);
+        using Coordinator coordinator = new(plan, line => Assert.Fail(line));
+        using InProcessFabric fabric = new(plan.Topology, WorldPlan.Transport);
+        Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, rank == 1 ? new FailingTransport(fabric[1], 40) : fabric[2])))];
+        Array.ForEach(followers, follower => follower.Start());
+        using (RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { }))
+        {
+            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, fabric[0], LaunchedEngine.Mixed));
+            Assert.Contains("rank 1 failed: the card fell out", failed.Message);
+            fabric[0].Dispose();
+        }
+
+        Array.ForEach(followers, follower => follower.Join());
+        Assert.Equal(new LaunchFailure(1, "rank 1 failed: the card fell out"), await coordinator.Ended);
+    }
+
+    private static void Follow(Coordinator coordinator, int rank, ITransport endpoint)
+    {
+        using RankConnection connection = RankConnection.Open(coordinator.SocketPath, rank, () => { });
+        Assert.ThrowsAny<Exception>(() => RankFollower.Run(connection, endpoint));
+        endpoint.Dispose();
+    }
+}

@@ -1,0 +1,84 @@
+using Conclave.Engine;
+using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
+using Conclave.Testing;
+using Conclave.Text;
+using Conclave.Transport;
+
+namespace Conclave.Parallel.Tests.Launch;
+
+/// <summary>Runs requests on fable, alone or over ranks of this process.</summary>
+internal static class LaunchedEngine
+{
+    private static readonly Tokenizer Tokenizer = Tokenizer.Load(Repository.Fable);
+
+    /// <summary>Some that are answered greedily and some by chance.</summary>
+    public static readonly GenerationRequest[] Mixed =
+        [Request("Once upon a time", 0), Request("The king had three sons, and", 0.9), Request("从前有一个", 0.9)];
+
+    public static WorldPlan Plan(int ranks, int hosts) => new(ranks, hosts, ExchangeOptions.Exact, 1);
+
+    /// <summary>A request for some tokens with their log-probabilities.</summary>
+    public static GenerationRequest Request(string text, double temperature, int tokens = 12) => new()
+    {
+        Prompt = Encode(text),
+        Logprobs = 3,
+        Sampling = new SamplingOptions { Temperature = temperature, Seed = 1, MaxTokens = tokens, IgnoreEos = true },
+    };
+
+    public static string[] Alone(GenerationRequest[] requests) => Answers(Load(null, requests.Length), requests);
+
+    /// <summary>What the leader answers; the coordinator's word on how the launch ended and its reports come with it.</summary>
+    public static (string[] Answers, LaunchFailure? Failure, IReadOnlyList<RankReport?> Reports) Over(WorldPlan plan, GenerationRequest[] requests)
+    {
+        using Coordinator coordinator = new(plan, line => Assert.Fail(line));
+        string[] answers = [];
+        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, requests));
+        Assert.True(coordinator.Ended.Wait(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken), "not all ranks have left");
+        return (answers, coordinator.Ended.Result, coordinator.Reports);
+    }
+
+    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests)
+    {
+        using RankLeader leader = new(connection, endpoint);
+        try
+        {
+            return Answers(Load(leader, requests.Length), requests);
+        }
+        catch (Exception e)
+        {
+            leader.Fail(e);
+            throw;
+        }
+    }
+
+    private static LoadedModel Load(RankLeader? leader, int contexts) => LoadedModel.Open(Repository.Fable, new LoadOptions
+    {
+        Threads = 1,
+        Teams = leader?.Plan.Ranks ?? 1,
+        Context = 256,
+        Contexts = contexts,
+        Experts = leader is null ? null : (config, kernels, team) => leader.Join(Repository.Fable, config, kernels, team),
+    });
+
+    /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
+    private static string[] Answers(LoadedModel model, GenerationRequest[] requests)
+    {
+        using LoadedModel loaded = model;
+        using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = requests.Length });
+        Generation[] running = [.. requests.Select(engine.Submit)];
+        return [.. running.Select(Read)];
+    }
+
+    private static List<int> Encode(string text)
+    {
+        List<int> ids = [];
+        Tokenizer.Encode(text, ids, addSpecialTokens: true);
+        return ids;
+    }
+
+    private static string Read(Generation generation) => string.Join('\n', generation
+        .ReadAllAsync(TestContext.Current.CancellationToken)
+        .ToBlockingEnumerable(TestContext.Current.CancellationToken)
+        .Select(update => $"{update.Token} {string.Join(' ', update.Logprobs!.Top.Select(top => $"{top.Token}:{BitConverter.DoubleToInt64Bits(top.Logprob):x}"))}"));
+}
