@@ -7,7 +7,7 @@ internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLo
     where TLoops : struct, IProjectionLoops
 {
     /// <summary>With more inputs panels are faster.</summary>
-    public const int MostInputs = 16;
+    public const int MostInputs = 32;
 
     private const int RowsTogether = 32;
 

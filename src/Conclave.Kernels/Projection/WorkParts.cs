@@ -10,7 +10,7 @@ internal readonly struct WorkParts
     // A part takes tens of microseconds on the average, against which taking it and preparing inputs for it are little.
     private const nint BytesForFewInputs = 256 << 10;
     private const nint BytesForManyInputs = 512 << 10;
-    private const int FewInputs = 16;
+    private const int FewInputs = 32;
     private const int MostForAWorker = 16;
 
     private readonly bool _even;
