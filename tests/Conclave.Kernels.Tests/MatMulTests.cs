@@ -7,7 +7,7 @@ namespace Conclave.Kernels.Tests;
 public sealed unsafe class MatMulTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
-    private static readonly int[] InputCounts = [1, 2, 3, 5, 16, 17, 64, 130];
+    private static readonly int[] InputCounts = [1, 2, 3, 5, 9, 16, 17, 32, 33, 64, 130];
 
     public static TheoryData<string> Sets => [.. ProjectionSets.Names];
 

@@ -16,7 +16,7 @@ public sealed class BitContractTests
         TheoryData<string, string> cases = [];
         foreach (KernelSet kernels in KernelSet.Supported)
         {
-            foreach (string model in new[] { "fable", "v3-mtp-fp8", "v3-nogroup-bf16", "v2-greedy-bf16", "v2-group-f32" })
+            foreach (string model in Repository.SmallModels)
             {
                 cases.Add(kernels.Name, model);
             }
@@ -29,7 +29,7 @@ public sealed class BitContractTests
     [MemberData(nameof(Cases))]
     public void BitsDoNotDependOnChunksBatchOrThreads(string isa, string name)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(name == "fable" ? Repository.Fable : Repository.Data(name));
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
         foreach (ElementFormat cacheFormat in new[] { ElementFormat.F32, ElementFormat.BF16 })
         {
             float[][] alone = Run(checkpoint, isa, cacheFormat, 1, chunk: PromptLength, company: false);

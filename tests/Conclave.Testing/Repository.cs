@@ -12,6 +12,12 @@ public static class Repository
     /// <summary>A file or folder below tests/data.</summary>
     public static string Data(params string[] parts) => Path.Combine([Root, "tests", "data", .. parts]);
 
+    /// <summary>The small models that stand for the family: latent queries or not, groups or not, softmax and sigmoid, FP8, BF16 and F32.</summary>
+    public static IReadOnlyList<string> SmallModels { get; } = ["fable", "v3-mtp-fp8", "v3-nogroup-bf16", "v2-greedy-bf16", "v2-group-f32"];
+
+    /// <summary>The folder of one of <see cref="SmallModels"/>.</summary>
+    public static string Model(string name) => name == "fable" ? Fable : Data(name);
+
     private static string Find()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

@@ -19,8 +19,9 @@ internal static unsafe class BlockedProjection<TLoops>
     /// <summary>Rises with k and with m: what many inputs need is enough for few.</summary>
     public static nint ScratchBytes(nint k, int m)
     {
-        nint registers = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, RegisterProjection<TLoops>.MostInputs));
-        return ProjectionBlocks<TLoops>.Alignment + (m <= RegisterProjection<TLoops>.MostInputs
+        // Shorter rows may take more inputs through registers than these.
+        nint registers = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, RegisterProjection<TLoops>.MostInputs(0)));
+        return ProjectionBlocks<TLoops>.Alignment + (m <= RegisterProjection<TLoops>.MostInputs(k)
             ? registers
             : nint.Max(registers, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce))));
     }
@@ -34,7 +35,7 @@ internal static unsafe class BlockedProjection<TLoops>
         {
             int inputs = int.Min(InputsAtOnce, m - i);
             float* target = output + (i * outputStride);
-            if (inputs <= RegisterProjection<TLoops>.MostInputs)
+            if (inputs <= RegisterProjection<TLoops>.MostInputs(weights.Columns))
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }

@@ -24,7 +24,7 @@ public sealed class ModelSwitchTests
     [InlineData("v2-group-f32", 4, 1)]
     public void ExactModeGivesTheBitsOfOneRankAcrossSwitches(string name, int world, int hosts)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(name == "fable" ? Repository.Fable : Repository.Data(name));
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
         ModelConfig config = checkpoint.Config;
         int[][] requests = [.. Enumerable.Range(0, 6).Select(i => RequestSteps.Tokens(checkpoint, 20 + (7 * i), i))];
         uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, KernelSet.Best, request))];

@@ -17,7 +17,7 @@ public sealed class ModelBitsTests
         TheoryData<string, string> cases = [];
         foreach (KernelSet kernels in KernelSet.Supported)
         {
-            foreach (string model in new[] { "fable", "v3-mtp-fp8", "v3-nogroup-bf16", "v2-greedy-bf16", "v2-group-f32" })
+            foreach (string model in Repository.SmallModels)
             {
                 cases.Add(kernels.Name, model);
             }
@@ -30,7 +30,7 @@ public sealed class ModelBitsTests
     [MemberData(nameof(Models))]
     public void ExactModeGivesTheBitsOfOneRank(string isa, string name)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(name == "fable" ? Repository.Fable : Repository.Data(name));
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
         KernelSet kernels = KernelSet.Find(isa);
 
         // Three requests; ranks beyond the third have none, and the first and third end earlier than the second.
