@@ -12,6 +12,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
 {
     private readonly MemoryMappedFile? _mapping;
     private readonly MemoryMappedViewAccessor? _view;
+    private readonly byte* _start;
     private readonly byte* _data;
     private readonly Dictionary<string, StoredTensor> _byName;
     private bool _disposed;
@@ -29,7 +30,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
             _view = _mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
             byte* start = null;
             _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            _data = start + _view.PointerOffset + dataOffset;
+            _start = start + _view.PointerOffset;
+            _data = _start + dataOffset;
+            HugePages.Request(_start, (nint)Length);
         }
 
         StoredTensor[] tensors = new StoredTensor[header.Tensors.Count];
@@ -85,6 +88,12 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <summary>The tensor of that name, if the file has it.</summary>
     public bool TryGet(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out StoredTensor? tensor) =>
         _byName.TryGetValue(name, out tensor);
+
+    /// <summary>Turns what the system's cache has of the file in small pages into huge ones; see <see cref="Checkpoint.PromotePages"/>.</summary>
+    /// <param name="cancellation">Stops it between two pages; what was done stays.</param>
+    /// <returns>How many huge pages came into being.</returns>
+    /// <exception cref="IOException">The file has gone, or this system has no /proc.</exception>
+    public int PromotePages(CancellationToken cancellation) => _view is null ? 0 : HugePagePromotion.Run(Path, _start, Length, cancellation);
 
     /// <summary>Unmaps the file: every view of its tensors is invalid from here on.</summary>
     public void Dispose()

@@ -114,6 +114,7 @@ public sealed class LoadedModel : IDisposable
                 Experts = options.Experts?.Invoke(checkpoint.Config, options.Kernels, team),
                 ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             });
+            _ = checkpoint.PromotePages();
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
         }
         catch

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Conclave.Primitives;
 
 namespace Conclave.Kernels;
 
@@ -131,6 +132,7 @@ public sealed unsafe class WorkerTeam : IDisposable
             NativeMemory.AlignedFree(piece.Data);
             piece = default;
             piece = new Piece { Data = NativeMemory.AlignedAlloc((nuint)size, ScratchAlignment), Bytes = size };
+            HugePages.Request(piece.Data, size);
         }
 
         return (byte*)piece.Data;

@@ -24,6 +24,7 @@ public sealed unsafe class NativeBuffer : IDisposable
         // calloc, not an aligned allocation and a memset: the latter would touch every page of a cache that may never fill.
         _allocation = NativeMemory.AllocZeroed((nuint)checked(bytes + Alignment));
         _data = (byte*)(((nint)_allocation + Alignment - 1) & -Alignment);
+        HugePages.Request(_data, bytes);
     }
 
     /// <summary>Frees memory that nobody disposed.</summary>

@@ -30,6 +30,50 @@ public sealed class MappedPagesTests : IDisposable
         Assert.Equal(bytes, new ReadOnlySpan<byte>(weight.Data, Bytes).ToArray());
     }
 
+    [Fact]
+    public async Task PromotedPagesKeepWhatTheyHoldForReadersMeanwhileAndAreNotPromotedTwice()
+    {
+        const int Huge = 8 * (int)HugePages.Size;
+        string file = _folder.File("model.safetensors");
+        byte[] bytes = new byte[Huge];
+        new Random(1).NextBytes(bytes);
+        string header = $"{{{SafetensorsBytes.Entry("a", "F8_E4M3", "[4096,4096]", 0, Huge)}}}";
+
+        // In small pieces, so that the system keeps it in small pages.
+        byte[] whole = SafetensorsBytes.File(Encoding.UTF8.GetBytes(header), bytes);
+        using (FileStream stream = new(file, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        {
+            foreach (byte[] piece in whole.Chunk(Environment.SystemPageSize))
+            {
+                stream.Write(piece);
+            }
+        }
+
+        using SafetensorsFile mapped = SafetensorsFile.Open(file);
+        using CancellationTokenSource promoted = new();
+        Task reader = Task.Run(
+            () =>
+            {
+                do
+                {
+                    Assert.True(Holds(mapped.Tensors[0].View, bytes));
+                }
+                while (!promoted.IsCancellationRequested);
+            },
+            TestContext.Current.CancellationToken);
+        int first = mapped.PromotePages(TestContext.Current.CancellationToken);
+        await promoted.CancelAsync();
+        await reader;
+
+        // A page that the reader was in may have been left out the first time; none is promoted twice.
+        Assert.InRange(first + mapped.PromotePages(TestContext.Current.CancellationToken), 0, 8);
+        using CancellationTokenSource cancelled = new();
+        await cancelled.CancelAsync();
+        Assert.Equal(0, mapped.PromotePages(cancelled.Token));
+    }
+
+    private static unsafe bool Holds(TensorView weight, byte[] bytes) => new ReadOnlySpan<byte>(weight.Data, bytes.Length).SequenceEqual(bytes);
+
     /// <summary>What the process's tables have of a file's mapping (proc_pid_smaps(5), Rss).</summary>
     private static long ResidentKilobytes(string file)
     {

@@ -62,6 +62,7 @@ internal static class BenchModelCommand
             }
 
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
+            checkpoint.PromotePages().Wait(cancellation);
             using WorkerTeam team = compute.Team(result);
             using ModelBenchmark? benchmark = workloads.Count > 0
                 ? new ModelBenchmark(
