@@ -42,6 +42,12 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
+    public static int Streams => 4;
+
+    /// <inheritdoc/>
+    public static int Stream(int ofClass) => ofClass;
+
+    /// <inheritdoc/>
     public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups)
     {
         Vector256<float> scale = Vector256.Create(factor);
@@ -58,15 +64,15 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint stride, nint classStride, nint groups)
+    public static void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
             TWeights.Load(weights, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
             v0.Store(decoded);
-            v1.Store(decoded + classStride);
-            v2.Store(decoded + (2 * classStride));
-            v3.Store(decoded + (3 * classStride));
+            v1.Store(decoded + streamStride);
+            v2.Store(decoded + (2 * streamStride));
+            v3.Store(decoded + (3 * streamStride));
             weights += GroupBytes;
             decoded += stride;
         }
@@ -105,7 +111,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(int count, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    public static void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
     {
         switch (count)
         {

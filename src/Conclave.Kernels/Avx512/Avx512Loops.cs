@@ -37,6 +37,12 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
+    public static int Streams => TWeights.HasHalves ? 2 : 4;
+
+    /// <inheritdoc/>
+    public static int Stream(int ofClass) => !TWeights.HasHalves ? ofClass : TWeights.Interleaving == 4 ? ofClass % 2 : ofClass / 2;
+
+    /// <inheritdoc/>
     public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups)
     {
         Vector512<float> scale = Vector512.Create(factor);
@@ -53,15 +59,25 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint stride, nint classStride, nint groups)
+    public static void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
-            TWeights.Load(weights, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
-            v0.Store(decoded);
-            v1.Store(decoded + classStride);
-            v2.Store(decoded + (2 * classStride));
-            v3.Store(decoded + (3 * classStride));
+            if (TWeights.HasHalves)
+            {
+                TWeights.LoadHalves(weights, out Vector512<uint> a, out Vector512<uint> b);
+                a.AsSingle().Store(decoded);
+                b.AsSingle().Store(decoded + streamStride);
+            }
+            else
+            {
+                TWeights.Load(weights, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
+                v0.Store(decoded);
+                v1.Store(decoded + streamStride);
+                v2.Store(decoded + (2 * streamStride));
+                v3.Store(decoded + (3 * streamStride));
+            }
+
             weights += GroupBytes;
             decoded += stride;
         }
@@ -103,27 +119,44 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(int count, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    public static void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    {
+        if (!TWeights.HasHalves)
+        {
+            Tile<Whole>(count, weights, inputs, vectors, lanes, first, sums);
+        }
+        else if ((TWeights.Interleaving == 4 ? ofClass / 2 : ofClass % 2) == 0)
+        {
+            Tile<LowerHalf>(count, weights, inputs, vectors, lanes, first, sums);
+        }
+        else
+        {
+            Tile<UpperHalf>(count, weights, inputs, vectors, lanes, first, sums);
+        }
+    }
+
+    private static void Tile<TPart>(int count, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+        where TPart : struct, IPanelPart
     {
         switch (count)
         {
             case 1:
-                Avx512Tile.Run<One>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<One>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 2:
-                Avx512Tile.Run<Two>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Two>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 3:
-                Avx512Tile.Run<Three>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Three>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 4:
-                Avx512Tile.Run<Four>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Four>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 5:
-                Avx512Tile.Run<Five>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Five>(weights, inputs, vectors, lanes, first, sums);
                 break;
             default:
-                Avx512Tile.Run<Six>(weights, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Six>(weights, inputs, vectors, lanes, first, sums);
                 break;
         }
     }

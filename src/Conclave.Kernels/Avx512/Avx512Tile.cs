@@ -8,7 +8,8 @@ namespace Conclave.Kernels;
 /// One class of a segment: four decoded weight rows times up to six inputs. Kept apart from the methods that choose among numbers of inputs: inlined there, one size takes the
 /// compiler's whole allowance and the loop is left with calls and spilled sums.
 /// </summary>
-internal static unsafe class Avx512Tile
+internal static unsafe class Avx512Tile<TPart>
+    where TPart : struct, IPanelPart
 {
     /// <summary>See <see cref="IProjectionLoops.Tile"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -28,10 +29,10 @@ internal static unsafe class Avx512Tile
         {
             Sse.Prefetch0(ahead);
             ahead += Vector512<float>.Count;
-            Vector512<float> w0 = Vector512.Load(weights);
-            Vector512<float> w1 = Vector512.Load(weights + Vector512<float>.Count);
-            Vector512<float> w2 = Vector512.Load(weights + (2 * Vector512<float>.Count));
-            Vector512<float> w3 = Vector512.Load(weights + (3 * Vector512<float>.Count));
+            Vector512<float> w0 = TPart.Load(weights);
+            Vector512<float> w1 = TPart.Load(weights + Vector512<float>.Count);
+            Vector512<float> w2 = TPart.Load(weights + (2 * Vector512<float>.Count));
+            Vector512<float> w3 = TPart.Load(weights + (3 * Vector512<float>.Count));
             Vector512<float> x0 = Vector512.Load(inputs);
             a00 = Avx512F.FusedMultiplyAdd(w0, x0, a00);
             a01 = Avx512F.FusedMultiplyAdd(w1, x0, a01);

@@ -22,6 +22,12 @@ internal unsafe interface IAvx512Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
+    /// <summary>Whether weights, as <see cref="Load"/> gives them, are exact in the upper half of a binary32.</summary>
+    static abstract bool HasHalves { get; }
+
+    /// <summary>Decodes a group into such halves, if it has them: <see cref="Vector"/> makes the vectors of <see cref="Load"/> out of them.</summary>
+    static abstract void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b);
+
     /// <summary>Decodes a group.</summary>
     static abstract void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
 
@@ -44,6 +50,10 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static bool HasHalves => false;
+
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => throw new NotSupportedException();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
@@ -75,6 +85,11 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
 
     public static float OutputFactor => 1f;
 
+    public static bool HasHalves => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => Avx512Halfwords<Avx512BF16>.Unpack(p, out a, out b);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3) =>
         Avx512Halfwords<Avx512BF16>.Load(p, out v0, out v1, out v2, out v3);
@@ -101,6 +116,10 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static bool HasHalves => false;
+
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => throw new NotSupportedException();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3) =>
@@ -172,6 +191,8 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
+    public static bool HasHalves => true;
+
     /// <summary>The halves are the upper halves of binary32 values, of the even and of the odd bytes, two in each element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
@@ -196,6 +217,16 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
     {
+        LoadHalves(p, out Vector512<uint> even, out Vector512<uint> odd);
+        v0 = Vector(0, p, even, odd);
+        v1 = Vector(1, p, even, odd);
+        v2 = Vector(2, p, even, odd);
+        v3 = Vector(3, p, even, odd);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    {
         Vector512<byte> codes = Avx512F.LoadVector512(p);
         Vector512<byte> magnitudes = Avx512F.And(codes, Vector512.Create((byte)0x7F));
         const ulong Low = E4M3Magnitudes.OffsetsBelow8;
@@ -205,13 +236,9 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
         Vector512<ushort> normalized = Avx512BW.Add(magnitudes, offsets).AsUInt16();
         Vector512<ushort> field = Vector512.Create((ushort)0x0FF0);
         Vector512<ushort> sign = Vector512.Create((ushort)0x8000);
-        Vector512<uint> even = Avx512F.TernaryLogic(
+        a = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftLeftLogical(normalized, 4), field), Avx512BW.ShiftLeftLogical(codes.AsUInt16(), 8), sign, 0xF8).AsUInt32();
-        Vector512<uint> odd = Avx512F.TernaryLogic(
+        b = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftRightLogical(normalized, 4), field), codes.AsUInt16(), sign, 0xF8).AsUInt32();
-        v0 = Vector(0, p, even, odd);
-        v1 = Vector(1, p, even, odd);
-        v2 = Vector(2, p, even, odd);
-        v3 = Vector(3, p, even, odd);
     }
 }

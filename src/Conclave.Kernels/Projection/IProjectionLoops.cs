@@ -39,8 +39,17 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups);
 
-    /// <summary>Decodes whole groups of weights into the same order.</summary>
-    static abstract void Decode(byte* weights, float* decoded, nint stride, nint classStride, nint groups);
+    /// <summary>
+    /// Streams of a decoded panel: four, each of one class's binary32 vectors, or, where all weights are exact in the upper half of a binary32, two: an element holds a weight
+    /// of one class in its lower half and one of another in its upper half.
+    /// </summary>
+    static abstract int Streams { get; }
+
+    /// <summary>In which stream a class lies.</summary>
+    static abstract int Stream(int ofClass);
+
+    /// <summary>Decodes whole groups of weights into the same order: groups <paramref name="stride"/> elements apart, streams <paramref name="streamStride"/>.</summary>
+    static abstract void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups);
 
     /// <summary>Multiplies <paramref name="count"/> packed inputs with the arranged scales of their elements.</summary>
     static abstract void Scale(int count, float* packed, float* scales, float* scaled, nint vectors);
@@ -55,9 +64,9 @@ internal unsafe interface IProjectionLoops
         int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums);
 
     /// <summary>
-    /// One class of a segment: four decoded weight rows times <paramref name="count"/> inputs, both packed: the first vectors of all, then the second ones, …
+    /// One class of a segment: four weight rows in its decoded stream times <paramref name="count"/> inputs, both packed: the first vectors of all, then the second ones, …
     /// <paramref name="lanes"/> gets the sums added, and counts as zero where this is the <paramref name="first"/> class of the first segment. If
     /// <paramref name="sums"/> is not null, the sums over lanes are written there instead, four for each input.
     /// </summary>
-    static abstract void Tile(int count, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
+    static abstract void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
 }

@@ -10,7 +10,8 @@ namespace Conclave.Kernels;
 internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
-    private const int PanelRows = 64;
+    // 512 KiB of decoded weights.
+    private static int PanelRows => TLoops.Streams == 2 ? 128 : 64;
 
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => new Layout(k, inputs).Bytes;
@@ -70,7 +71,7 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
 
             for (int row = 0; row < rows; row += TileRows)
             {
-                DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length), scratch + layout.Tail);
+                DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * TLoops.Streams), scratch + layout.Tail);
             }
 
             bool ends = start + count == k;
@@ -106,10 +107,10 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                 bool last = ends && c == Classes - 1;
                 for (int row = 0; row < rows; row += TileRows)
                 {
-                    float* panel = scratch + Layout.Decoded + (row * length) + (c * classLength * TileRows);
+                    float* panel = scratch + Layout.Decoded + (((row * TLoops.Streams) + (TLoops.Stream(c) * TileRows)) * classLength);
                     float* lanes = partials + (row * tileInputs * TLoops.Lanes);
                     ahead.Prefetch(linesForTile);
-                    TLoops.Tile(tileInputs, panel, tile, vectors, lanes, first, last ? sums : null);
+                    TLoops.Tile(tileInputs, c, panel, tile, vectors, lanes, first, last ? sums : null);
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
@@ -120,24 +121,24 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     }
 
     /// <summary>
-    /// Decodes a segment of four weight rows and packs them, class after class; the last row stands in for those that do not exist, so that tiles never read
+    /// Decodes a segment of four weight rows and packs them, stream after stream; the last row stands in for those that do not exist, so that tiles never read
     /// undefined memory.
     /// </summary>
     private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
     {
         nint groups = count / TLoops.Group;
         nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
-        nint classStride = Padded(count) / Classes * TileRows;
+        nint streamStride = Padded(count) / Classes * TileRows;
         for (int r = 0; r < TileRows; r++)
         {
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
             float* target = decoded + (r * TLoops.Lanes);
             Prefetch(source + (TileRows * weights.RowStride * TLoops.ElementBytes), count * TLoops.ElementBytes);
-            TLoops.Decode(source, target, TileRows * TLoops.Lanes, classStride, groups);
+            TLoops.Decode(source, target, TileRows * TLoops.Lanes, streamStride, groups);
             if (tailBytes > 0)
             {
                 CopyPadded(source + (groups * GroupBytes), tailBytes, (byte*)tail);
-                TLoops.Decode((byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, classStride, 1);
+                TLoops.Decode((byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, streamStride, 1);
             }
         }
     }
@@ -172,11 +173,11 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         /// <summary>Sums of a tile.</summary>
         public static nint Sums => Group + TLoops.Group;
 
-        /// <summary>Decoded weights: [PanelRows, a segment].</summary>
+        /// <summary>Decoded weights: the streams of PanelRows rows of a segment.</summary>
         public static nint Decoded => Sums + Alignment;
 
         /// <summary>Scales of a segment, arranged.</summary>
-        public nint Scales => Decoded + (_segment * PanelRows);
+        public nint Scales => Decoded + (_segment / Classes * TLoops.Streams * PanelRows);
 
         /// <summary>A class of a segment of the inputs of one tile, scaled.</summary>
         public nint Scaled => Scales + _segment;

@@ -6,12 +6,14 @@ namespace Conclave.Kernels;
 internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
-    private const int MostInputsNear = 32;
     private const int MostInputsFar = 8;
     private const int RowsTogether = 32;
 
     // Inputs are read for each row of weights again, so those of one call should stay in the nearest cache.
     private const int NearElements = 9216;
+
+    // Panels of half the size are worth their decoding sooner.
+    private static int MostInputsNear => TLoops.Streams == 2 ? 16 : 32;
 
     /// <summary>
     /// With more inputs panels are faster: with far fewer where rows are so long that the inputs of a call do not fit the nearest cache together, for then
