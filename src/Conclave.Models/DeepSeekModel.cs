@@ -30,12 +30,6 @@ public sealed record ModelOptions
 
     /// <summary>The rank's part of the experts; null where this is the only rank.</summary>
     public ExpertPartition? Experts { get; init; }
-
-    /// <summary>
-    /// Steps of at least so many tokens, those of all ranks together, are computed in two micro-batches, the exchange of one under the computation of the other; the same on all ranks. It reads
-    /// weights twice. Null: none are.
-    /// </summary>
-    public int? DivideFrom { get; init; }
 }
 
 /// <summary>
@@ -88,8 +82,8 @@ public sealed class DeepSeekModel : IDisposable
             router = new Router(Config);
             partition = options.Experts ?? Whole(Config, kernels, team);
             _exchange = partition.Exchange;
-            _slots = [.. SlotTokens(options).Select(_exchange.CreateSlot)];
-            _microBatches = options.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
+            _slots = [.. SlotTokens(options, partition.DivideFrom).Select(_exchange.CreateSlot)];
+            _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
         }
 
         _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
@@ -167,7 +161,7 @@ public sealed class DeepSeekModel : IDisposable
         Options.Experts?.BeginStep?.Invoke(step.Tokens);
         TensorView residual = step.Rows(_workspace.Residual);
         observer?.Embedding(residual);
-        if (_microBatches is not null && (tokensOfAll ?? step.Tokens) >= Options.DivideFrom)
+        if (_microBatches is not null && (tokensOfAll ?? step.Tokens) >= Options.Experts!.DivideFrom)
         {
             RunDivided(step, _microBatches);
         }
@@ -252,9 +246,9 @@ public sealed class DeepSeekModel : IDisposable
     }
 
     /// <summary>The largest micro-batch of each slot: both halves, and in the first one also the steps that are not divided.</summary>
-    private static int[] SlotTokens(ModelOptions options)
+    private static int[] SlotTokens(ModelOptions options, int? divideFrom)
     {
-        if (options.DivideFrom is not { } from)
+        if (divideFrom is not { } from)
         {
             return [options.MaxTokensPerStep];
         }
