@@ -12,13 +12,11 @@ internal sealed unsafe class Rank : IDisposable
     private static readonly TimeSpan Slice = TimeSpan.FromMilliseconds(1);
 
     private readonly IExpertExchange _exchange;
-    private readonly Action _progress;
     private readonly Batch[] _batches;
 
-    public Rank(IExpertExchange exchange, Action progress, int rank, int tokens, int hidden, int experts, int expertsPerToken)
+    public Rank(IExpertExchange exchange, int rank, int tokens, int hidden, int experts, int expertsPerToken)
     {
         _exchange = exchange;
-        _progress = progress;
         _batches = [.. Enumerable.Range(0, 2).Select(i => new Batch(exchange, new Random((rank * 2) + i), tokens, hidden, experts, expertsPerToken))];
     }
 
@@ -82,7 +80,7 @@ internal sealed unsafe class Rank : IDisposable
         while (Environment.TickCount64 < end)
         {
             Thread.Sleep(Slice);
-            _progress();
+            _exchange.Progress();
         }
     }
 

@@ -30,4 +30,6 @@ internal sealed class CountingExchange(IExpertExchange inner, int layers) : IExp
     public void BeginCombine(ExchangeSlot slot, TensorView outputs) => inner.BeginCombine(slot, outputs);
 
     public void FinishCombine(ExchangeSlot slot, TensorView destination) => inner.FinishCombine(slot, destination);
+
+    public void Progress() => inner.Progress();
 }

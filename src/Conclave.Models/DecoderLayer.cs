@@ -3,7 +3,10 @@ using Conclave.Primitives;
 
 namespace Conclave.Models;
 
-/// <summary>One layer: h ← h + Attention(norm(h)); h ← h + FeedForward(norm(h)).</summary>
+/// <summary>
+/// One layer: h ← h + Attention(norm(h)); h ← h + FeedForward(norm(h)), in three parts, between which a layer with experts has tokens on their way. The parts of two micro-batches may
+/// alternate.
+/// </summary>
 internal sealed class DecoderLayer(
     WeightSource weights, ModelConfig config, string prefix, MultiHeadLatentAttention attention, FeedForward feedForward)
 {
@@ -11,18 +14,40 @@ internal sealed class DecoderLayer(
     private readonly TensorView _inputNorm = weights.Vector($"{prefix}.input_layernorm.weight", config.HiddenSize);
     private readonly TensorView _attentionNorm = weights.Vector($"{prefix}.post_attention_layernorm.weight", config.HiddenSize);
 
+    /// <summary>Whether tokens travel in this layer.</summary>
+    public bool HasExperts => feedForward is MoeLayer;
+
     /// <summary>Computes the layer on the residual stream in place.</summary>
-    public void Forward(in Step step, TensorView residual)
+    public void Forward(in Step step)
     {
-        TensorView normalized = step.Workspace.Normalized(step.Tokens);
-        TensorView sublayer = step.Workspace.Sublayer(step.Tokens);
+        Begin(step);
+        Compute(step);
+        End(step);
+    }
+
+    /// <summary>Computes attention, and sends tokens to their experts.</summary>
+    public void Begin(in Step step)
+    {
+        TensorView residual = step.Rows(step.Workspace.Residual);
+        TensorView normalized = step.Rows(step.Workspace.Normalized);
+        TensorView sublayer = step.Rows(step.Workspace.Sublayer);
 
         step.Kernels.RmsNorm.Run(residual, _inputNorm, _epsilon, normalized, step.Team);
         attention.Forward(step, normalized, sublayer);
         step.Add(sublayer, residual);
 
         step.Kernels.RmsNorm.Run(residual, _attentionNorm, _epsilon, normalized, step.Team);
-        feedForward.Forward(step, normalized, sublayer);
-        step.Add(sublayer, residual);
+        feedForward.Begin(step, normalized);
+    }
+
+    /// <summary>Computes the MLP, or the experts on the tokens that have come, and sends their outputs back.</summary>
+    public void Compute(in Step step) => feedForward.Compute(step, step.Rows(step.Workspace.Normalized), step.Rows(step.Workspace.Sublayer));
+
+    /// <summary>Takes the outputs that have come back.</summary>
+    public void End(in Step step)
+    {
+        TensorView sublayer = step.Rows(step.Workspace.Sublayer);
+        feedForward.End(step, sublayer);
+        step.Add(sublayer, step.Rows(step.Workspace.Residual));
     }
 }

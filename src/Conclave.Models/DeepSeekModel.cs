@@ -42,7 +42,9 @@ public sealed class DeepSeekModel : IDisposable
     private readonly KernelSet _kernels;
     private readonly WorkerTeam _team;
     private readonly Workspace _workspace;
-    private readonly ExchangeSlot? _slot;
+    private readonly IExpertExchange? _exchange;
+    private readonly ExchangeSlot[] _slots = [];
+    private readonly MicroBatches? _microBatches;
     private readonly RotaryEmbedding _rotary;
     private readonly TensorView _embedding;
     private readonly TensorView _finalNorm;
@@ -79,7 +81,9 @@ public sealed class DeepSeekModel : IDisposable
         {
             router = new Router(Config);
             partition = options.Experts ?? Whole(Config, kernels, team);
-            _slot = partition.Exchange.CreateSlot(options.MaxTokensPerStep);
+            _exchange = partition.Exchange;
+            _slots = [.. SlotTokens(options, partition.DivideFrom).Select(_exchange.CreateSlot)];
+            _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
         }
 
         _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
@@ -94,7 +98,7 @@ public sealed class DeepSeekModel : IDisposable
             MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale);
             bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
             FeedForward feedForward = isMoe
-                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, partition!.Exchange, _slot!, options.ReadAhead)
+                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, options.ReadAhead)
                 : new DenseMlp(_weights, Config, $"{prefix}.mlp");
             return new DecoderLayer(_weights, Config, prefix, attention, feedForward);
         }
@@ -108,7 +112,7 @@ public sealed class DeepSeekModel : IDisposable
 
         Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
         _weights.ThrowIfIncomplete();
-        _workspace = new Workspace(Config, options.MaxTokensPerStep, _slot?.MaxRows ?? 0, withMtp);
+        _workspace = new Workspace(Config, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
         _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
     }
@@ -149,17 +153,25 @@ public sealed class DeepSeekModel : IDisposable
     /// Ids below the vocabulary's size; at least one, unless this is one of many ranks, which step together: others' tokens need the experts here.
     /// </param>
     /// <param name="observer">Who looks at intermediate tensors, if anybody.</param>
+    /// <param name="tokensOfAll">Tokens of the step on all ranks, at least those of the batch; null where no other rank has any. Ranks that differ about it wait for each other in vain.</param>
     /// <exception cref="ArgumentException">The batch is empty and this is the only rank, or it is larger than a step, or holds an id outside the vocabulary.</exception>
-    public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
+    public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null, int? tokensOfAll = null)
     {
         Step step = Begin(batch, _embedding, observer);
         Options.Experts?.BeginStep?.Invoke(step.Tokens);
-        TensorView residual = _workspace.Residual(step.Tokens);
+        TensorView residual = step.Rows(_workspace.Residual);
         observer?.Embedding(residual);
-        for (int layer = 0; layer < _layers.Length; layer++)
+        if (_microBatches is not null && (tokensOfAll ?? step.Tokens) >= Options.Experts!.DivideFrom)
         {
-            _layers[layer].Forward(step, residual);
-            observer?.LayerOutput(layer, residual);
+            RunDivided(step, _microBatches);
+        }
+        else
+        {
+            for (int layer = 0; layer < _layers.Length; layer++)
+            {
+                _layers[layer].Forward(step);
+                observer?.LayerOutput(layer, residual);
+            }
         }
 
         _kernels.RmsNorm.Run(residual, _finalNorm, (float)Config.NormEpsilon, _hidden.SliceRows(0, step.Tokens), _team);
@@ -185,8 +197,8 @@ public sealed class DeepSeekModel : IDisposable
         }
 
         Step step = Begin(batch, _predictor.Embedding, null);
-        TensorView output = _workspace.Sublayer(step.Tokens);
-        _predictor.Forward(step, _workspace.Residual(step.Tokens), previous, output);
+        TensorView output = step.Rows(_workspace.Sublayer);
+        _predictor.Forward(step, previous, output);
         return Logits(batch, output, _predictor.Head);
     }
 
@@ -196,7 +208,8 @@ public sealed class DeepSeekModel : IDisposable
         _logitsBuffer?.Dispose();
         _hiddenBuffer.Dispose();
         _cache.Dispose();
-        _slot?.Dispose();
+        _microBatches?.Dispose();
+        Array.ForEach(_slots, slot => slot.Dispose());
         _workspace.Dispose();
         _weights.Dispose();
     }
@@ -215,7 +228,8 @@ public sealed class DeepSeekModel : IDisposable
             throw new ArgumentException($"a step has {fewest} to {_workspace.MaxTokens} tokens, not {batch.Count}", nameof(batch));
         }
 
-        TensorView residual = _workspace.Residual(batch.Count);
+        Step step = new(batch, _kernels, _team, _workspace, Experts, _cache, observer);
+        TensorView residual = step.Rows(_workspace.Residual);
         ReadOnlySpan<int> tokens = batch.Tokens;
         for (int row = 0; row < tokens.Length; row++)
         {
@@ -227,8 +241,58 @@ public sealed class DeepSeekModel : IDisposable
             _kernels.Codec.Decode(embedding, tokens[row], residual.RowF32(row));
         }
 
-        _rotary.Fill(batch.Positions, _workspace.Cos(batch.Count), _workspace.Sin(batch.Count));
-        return new Step(batch, _kernels, _team, _workspace, Experts, _cache, observer);
+        _rotary.Fill(batch.Positions, step.Rows(_workspace.Cos), step.Rows(_workspace.Sin));
+        return step;
+    }
+
+    /// <summary>The largest micro-batch of each slot: both halves, and in the first one also the steps that are not divided.</summary>
+    private static int[] SlotTokens(ModelOptions options, int? divideFrom)
+    {
+        if (divideFrom is not { } from)
+        {
+            return [options.MaxTokensPerStep];
+        }
+
+        int half = MicroBatches.MostTokens(options.MaxTokensPerStep);
+        int whole = options.WithMtp ? options.MaxTokensPerStep : Math.Min(options.MaxTokensPerStep, from - 1);
+        return [Math.Max(half, whole), half];
+    }
+
+    private void RunDivided(in Step whole, MicroBatches microBatches)
+    {
+        microBatches.Divide(whole, _exchange!, out Step first, out Step second);
+        int open = -1;
+        for (int layer = 0; layer < _layers.Length; layer++)
+        {
+            if (!_layers[layer].HasExperts)
+            {
+                End(open, second);
+                open = -1;
+                _layers[layer].Forward(whole);
+                whole.Observer?.LayerOutput(layer, whole.Rows(_workspace.Residual));
+                continue;
+            }
+
+            _layers[layer].Begin(first);
+            End(open, second);
+            _layers[layer].Begin(second);
+            _layers[layer].Compute(first);
+            _layers[layer].Compute(second);
+            End(layer, first);
+            open = layer;
+        }
+
+        End(open, second);
+    }
+
+    /// <summary>Ends a layer that a micro-batch has begun, if any.</summary>
+    private void End(int layer, in Step step)
+    {
+        if (layer >= 0)
+        {
+            _layers[layer].End(step);
+            step.Observer?.LayerOutput(layer, step.Rows(_workspace.Residual));
+        }
     }
 
     private TensorView Logits(ForwardBatch batch, TensorView hidden, TensorView head)
@@ -244,7 +308,7 @@ public sealed class DeepSeekModel : IDisposable
         TensorView selected = hidden.SliceRows(rows[0], rows.Length <= hidden.Rows - rows[0] ? rows.Length : 1);
         if (rows[^1] - rows[0] != rows.Length - 1)
         {
-            selected = _workspace.Normalized(rows.Length);
+            selected = _workspace.Normalized.SliceRows(0, rows.Length);
             for (int i = 0; i < rows.Length; i++)
             {
                 hidden.RowF32(rows[i]).CopyTo(selected.RowF32(i));

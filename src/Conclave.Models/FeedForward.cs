@@ -4,11 +4,21 @@ using Conclave.Primitives;
 
 namespace Conclave.Models;
 
-/// <summary>The second sublayer of a decoder layer.</summary>
+/// <summary>The second sublayer of a decoder layer: output[T, H] from input[T, H], in three parts, which are called one after the other with the same views.</summary>
 internal abstract class FeedForward
 {
-    /// <summary>output[T, H] from input[T, H].</summary>
-    public abstract void Forward(in Step step, TensorView input, TensorView output);
+    /// <summary>Starts what has to travel.</summary>
+    public virtual void Begin(in Step step, TensorView input)
+    {
+    }
+
+    /// <summary>Computes.</summary>
+    public abstract void Compute(in Step step, TensorView input, TensorView output);
+
+    /// <summary>Waits for what has to come back.</summary>
+    public virtual void End(in Step step, TensorView output)
+    {
+    }
 }
 
 /// <summary>One gated MLP for every token.</summary>
@@ -17,7 +27,7 @@ internal sealed class DenseMlp(WeightSource weights, ModelConfig config, string 
     private readonly MlpWeights[] _mlp = [weights.Mlp(prefix, config.HiddenSize, config.IntermediateSize)];
 
     /// <inheritdoc/>
-    public override void Forward(in Step step, TensorView input, TensorView output) =>
+    public override void Compute(in Step step, TensorView input, TensorView output) =>
         step.Kernels.ExpertMlp.Run(_mlp, new ExpertRows([0, step.Tokens], []), input, output, step.Team);
 }
 
@@ -30,19 +40,19 @@ internal sealed class MoeLayer : FeedForward
     private readonly int _layer;
     private readonly Router _router;
     private readonly IExpertExchange _exchange;
-    private readonly ExchangeSlot _slot;
+    private readonly ExchangeSlot[] _slots;
     private readonly TensorView _gate;
     private readonly TensorView? _bias;
     private readonly MlpWeights[] _shared;
     private readonly bool[]? _requested;
 
     public MoeLayer(
-        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot slot, bool readAhead)
+        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot[] slots, bool readAhead)
     {
         _layer = layer;
         _router = router;
         _exchange = exchange;
-        _slot = slot;
+        _slots = slots;
         _gate = weights.Matrix($"{prefix}.gate.weight", config.RoutedExperts, config.HiddenSize);
         if (config.Selection == RouterSelection.NoAuxTc)
         {
@@ -56,34 +66,42 @@ internal sealed class MoeLayer : FeedForward
     }
 
     /// <inheritdoc/>
-    public override void Forward(in Step step, TensorView input, TensorView output)
+    public override void Begin(in Step step, TensorView input)
     {
-        TensorView scores = step.Workspace.Scores(step.Tokens);
-        Routing routing = step.Workspace.Routing(step.Tokens);
+        TensorView scores = step.Rows(step.Workspace.Scores);
+        Routing routing = step.Workspace.Routing(step.FirstRow, step.Tokens);
         step.Kernels.MatMul.Run(_gate, input, scores, step.Team);
         _router.Route(scores, _bias is { } bias ? bias.RowF32(0) : [], routing);
         step.Observer?.Routed(_layer, routing);
         RequestExperts(step.Experts, routing);
+        _exchange.BeginDispatch(_slots[step.MicroBatch], _layer, input, routing);
+    }
 
-        _exchange.BeginDispatch(_slot, _layer, input, routing);
-        TensorView shared = step.Workspace.Shared(step.Tokens);
+    /// <inheritdoc/>
+    public override void Compute(in Step step, TensorView input, TensorView output)
+    {
         if (_shared.Length > 0)
         {
-            step.Kernels.ExpertMlp.Run(_shared, new ExpertRows([0, step.Tokens], []), input, shared, step.Team);
+            step.Kernels.ExpertMlp.Run(_shared, new ExpertRows([0, step.Tokens], []), input, step.Rows(step.Workspace.Shared), step.Team);
         }
 
-        ExpertRows rows = _exchange.FinishDispatch(_slot, out TensorView received);
-        TensorView computed = step.Workspace.ExpertOutput(rows.Count);
+        ExpertRows rows = _exchange.FinishDispatch(_slots[step.MicroBatch], out TensorView received);
+        TensorView computed = step.Workspace.ExpertOutput(step.MicroBatch, rows.Count);
         if (rows.Count > 0)
         {
             step.Kernels.ExpertMlp.Run(step.Experts.Weights(_layer), rows, received, computed, step.Team);
         }
 
-        _exchange.BeginCombine(_slot, computed);
-        _exchange.FinishCombine(_slot, output);
+        _exchange.BeginCombine(_slots[step.MicroBatch], computed);
+    }
+
+    /// <inheritdoc/>
+    public override void End(in Step step, TensorView output)
+    {
+        _exchange.FinishCombine(_slots[step.MicroBatch], output);
         if (_shared.Length > 0)
         {
-            step.Add(shared, output);
+            step.Add(step.Rows(step.Workspace.Shared), output);
         }
     }
 

@@ -129,6 +129,34 @@ public sealed unsafe class ForwardBatch : IDisposable
         Count += tokens.Length;
     }
 
+    /// <summary>Takes some rows of another batch instead of its own, without their logits; the other must live and stay as it is as long as this is used.</summary>
+    internal void TakeRows(ForwardBatch whole, int first, int count)
+    {
+        Clear();
+        whole.Tokens.Slice(first, count).CopyTo(_tokens);
+        whole.Positions.Slice(first, count).CopyTo(_positions);
+        whole.CacheRows.Slice(first, count).CopyTo(_cacheRows);
+        _expandedCount = TakeSpans(whole.Expanded, first, count, _expanded);
+        _absorbedCount = TakeSpans(whole.Absorbed, first, count, _absorbed);
+        Count = count;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _blockTables.Dispose();
+
+    private static int TakeSpans(ReadOnlySpan<AttentionSpan> spans, int first, int count, Span<AttentionSpan> taken)
+    {
+        int number = 0;
+        foreach (AttentionSpan span in spans)
+        {
+            int from = Math.Max(span.FirstRow, first);
+            int end = Math.Min(span.FirstRow + span.Rows, first + count);
+            if (from < end)
+            {
+                taken[number++] = new AttentionSpan(from - first, end - from, span.FirstPosition + from - span.FirstRow, span.BlockTable);
+            }
+        }
+
+        return number;
+    }
 }

@@ -8,9 +8,9 @@ public interface IForwardObserver
     /// <summary>The rows of the embedding [T, H].</summary>
     void Embedding(TensorView hidden);
 
-    /// <summary>The residual stream after a layer [T, H].</summary>
+    /// <summary>The residual stream after a layer [T, H]; of two micro-batches, each for itself, the first one first.</summary>
     void LayerOutput(int layer, TensorView hidden);
 
-    /// <summary>The experts that a layer's router chose.</summary>
+    /// <summary>The experts that a layer's router chose; of two micro-batches, each for itself, the first one first.</summary>
     void Routed(int layer, in Routing routing);
 }

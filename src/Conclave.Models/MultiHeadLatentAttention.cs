@@ -51,13 +51,15 @@ internal sealed class MultiHeadLatentAttention
     /// <summary>Attends: output[T, H] from input[T, H], after writing the step's latents to the cache.</summary>
     public void Forward(in Step step, TensorView input, TensorView output)
     {
-        TensorView query = step.Workspace.Query(step.Tokens);
-        TensorView values = step.Workspace.Attention(step.Tokens);
-        RotaryAngles angles = new(step.Workspace.Cos(step.Tokens), step.Workspace.Sin(step.Tokens), _interleaved);
+        TensorView query = step.Rows(step.Workspace.Query);
+        TensorView values = step.Rows(step.Workspace.Attention);
+        RotaryAngles angles = new(step.Rows(step.Workspace.Cos), step.Rows(step.Workspace.Sin), _interleaved);
         LatentPages pages = step.Cache.Pages(_cacheLayer);
         step.Kernels.MlaPrepare.Run(_shape, _prepare, input, angles, pages, step.Batch.CacheRows, query, step.Team);
+        step.Meanwhile?.Progress();
         step.Kernels.ExpandedAttention.Run(_shape, query, _expansion, pages, step.Batch.Expanded, values, step.Team);
         step.Kernels.AbsorbedAttention.Run(_shape, query, _expansion, pages, step.Batch.Absorbed, values, step.Team);
+        step.Meanwhile?.Progress();
         step.Kernels.MatMul.Run(_output, values, output, step.Team);
     }
 }

@@ -40,18 +40,18 @@ internal sealed class MultiTokenPredictor
     public TensorView Head { get; }
 
     /// <summary>Computes the layer.</summary>
-    /// <param name="step">Its batch holds token i + 1 at position i.</param>
-    /// <param name="embedded">Embedding of the batch's tokens [T, H]; becomes the residual stream.</param>
+    /// <param name="step">Its batch holds token i + 1 at position i, its residual stream their embedding.</param>
     /// <param name="previous">The main model's hidden states after its final norm [T, H].</param>
     /// <param name="output">What the head is applied to [T, H].</param>
-    public void Forward(in Step step, TensorView embedded, TensorView previous, TensorView output)
+    public void Forward(in Step step, TensorView previous, TensorView output)
     {
-        TensorView joined = step.Workspace.Joined(step.Tokens);
+        TensorView embedded = step.Rows(step.Workspace.Residual);
+        TensorView joined = step.Rows(step.Workspace.Joined);
         nint hidden = embedded.Columns;
         step.Kernels.RmsNorm.Run(embedded, _embeddingNorm, _epsilon, joined.SliceColumns(0, hidden), step.Team);
         step.Kernels.RmsNorm.Run(previous, _hiddenNorm, _epsilon, joined.SliceColumns(hidden, hidden), step.Team);
         step.Kernels.MatMul.Run(_projection, joined, embedded, step.Team);
-        _layer.Forward(step, embedded);
+        _layer.Forward(step);
         step.Kernels.RmsNorm.Run(embedded, _headNorm, _epsilon, output, step.Team);
     }
 }

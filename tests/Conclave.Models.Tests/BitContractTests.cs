@@ -32,13 +32,16 @@ public sealed class BitContractTests
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
         foreach (ElementFormat cacheFormat in new[] { ElementFormat.F32, ElementFormat.BF16 })
         {
-            float[][] alone = Run(checkpoint, isa, cacheFormat, 1, chunk: PromptLength, company: false);
+            float[][] alone = Run(checkpoint, isa, cacheFormat, 1, chunk: PromptLength, company: false, divide: false);
             Assert.All(alone, logits => Assert.All(logits, logit => Assert.True(float.IsFinite(logit))));
             Assert.NotEqual(alone[0], alone[1]);
-            foreach ((int threads, int chunk, bool company) in new[]
-                { (2, PromptLength, false), (3, 64, true), (4, 7, false), (1, 1, true), (2, 65, true) })
+            foreach ((int threads, int chunk, bool company, bool divide) in new[]
             {
-                float[][] other = Run(checkpoint, isa, cacheFormat, threads, chunk, company);
+                (2, PromptLength, false, false), (3, 64, true, false), (4, 7, false, false), (1, 1, true, false), (2, 65, true, false),
+                (2, PromptLength, false, true), (1, 7, true, true),
+            })
+            {
+                float[][] other = Run(checkpoint, isa, cacheFormat, threads, chunk, company, divide);
                 Assert.Equal(Bits(alone), Bits(other));
             }
         }
@@ -48,11 +51,15 @@ public sealed class BitContractTests
         Array.ConvertAll(logits, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
 
     /// <summary>Logits after the prompt and after each of a few generated tokens of one sequence.</summary>
-    private static float[][] Run(Checkpoint checkpoint, string isa, ElementFormat cacheFormat, int threads, int chunk, bool company)
+    private static float[][] Run(Checkpoint checkpoint, string isa, ElementFormat cacheFormat, int threads, int chunk, bool company, bool divide)
     {
         using WorkerTeam team = new(threads);
-        ModelOptions options = new() { CacheBlocks = 16, CacheFormat = cacheFormat, MaxTokensPerStep = 256, ReadAhead = company };
-        using DeepSeekModel model = new(checkpoint, KernelSet.Find(isa), team, options);
+        KernelSet kernels = KernelSet.Find(isa);
+        ModelOptions options = new()
+        {
+            CacheBlocks = 16, CacheFormat = cacheFormat, MaxTokensPerStep = 256, ReadAhead = company, Experts = divide ? RecordingExchange.Divided(checkpoint.Config, kernels, team) : null,
+        };
+        using DeepSeekModel model = new(checkpoint, kernels, team, options);
         using ForwardBatch batch = new(options.MaxTokensPerStep, 8, 64);
         int vocabulary = checkpoint.Config.VocabularySize;
         int[] tokens = Tokens(PromptLength + Generated, vocabulary, seed: 1);

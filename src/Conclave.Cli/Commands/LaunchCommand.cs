@@ -31,6 +31,11 @@ internal static class LaunchCommand
             DefaultValueFactory = _ => "exact",
         };
         exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8");
+        Option<string> overlap = new("--overlap")
+        {
+            Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "on",
+        };
+        overlap.AcceptOnlyFromAmong("on", "off");
         Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, and the memory of each rank" };
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
@@ -41,11 +46,14 @@ internal static class LaunchCommand
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, transport, exchange, report, model, inner,
+            ranks, hosts, transport, exchange, overlap, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
-            WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange));
+            WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange)) with
+            {
+                DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
+            };
             string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
             if (Program.Check(arguments) is { } wrong)
             {

@@ -8,4 +8,9 @@ namespace Conclave.Models;
 /// <param name="BeginStep">
 /// Told the number of tokens of each step before it is computed: where ranks step together, whoever begins says so here to the others. Null for ranks that are told.
 /// </param>
-public sealed record ExpertPartition(IExpertExchange Exchange, Func<int, IReadOnlyList<int>> ExpertsOfLayer, Action<int>? BeginStep = null);
+/// <param name="DivideFrom">
+/// Steps of at least so many tokens, those of all ranks together, are computed in two micro-batches, the exchange of one under the computation of the other, for which weights are read twice; the
+/// same on all ranks. Null: no steps are.
+/// </param>
+public sealed record ExpertPartition(
+    IExpertExchange Exchange, Func<int, IReadOnlyList<int>> ExpertsOfLayer, Action<int>? BeginStep = null, int? DivideFrom = null);

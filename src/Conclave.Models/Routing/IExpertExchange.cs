@@ -10,7 +10,7 @@ namespace Conclave.Models;
 public interface IExpertExchange
 {
     /// <summary>A slot for one micro-batch in flight.</summary>
-    /// <param name="maxTokens">Most tokens of a step.</param>
+    /// <param name="maxTokens">Most tokens of a micro-batch.</param>
     ExchangeSlot CreateSlot(int maxTokens);
 
     /// <summary>Starts to send the tokens; <paramref name="hidden"/> must not change before the combine has finished.</summary>
@@ -35,6 +35,9 @@ public interface IExpertExchange
     /// <param name="slot">The micro-batch.</param>
     /// <param name="destination">[T, H] F32, overwritten.</param>
     void FinishCombine(ExchangeSlot slot, TensorView destination);
+
+    /// <summary>Carries on what is under way, without waiting: for the pauses of a computation under which tokens travel.</summary>
+    void Progress();
 }
 
 /// <summary>What an exchange keeps for one micro-batch between the halves of its ways.</summary>

@@ -81,6 +81,11 @@ public sealed class LocalExchange : IExpertExchange
     public void FinishCombine(ExchangeSlot slot, TensorView destination) =>
         _team.Run(new CombineWork((Slot)slot, destination, _kernels.ScaledAdd, _expertsPerToken));
 
+    /// <inheritdoc/>
+    public void Progress()
+    {
+    }
+
     private sealed class Slot(int experts, int maxRows) : ExchangeSlot
     {
         public override int MaxRows => maxRows;

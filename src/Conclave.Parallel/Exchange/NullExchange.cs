@@ -41,6 +41,11 @@ public sealed class NullExchange(IReadOnlyList<int[]?> offsetsByLayer, int hidde
         }
     }
 
+    /// <inheritdoc/>
+    public void Progress()
+    {
+    }
+
     private sealed class Slot : ExchangeSlot
     {
         private readonly NativeBuffer _buffer;

@@ -25,21 +25,21 @@ internal sealed class Outbox
         _entries = new Entry[transport.World * BuffersOfPeer];
     }
 
-    /// <summary>Whether the transport has taken all messages.</summary>
-    public bool IsEmpty
+    /// <summary>Whether messages of a slot are here that the transport has not taken.</summary>
+    public bool Holds(int slot)
     {
-        get
+        for (int peer = 0; peer < _rings.Length; peer++)
         {
-            for (int peer = 0; peer < _rings.Length; peer++)
+            for (uint number = _rings[peer].Taken; number != _rings[peer].Written; number++)
             {
-                if (!IsEmptyFor(peer))
+                if (MessageTag.Decode(_entries[Index(peer, number)].Tag).Slot == slot)
                 {
-                    return false;
+                    return true;
                 }
             }
-
-            return true;
         }
+
+        return false;
     }
 
     /// <summary>The memory for the next message to a peer; empty where all its buffers are in use.</summary>

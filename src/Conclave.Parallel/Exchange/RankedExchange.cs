@@ -21,6 +21,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private readonly WorkerTeam _team;
     private readonly Outbox _outbox;
     private readonly List<RankedSlot> _slots = [];
+    private readonly List<RankedSlot> _oldestFirst = [];
     private readonly Completion[] _completions = new Completion[64];
     private readonly string?[] _failures;
     private readonly ExpertCounts _loads;
@@ -109,14 +110,18 @@ public sealed unsafe class RankedExchange : IExpertExchange
             throw new InvalidOperationException($"an exchange has at most {MessageTag.MaxSlots} slots");
         }
 
-        _slots.Add(new RankedSlot(_shape, maxTokens));
-        return _slots[^1];
+        RankedSlot slot = new(_shape, _slots.Count, maxTokens);
+        _slots.Add(slot);
+        _oldestFirst.Add(slot);
+        return slot;
     }
 
     /// <inheritdoc/>
     public void BeginDispatch(ExchangeSlot slot, int layer, TensorView hidden, in Routing routing)
     {
-        Flight flight = ((RankedSlot)slot).Current;
+        RankedSlot ranked = (RankedSlot)slot;
+        Flight flight = ranked.Current;
+        QueueUp(ranked);
         flight.Begin(layer, _placement, hidden, routing);
         _loads.Count(layer, routing);
         CountFlat(layer, flight.ChosenSlots);
@@ -141,7 +146,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <inheritdoc/>
     public void BeginCombine(ExchangeSlot slot, TensorView outputs)
     {
-        ((RankedSlot)slot).Current.BeginCombine(outputs);
+        RankedSlot ranked = (RankedSlot)slot;
+        QueueUp(ranked);
+        ranked.Current.BeginCombine(outputs);
         Progress();
     }
 
@@ -150,7 +157,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     public void FinishCombine(ExchangeSlot slot, TensorView destination)
     {
         RankedSlot ranked = (RankedSlot)slot;
-        while (!ranked.Current.IsDone || !_outbox.IsEmpty)
+        while (!ranked.Current.IsDone || _outbox.Holds(ranked.Number))
         {
             ProgressOrWait(ranked.Current);
         }
@@ -160,9 +167,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
         Progress();
     }
 
-    /// <summary>
-    /// Sends what can be sent and takes what has arrived, without waiting: for the pauses of a long computation, so that others need not wait for its end.
-    /// </summary>
+    /// <inheritdoc/>
     /// <exception cref="PeerException">A rank sent what cannot be.</exception>
     public void Progress()
     {
@@ -343,7 +348,14 @@ public sealed unsafe class RankedExchange : IExpertExchange
         return progress;
     }
 
-    /// <summary>Writes one message to a peer, of the oldest exchange that has one.</summary>
+    /// <summary>A way that begins gives way to those that began before it: whoever waits for both needs theirs first.</summary>
+    private void QueueUp(RankedSlot slot)
+    {
+        _oldestFirst.Remove(slot);
+        _oldestFirst.Add(slot);
+    }
+
+    /// <summary>Writes one message to a peer, of the oldest way that has one.</summary>
     private bool TryWrite(int peer)
     {
         Span<byte> memory = _outbox.Next(peer);
@@ -352,15 +364,15 @@ public sealed unsafe class RankedExchange : IExpertExchange
             return false;
         }
 
-        for (int slot = 0; slot < _slots.Count; slot++)
+        foreach (RankedSlot slot in _oldestFirst)
         {
-            Flight flight = _slots[slot].Current;
+            Flight flight = slot.Current;
             foreach (Outflow outflow in flight.Outflows)
             {
                 MessageWriter writer = new(memory);
                 if (outflow.Open > 0 && outflow.TryWrite(peer, ref writer))
                 {
-                    MessageTag tag = new(outflow.Kind, writer.IsLast, slot, flight.Layer, flight.Epoch, flight.Step);
+                    MessageTag tag = new(outflow.Kind, writer.IsLast, slot.Number, flight.Layer, flight.Epoch, flight.Step);
                     _outbox.Add(peer, tag.Encode(), writer.Length);
                     int metadata = writer.Length - writer.PayloadBytes + TransportCounters.EnvelopeBytes;
                     Traffic.CountMessage(flight.Layer, _shape.Topology.Between(_shape.Rank, peer), writer.PayloadBytes, metadata);

@@ -8,7 +8,14 @@ internal sealed class RankedSlot : ExchangeSlot
     private readonly Flight[] _flights;
     private int _turn;
 
-    public RankedSlot(ExchangeShape shape, int maxTokens) => _flights = [new Flight(shape, maxTokens, 0), new Flight(shape, maxTokens, 1)];
+    public RankedSlot(ExchangeShape shape, int number, int maxTokens)
+    {
+        Number = number;
+        _flights = [new Flight(shape, maxTokens, 0), new Flight(shape, maxTokens, 1)];
+    }
+
+    /// <summary>Slots that were created before it.</summary>
+    public int Number { get; }
 
     /// <inheritdoc/>
     public override int MaxRows => _flights[0].MaxOutputs;

@@ -62,4 +62,17 @@ internal sealed class ExplainedExchange(RankedExchange inner, RankConnection con
             throw connection.Explain(e);
         }
     }
+
+    /// <inheritdoc/>
+    public void Progress()
+    {
+        try
+        {
+            inner.Progress();
+        }
+        catch (PeerException e)
+        {
+            throw connection.Explain(e);
+        }
+    }
 }

@@ -44,7 +44,7 @@ public static class RankFollower
         {
             MaxTokensPerStep = order.MaxTokens,
             CacheBlocks = 1,
-            Experts = new ExpertPartition(membership.Exchange, _ => experts),
+            Experts = new ExpertPartition(membership.Exchange, _ => experts, null, connection.Plan.DivideFrom),
         };
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
         using ForwardBatch empty = new(order.MaxTokens, 1, 1);
@@ -52,9 +52,10 @@ public static class RankFollower
 
         // Between steps nobody else looks after the transport.
         Action meanwhile = membership.Exchange.Progress;
-        while (connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End).Kind == ControlKind.Step)
+        ControlFrame frame;
+        while ((frame = connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End)).Kind == ControlKind.Step)
         {
-            model.Forward(empty);
+            model.Forward(empty, null, new ControlReader(frame.Kind, frame.Body).Int32("tokens", 0, order.MaxTokens));
             membership.Exchange.Flush();
         }
 

@@ -50,7 +50,7 @@ public sealed class RankLeader : IDisposable
         _membership = new RankMembership(_connection, _endpoint, config, kernels, team);
         _connection.Take(ControlKind.Start);
         int[] experts = _membership.Experts;
-        return new ExpertPartition(new ExplainedExchange(_membership.Exchange, _connection), _ => experts, BeginStep);
+        return new ExpertPartition(new ExplainedExchange(_membership.Exchange, _connection), _ => experts, BeginStep, Plan.DivideFrom);
     }
 
     /// <summary>Tells why the command failed; the launch ends with that.</summary>

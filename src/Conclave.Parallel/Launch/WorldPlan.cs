@@ -13,11 +13,17 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>The most ranks of a launch.</summary>
     public const int MostRanks = 512;
 
+    /// <summary>Where steps are divided and nobody said from when.</summary>
+    public const int DefaultDivideFrom = 16;
+
     private const int MostThreads = 1024;
     private const int MostNameBytes = 32;
 
     /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
     public string InstructionSet { get; init; } = "";
+
+    /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="Models.ExpertPartition"/>); null: none are.</summary>
+    public int? DivideFrom { get; init; }
 
     /// <summary>Which host each rank is on.</summary>
     public Topology Topology { get; } = Topology.Even(Ranks, Hosts);
@@ -27,7 +33,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
 
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
-        .Text(InstructionSet, MostNameBytes);
+        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0);
 
     internal static WorldPlan Read(ControlFrame frame)
     {
@@ -41,7 +47,8 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
             (PayloadFormat)reader.Int32("combine format", 0, (int)PayloadFormat.E4M3),
             (CombineReduction)reader.Int32("reduction", 0, (int)CombineReduction.InHost));
         string set = reader.Text("instruction set", MostNameBytes);
+        int divideFrom = reader.Int32("tokens of a step that is divided", 0, int.MaxValue);
         reader.End();
-        return new WorldPlan(ranks, hosts, exchange, threads) { InstructionSet = set };
+        return new WorldPlan(ranks, hosts, exchange, threads) { InstructionSet = set, DivideFrom = divideFrom == 0 ? null : divideFrom };
     }
 }

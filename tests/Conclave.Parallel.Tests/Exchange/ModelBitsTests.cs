@@ -12,6 +12,9 @@ public sealed class ModelBitsTests
 {
     private const int PromptLength = 40;
 
+    // Steps with a token of each of three requests are not divided, all others are.
+    private const int DivideFrom = 4;
+
     public static TheoryData<string, string> Models()
     {
         TheoryData<string, string> cases = [];
@@ -38,7 +41,12 @@ public sealed class ModelBitsTests
         uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, kernels, request))];
         foreach ((int world, int hosts) in new[] { (1, 1), (2, 1), (2, 2), (3, 2), (5, 2), (8, 1), (8, 2) })
         {
-            CheckWorld(checkpoint, kernels, requests, alone, world, hosts);
+            CheckWorld(checkpoint, kernels, requests, alone, world, hosts, null);
+        }
+
+        foreach ((int world, int hosts) in new[] { (1, 1), (2, 2), (3, 2), (5, 2) })
+        {
+            CheckWorld(checkpoint, kernels, requests, alone, world, hosts, DivideFrom);
         }
     }
 
@@ -49,14 +57,16 @@ public sealed class ModelBitsTests
     {
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
         int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1)];
-        CheckWorld(checkpoint, KernelSet.Best, requests, [RequestSteps.Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts);
+        CheckWorld(checkpoint, KernelSet.Best, requests, [RequestSteps.Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts, DivideFrom);
     }
 
-    private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts)
+    private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts, int? divideFrom)
     {
         uint[][]?[] answers = new uint[world][][];
         SlotMap slots = SlotMap.Even(world, checkpoint.Config.RoutedExperts);
         Topology topology = Topology.Even(world, hosts);
+        int[][] tokens = [.. Enumerable.Range(0, world).Select(rank => requests.Where((_, i) => i % world == rank).SelectMany(RequestSteps.TokensOfSteps).ToArray())];
+        int[] tokensOfAll = [.. Enumerable.Range(0, tokens.Max(steps => steps.Length)).Select(step => tokens.Sum(steps => steps.ElementAtOrDefault(step)))];
         TransportOptions transportOptions = new() { Credits = 2, MaxMessageBytes = 4096 };
         InProcessWorld.Run(topology, transportOptions, world, transport =>
         {
@@ -65,14 +75,10 @@ public sealed class ModelBitsTests
             SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? slots : null), slots];
             RankedExchange exchange = new(
                 transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
-            ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray());
+            ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray(), null, divideFrom);
             int[][] mine = [.. requests.Where((_, i) => i % world == transport.Rank)];
-            int steps = Enumerable.Range(0, world).Max(rank => requests.Where((_, i) => i % world == rank).Sum(RequestSteps.StepsOf));
             using RequestSteps mySteps = new(checkpoint, kernels, team, mine, partition);
-            for (int step = 0; step < steps; step++)
-            {
-                mySteps.Next();
-            }
+            Array.ForEach(tokensOfAll, count => mySteps.Next(count));
 
             answers[transport.Rank] = [.. mySteps.Logits];
         });

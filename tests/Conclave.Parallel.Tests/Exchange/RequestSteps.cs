@@ -40,7 +40,9 @@ internal sealed class RequestSteps : IDisposable
         return [.. Enumerable.Range(0, prompt + Generated).Select(_ => random.Next(checkpoint.Config.VocabularySize))];
     }
 
-    public static int StepsOf(int[] request) => ((request.Length - Generated + MaxTokens - 1) / MaxTokens) + Generated;
+    /// <summary>Tokens of each step of a request.</summary>
+    public static IEnumerable<int> TokensOfSteps(int[] request) =>
+        [.. request.SkipLast(Generated).Chunk(MaxTokens).Select(chunk => chunk.Length), .. Enumerable.Repeat(1, Generated)];
 
     /// <summary>A request's logits on a single rank.</summary>
     public static uint[][] Alone(Checkpoint checkpoint, KernelSet kernels, int[] request)
@@ -55,12 +57,14 @@ internal sealed class RequestSteps : IDisposable
         return [.. steps.Logits];
     }
 
-    public void Next()
+    /// <summary>Computes a step.</summary>
+    /// <param name="tokensOfAll">Tokens of all ranks in it, by which it is divided.</param>
+    public void Next(int? tokensOfAll = null)
     {
         _batch.Clear();
         if (!HasRequest)
         {
-            Assert.Equal(0, Model.Forward(_batch).Rows);
+            Assert.Equal(0, Model.Forward(_batch, null, tokensOfAll).Rows);
             return;
         }
 
@@ -69,7 +73,7 @@ internal sealed class RequestSteps : IDisposable
         int count = _position < prompt ? Math.Min(MaxTokens, prompt - _position) : 1;
         AttentionForm form = _position < prompt ? AttentionForm.Expanded : AttentionForm.Absorbed;
         _batch.Add(request.AsSpan(_position, count), _position, form, [0, 1, 2, 3], 1);
-        TensorView result = Model.Forward(_batch);
+        TensorView result = Model.Forward(_batch, null, tokensOfAll);
         _position += count;
         if (_position >= prompt)
         {

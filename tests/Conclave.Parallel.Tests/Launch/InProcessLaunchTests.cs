@@ -23,6 +23,18 @@ public sealed class InProcessLaunchTests
     }
 
     [Fact]
+    public void Steps_in_two_micro_batches_give_the_same_bits()
+    {
+        string[] alone = LaunchedEngine.Alone(LaunchedEngine.Mixed);
+        foreach ((int ranks, int hosts, int from) in new[] { (1, 1, 2), (2, 1, 2), (3, 2, 3), (5, 2, 2) })
+        {
+            (string[] answers, LaunchFailure? failure, _) = LaunchedEngine.Over(LaunchedEngine.Plan(ranks, hosts) with { DivideFrom = from }, LaunchedEngine.Mixed);
+            Assert.Null(failure);
+            Assert.Equal(alone, answers);
+        }
+    }
+
+    [Fact]
     public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
     {
         string[] prompts =
