@@ -99,8 +99,8 @@ public sealed class Checkpoint : IDisposable
         Ask(problems, asked => WeightReader.Vector(this, name, length, asked));
 
     /// <summary>
-    /// Turns what the system's cache has of the files in small pages into huge ones, in the background and while they are in use; on the machine of docs/benchmarks.md a step of 16 tokens
-    /// takes half the time with them. Does what it can, which on some systems is nothing.
+    /// Turns what the system's cache has of the files in small pages into huge ones, in the background and while they are in use. Does what it can, which on some
+    /// systems is nothing; what it is worth is in docs/benchmarks.md, "Huge pages".
     /// </summary>
     /// <returns>How many huge pages came into being; a second call returns the same task.</returns>
     public Task<int> PromotePages() =>

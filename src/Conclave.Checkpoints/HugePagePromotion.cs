@@ -14,9 +14,6 @@ namespace Conclave.Checkpoints;
 /// </remarks>
 internal static unsafe partial class HugePagePromotion
 {
-    private const int DontNeed = 4;
-    private const int PopulateRead = 22;
-    private const int Collapse = 25;
     private const int DropFromCache = 4;
     private const uint WriteAndWait = 7;
     private const int Trials = 8;
@@ -46,7 +43,7 @@ internal static unsafe partial class HugePagePromotion
         for (nint offset = 0; offset + HugePages.Size <= length && !cancellation.IsCancellationRequested; offset += HugePages.Size)
         {
             byte* page = start + offset;
-            if (!IsCached(page) || Advise(page, HugePages.Size, PopulateRead) != 0)
+            if (!IsCached(page) || !Advise(page, MappedPages.PopulateRead))
             {
                 continue;
             }
@@ -57,7 +54,7 @@ internal static unsafe partial class HugePagePromotion
                 continue;
             }
 
-            if (Advise(page, HugePages.Size, Collapse) == 0 || (isHuge == false && ReadAgain(file, offset, pagemap, page)))
+            if (Advise(page, MappedPages.Collapse) || (isHuge == false && ReadAgain(file, offset, pagemap, page)))
             {
                 promoted++;
             }
@@ -69,6 +66,8 @@ internal static unsafe partial class HugePagePromotion
 
         return promoted;
     }
+
+    private static bool Advise(byte* page, int advice) => MappedPages.TryAdvise((nint)page, (nint)page + HugePages.Size, advice);
 
     /// <summary>Whether all of it is in the system's cache.</summary>
     private static bool IsCached(byte* page)
@@ -95,12 +94,12 @@ internal static unsafe partial class HugePagePromotion
     private static bool ReadAgain(SafeFileHandle file, nint offset, SafeFileHandle pagemap, byte* page)
     {
         // Pages stay in the cache while they are mapped, and while they are not on the disk yet.
-        if (Advise(page, HugePages.Size, DontNeed) != 0 || SyncRange(file, offset, HugePages.Size, WriteAndWait) != 0 || AdviseFile(file, offset, HugePages.Size, DropFromCache) != 0)
+        if (!Advise(page, MappedPages.DontNeed) || SyncRange(file, offset, HugePages.Size, WriteAndWait) != 0 || AdviseFile(file, offset, HugePages.Size, DropFromCache) != 0)
         {
             return false;
         }
 
-        return Advise(page, HugePages.Size, PopulateRead) == 0 && IsOneHugePage(pagemap, page) == true;
+        return Advise(page, MappedPages.PopulateRead) && IsOneHugePage(pagemap, page) == true;
     }
 
     /// <summary>Whether that range is mapped as one huge page; null where the system does not tell (before Linux 6.7).</summary>
@@ -115,9 +114,6 @@ internal static unsafe partial class HugePagePromotion
         int found = Control(pagemap, PagemapScan, &arguments);
         return found < 0 ? null : found == 1 && region.Start == arguments.Start && region.End == arguments.End;
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(byte* address, nint bytes, int advice);
 
     [LibraryImport("libc", EntryPoint = "mincore")]
     private static partial int InCore(byte* address, nint length, byte* pages);

@@ -6,9 +6,17 @@ namespace Conclave.Checkpoints;
 /// <summary>The pages of a mapped file that weights lie in.</summary>
 public static unsafe partial class MappedPages
 {
+    /// <summary>MADV_DONTNEED: out of the process's tables.</summary>
+    internal const int DontNeed = 4;
+
+    /// <summary>MADV_POPULATE_READ.</summary>
+    internal const int PopulateRead = 22;
+
+    /// <summary>MADV_COLLAPSE.</summary>
+    internal const int Collapse = 25;
+
     private const int WillNeed = 3;
     private const int Cold = 20;
-    private const int PopulateRead = 22;
     private static readonly nint PageSize = Environment.SystemPageSize;
 
     /// <summary>
@@ -50,7 +58,8 @@ public static unsafe partial class MappedPages
         _ = TryAdvise(start, ((nint)weight.Data + weight.ByteLength) & -PageSize, Cold);
     }
 
-    private static bool TryAdvise(nint start, nint end, int advice) =>
+    /// <summary>Whether the system takes an advice (madvise) on the pages from <paramref name="start"/> on, or there are none.</summary>
+    internal static bool TryAdvise(nint start, nint end, int advice) =>
         end <= start || (OperatingSystem.IsLinux() && Advise((void*)start, end - start, advice) == 0);
 
     [LibraryImport("libc", EntryPoint = "madvise")]

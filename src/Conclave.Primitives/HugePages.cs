@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Conclave.Primitives;
 
 /// <summary>
-/// Pages of 2 MiB in place of 4 KiB: weights are read once per step and lie far apart, and with small pages looking addresses up costs as much as reading.
+/// Pages of 2 MiB in place of 4 KiB. Weights are more than what a core remembers the addresses of, and are read once per step: see "Huge pages" in docs/benchmarks.md for what that is worth.
 /// </summary>
 public static unsafe partial class HugePages
 {

@@ -44,6 +44,15 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Steps_in_two_micro_batches_write_what_one_writes()
+    {
+        // A prompt of 16 tokens and more, from which steps are divided.
+        string[] generate = ["generate", string.Concat(Enumerable.Repeat("Once upon a time there was a fox. ", 8)), .. Generate[2..]];
+        CliResult launched = Cli.Run(["launch", "--ranks", "3", "--overlap", "on", "--", .. generate]);
+        Assert.Equal((0, Cli.Run(generate).Output, ""), (launched.Code, launched.Output, launched.Error));
+    }
+
+    [Fact]
     public void Ranks_that_wait_for_the_next_step_have_sent_what_they_had()
     {
         // UCX's queue in shared memory is full again and again; what does not fit is sent when its sender makes progress. So it is with many ranks of one host.

@@ -1,6 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 using Conclave.Primitives;
 using Conclave.Transport.Ucx;
+using Microsoft.Win32.SafeHandles;
 
 namespace Conclave.Transport.Tests;
 
@@ -33,6 +36,17 @@ public sealed class UcxTransportTests
         TransportOptions options = new() { Credits = credits, MaxMessageBytes = bytes };
         using UcxWorld ranks = new(world, options);
         ThreadedTraffic.Run(rank => ranks.Ranks[rank], world, options, messages);
+    }
+
+    [Theory]
+    [InlineData("mmap")]
+    [InlineData("munmap")]
+    [InlineData("madvise")]
+    public unsafe void The_C_library_keeps_its_code(string function)
+    {
+        using UcxTransport transport = new(Topology.Even(1, 1), 0, new TransportOptions());
+        nint code = NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), function);
+        Assert.Equal(InFile(code, 16), new ReadOnlySpan<byte>((void*)code, 16).ToArray());
     }
 
     [Fact]
@@ -146,4 +160,22 @@ public sealed class UcxTransportTests
     }
 
     private static List<Completion> Until(UcxWorld ranks, int rank, Predicate<List<Completion>> isDone) => Until(ranks.Ranks, rank, isDone);
+
+    /// <summary>What the file that is mapped at an address has there (proc_pid_maps(5)).</summary>
+    private static byte[] InFile(nint address, int count)
+    {
+        foreach (string[] words in File.ReadLines("/proc/self/maps").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
+        {
+            nint[] range = Array.ConvertAll(words[0].Split('-'), bound => nint.Parse(bound, NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            if (range[0] <= address && address < range[1])
+            {
+                byte[] bytes = new byte[count];
+                using SafeFileHandle file = File.OpenHandle(words[5]);
+                Assert.Equal(count, RandomAccess.Read(file, bytes, address - range[0] + long.Parse(words[2], NumberStyles.HexNumber, CultureInfo.InvariantCulture)));
+                return bytes;
+            }
+        }
+
+        throw new InvalidOperationException($"nothing is mapped at {address:X}");
+    }
 }

@@ -33,7 +33,7 @@ internal static class LaunchCommand
         exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8");
         Option<string> overlap = new("--overlap")
         {
-            Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "on",
+            Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "off",
         };
         overlap.AcceptOnlyFromAmong("on", "off");
         Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, and the memory of each rank" };

@@ -27,6 +27,10 @@ internal static partial class UcxLibrary
         // Its handlers of SIGSEGV would end the process where .NET throws a NullReferenceException.
         Set("UCX_HANDLE_ERRORS", "none", overwrite: true);
 
+        // UCX would write jumps of 12 bytes over the beginnings of mmap, munmap and madvise (1.13 does); a thread that is inside one of them then returns into the middle of a jump. It does
+        // this to hear when registered memory goes, and messages that are not registered need no such thing.
+        Set("UCX_MEM_EVENTS", "n", overwrite: true);
+
         // Shared memory would be left out of endpoints that report failures.
         Set("UCX_POSIX_ERROR_HANDLING", "y", overwrite: true);
 
