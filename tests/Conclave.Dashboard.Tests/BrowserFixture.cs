@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Conclave.Engine;
+using Conclave.Models;
 using Conclave.Server;
 using Conclave.Testing;
 using Microsoft.Playwright;
@@ -20,11 +21,20 @@ public sealed class BrowserFixture : IAsyncLifetime
 
     public InferenceEngine Engine => _engine!;
 
+    /// <summary>What each step waits for: fable fills its context in less than a second, before a page that is busy too can be clicked.</summary>
+    public TimeSpan StepPause { get; set; }
+
     public static string Artifacts { get; } = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "artifacts")).FullName;
 
     public async ValueTask InitializeAsync()
     {
-        _model = LoadedModel.Open(Repository.Fable, new LoadOptions());
+        _model = LoadedModel.Open(Repository.Fable, new LoadOptions
+        {
+            Experts = (config, kernels, team) => new ExpertPartition(
+                new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
+                _ => [.. Enumerable.Range(0, config.RoutedExperts)],
+                _ => Thread.Sleep(StepPause)),
+        });
         _engine = new InferenceEngine(_model, new EngineOptions { MaxRunning = 4 });
         _server = await ConclaveServer.StartAsync(_model, _engine, new ServerOptions { ModelName = "fable", Port = 0, ApiKey = Key });
 

@@ -73,11 +73,20 @@ public sealed class DashboardPageTests(BrowserFixture browser) : IClassFixture<B
             await route.ContinueAsync(new RouteContinueOptions { PostData = Encoding.UTF8.GetBytes(body.ToJsonString()) });
         }));
         IPage page = opened.Page;
-        await opened.SendAsync("Tell me a very long story.");
-        await Expect(page.Locator(".assistant")).Not.ToHaveTextAsync("");
-        Assert.Equal(1, browser.Engine.Status.Running);
-        await page.ClickAsync("#stop");
-        await Expect(page.Locator(".assistant .note")).ToContainTextAsync("stopped");
+        browser.StepPause = TimeSpan.FromMilliseconds(100);
+        try
+        {
+            await opened.SendAsync("Tell me a very long story.");
+            await Expect(page.Locator(".assistant")).Not.ToHaveTextAsync("");
+            Assert.Equal(1, browser.Engine.Status.Running);
+            await page.ClickAsync("#stop");
+            await Expect(page.Locator(".assistant .note")).ToContainTextAsync("stopped");
+        }
+        finally
+        {
+            browser.StepPause = TimeSpan.Zero;
+        }
+
         await Expect(page.Locator("#stop")).ToBeHiddenAsync();
         await Expect(page.Locator("#send")).ToBeEnabledAsync();
 
