@@ -1,8 +1,10 @@
 using System.CommandLine;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
+using Conclave.Parallel.Placement;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
@@ -36,7 +38,17 @@ internal static class LaunchCommand
             Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "on",
         };
         overlap.AcceptOnlyFromAmong("on", "off");
-        Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, and the memory of each rank" };
+        Option<int?> slots = new("--slots")
+        {
+            Description = "Places for experts of a layer on all ranks together. With it experts are moved between ranks as loads change; the slots beyond one for each expert are for replicas. "
+                + "Default: one for each expert, which stays",
+            HelpName = "N",
+        };
+        Option<int?> window = new("--balance-window")
+        {
+            Description = $"Tokens whose loads are counted before experts are moved. Default: {new BalancerOptions().WindowTokens}", HelpName = "TOKENS",
+        };
+        Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, what was moved, and the memory of each rank" };
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
         CliCommand command = new(
@@ -46,13 +58,15 @@ internal static class LaunchCommand
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, transport, exchange, overlap, report, model, inner,
+            ranks, hosts, transport, exchange, overlap, slots, window, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
             WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange)) with
             {
                 DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
+                Slots = Slots(result.GetValue(slots), result.GetValue(ranks)),
+                Balancing = Balancing(result.GetValue(window), result.GetValue(slots)),
             };
             string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
             if (Program.Check(arguments) is { } wrong)
@@ -94,6 +108,18 @@ internal static class LaunchCommand
         // All hosts are on this machine.
         return new WorldPlan(ranks, hosts, options, Math.Max(1, WorkerTeam.DefaultThreads / ranks));
     }
+
+    private static int? Slots(int? slots, int ranks) => slots is null || (slots is >= 1 and <= PlacementShape.MostSlots && slots % ranks == 0)
+        ? slots
+        : throw new UserErrorException($"--slots {slots}: all ranks have the same number, so a multiple of {ranks} up to {PlacementShape.MostSlots} is expected");
+
+    private static BalancerOptions Balancing(int? window, int? slots) => (window, slots) switch
+    {
+        (null, _) => new BalancerOptions(),
+        (_, null) => throw new UserErrorException($"--balance-window {window}: experts are moved between slots; say with --slots how many there are"),
+        ( >= 1, _) => new BalancerOptions { WindowTokens = window.Value },
+        _ => throw new UserErrorException($"--balance-window {window}: 1 token or more is expected"),
+    };
 
     private static string[] WithModel(string[] command, string? model)
     {
