@@ -69,7 +69,7 @@ public sealed class InProcessLaunchTests
         Assert.NotEqual(alone, answers);
 
         WorldPlan balanced = LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 30 } };
-        (string[] moved, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(balanced, requests);
+        (string[] moved, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(balanced, requests, running: 4);
         Assert.Equal(alone.Select(Tokens), moved.Select(Tokens));
         AssertMoved(reports);
 
