@@ -25,6 +25,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 2 --slots 32 --transport inproc -- generate a", "32 slots for 64 experts; each expert needs at least one" },
         { "--ranks 2 --slots 130 -- generate a", "65 slots on each rank for 64 experts; more would hold an expert twice" },
         { "--ranks 2 --balance-window 5 -- generate a", "--balance-window 5: experts are moved between slots; say with --slots how many there are" },
+        { "--ranks 2 --move-budget 5 -- generate a", "--move-budget 5: experts are moved between slots; say with --slots how many there are" },
+        { "--ranks 2 --slots 64 --move-budget -5 -- generate a", "--move-budget -5: 0 experts or more are expected" },
         { "--ranks 2 --slots 64 --balance-window 0 -- generate a", "--balance-window 0: 1 token or more is expected" },
         { "--ranks 2 -- tokenize a", "launch runs generate, serve and bench model over ranks, not 'tokenize a'" },
         { "--ranks 2 -- launch --ranks 2 -- generate a", "not 'launch --ranks'" },
@@ -81,11 +83,11 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     [Theory]
     [InlineData(2, 80)]
     [InlineData(3, 66)]
-    [InlineData(5, 65)]
-    public void Ranks_whose_experts_move_write_what_one_writes(int ranks, int slots)
+    [InlineData(5, 65, "--move-budget", "10")]
+    public void Ranks_whose_experts_move_write_what_one_writes(int ranks, int slots, params string[] more)
     {
         string[] generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "400", "--ignore-eos"];
-        CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--slots", $"{slots}", "--balance-window", "20", "--report", "--", .. generate]);
+        CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--slots", $"{slots}", "--balance-window", "20", "--report", .. more, "--", .. generate]);
         output.WriteLine(launched.Error);
         Assert.Equal((0, Cli.Run(generate).Output), (launched.Code, launched.Output));
         Assert.Matches(@"\nbalancing: [1-9][0-9]* epochs, [0-9]*[1-9][0-9.]* MB of experts moved; ", launched.Error);

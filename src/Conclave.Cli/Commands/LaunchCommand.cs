@@ -48,6 +48,10 @@ internal static class LaunchCommand
         {
             Description = $"Tokens whose loads are counted before experts are moved. Default: {new BalancerOptions().WindowTokens}", HelpName = "TOKENS",
         };
+        Option<int?> budget = new("--move-budget")
+        {
+            Description = "Most experts, over all layers, that one change may bring to ranks that do not have them. Default: any number", HelpName = "EXPERTS",
+        };
         Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, what was moved, and the memory of each rank" };
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
@@ -58,7 +62,7 @@ internal static class LaunchCommand
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, transport, exchange, overlap, slots, window, report, model, inner,
+            ranks, hosts, transport, exchange, overlap, slots, window, budget, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -66,7 +70,7 @@ internal static class LaunchCommand
             {
                 DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
                 Slots = Slots(result.GetValue(slots), result.GetValue(ranks)),
-                Balancing = Balancing(result.GetValue(window), result.GetValue(slots)),
+                Balancing = Balancing(result.GetValue(window), result.GetValue(budget), result.GetValue(slots) is not null),
             };
             string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
             if (Program.Check(arguments) is { } wrong)
@@ -113,13 +117,24 @@ internal static class LaunchCommand
         ? slots
         : throw new UserErrorException($"--slots {slots}: all ranks have the same number, so a multiple of {ranks} up to {PlacementShape.MostSlots} is expected");
 
-    private static BalancerOptions Balancing(int? window, int? slots) => (window, slots) switch
+    private static BalancerOptions Balancing(int? window, int? budget, bool hasSlots)
     {
-        (null, _) => new BalancerOptions(),
-        (_, null) => throw new UserErrorException($"--balance-window {window}: experts are moved between slots; say with --slots how many there are"),
-        ( >= 1, _) => new BalancerOptions { WindowTokens = window.Value },
-        _ => throw new UserErrorException($"--balance-window {window}: 1 token or more is expected"),
-    };
+        if (!hasSlots && (window ?? budget) is not null)
+        {
+            throw new UserErrorException(
+                $"{(window is null ? $"--move-budget {budget}" : $"--balance-window {window}")}: experts are moved between slots; say with --slots how many there are");
+        }
+
+        if (window < 1)
+        {
+            throw new UserErrorException($"--balance-window {window}: 1 token or more is expected");
+        }
+
+        BalancerOptions options = new() { MoveBudget = budget };
+        return budget < 0
+            ? throw new UserErrorException($"--move-budget {budget}: 0 experts or more are expected")
+            : options with { WindowTokens = window ?? options.WindowTokens };
+    }
 
     private static string[] WithModel(string[] command, string? model)
     {

@@ -49,7 +49,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
 
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
-        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens);
+        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1);
 
     internal static WorldPlan Read(ControlFrame frame)
     {
@@ -66,13 +66,14 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         int divideFrom = reader.Int32("tokens of a step that is divided", 0, int.MaxValue);
         int slots = reader.Int32("slots", 0, PlacementShape.MostSlots);
         int window = reader.Int32("tokens of a window", 1, int.MaxValue);
+        int budget = reader.Int32("a move budget", -1, int.MaxValue);
         reader.End();
         return new WorldPlan(ranks, hosts, exchange, threads)
         {
             InstructionSet = set,
             DivideFrom = divideFrom == 0 ? null : divideFrom,
             Slots = slots == 0 ? null : slots,
-            Balancing = new BalancerOptions { WindowTokens = window },
+            Balancing = new BalancerOptions { WindowTokens = window, MoveBudget = budget < 0 ? null : budget },
         };
     }
 }
