@@ -158,7 +158,12 @@ public sealed class DeepSeekModel : IDisposable
     public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null, int? tokensOfAll = null)
     {
         Step step = Begin(batch, _embedding, observer);
-        Options.Experts?.BeginStep?.Invoke(step.Tokens);
+        if (Options.Experts?.BeginStep is { } begin)
+        {
+            begin(this, step.Tokens);
+            step = step with { Experts = Experts };
+        }
+
         TensorView residual = step.Rows(_workspace.Residual);
         observer?.Embedding(residual);
         if (_microBatches is not null && (tokensOfAll ?? step.Tokens) >= Options.Experts!.DivideFrom)
@@ -205,6 +210,7 @@ public sealed class DeepSeekModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        Options.Experts?.EndSteps?.Invoke();
         _logitsBuffer?.Dispose();
         _hiddenBuffer.Dispose();
         _cache.Dispose();

@@ -20,6 +20,14 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
         { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
         { "--ranks 2 --exchange most -- generate a", "'most'" },
+        { "--ranks 3 --slots 64 -- generate a", "--slots 64: all ranks have the same number, so a multiple of 3 up to 65535 is expected" },
+        { "--ranks 2 --slots 0 -- generate a", "--slots 0: " },
+        { "--ranks 2 --slots 32 --transport inproc -- generate a", "32 slots for 64 experts; each expert needs at least one" },
+        { "--ranks 2 --slots 130 -- generate a", "65 slots on each rank for 64 experts; more would hold an expert twice" },
+        { "--ranks 2 --balance-window 5 -- generate a", "--balance-window 5: experts are moved between slots; say with --slots how many there are" },
+        { "--ranks 2 --move-budget 5 -- generate a", "--move-budget 5: experts are moved between slots; say with --slots how many there are" },
+        { "--ranks 2 --slots 64 --move-budget -5 -- generate a", "--move-budget -5: 0 experts or more are expected" },
+        { "--ranks 2 --slots 64 --balance-window 0 -- generate a", "--balance-window 0: 1 token or more is expected" },
         { "--ranks 2 -- tokenize a", "launch runs generate, serve and bench model over ranks, not 'tokenize a'" },
         { "--ranks 2 -- launch --ranks 2 -- generate a", "not 'launch --ranks'" },
         { "--ranks 2 -- generate a --bogus", "--bogus" },
@@ -79,6 +87,19 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         string[] lines = result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2"], lines.Select(line => line[..line.IndexOf(':')]));
         Assert.All(lines[5..], line => Assert.Matches("waited [0-9.]+ s for others; [1-9][0-9.]+ MB resident, [1-9][0-9.]* MB without files", line));
+    }
+
+    [Theory]
+    [InlineData(2, 80)]
+    [InlineData(3, 66)]
+    [InlineData(5, 65, "--move-budget", "10")]
+    public void Ranks_whose_experts_move_write_what_one_writes(int ranks, int slots, params string[] more)
+    {
+        string[] generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "400", "--ignore-eos"];
+        CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--slots", $"{slots}", "--balance-window", "20", "--report", .. more, "--", .. generate]);
+        output.WriteLine(launched.Error);
+        Assert.Equal((0, Cli.Run(generate).Output), (launched.Code, launched.Output));
+        Assert.Matches(@"\nbalancing: [1-9][0-9]* epochs, [0-9]*[1-9][0-9.]* MB of experts moved; ", launched.Error);
     }
 
     [Fact]

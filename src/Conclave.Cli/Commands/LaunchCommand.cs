@@ -1,8 +1,10 @@
 using System.CommandLine;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
+using Conclave.Parallel.Placement;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
@@ -36,7 +38,21 @@ internal static class LaunchCommand
             Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "off",
         };
         overlap.AcceptOnlyFromAmong("on", "off");
-        Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, and the memory of each rank" };
+        Option<int?> slots = new("--slots")
+        {
+            Description = "Places for experts of a layer on all ranks together. With it experts are moved between ranks as loads change; the slots beyond one for each expert are for replicas. "
+                + "Default: one for each expert, which stays",
+            HelpName = "N",
+        };
+        Option<int?> window = new("--balance-window")
+        {
+            Description = $"Tokens whose loads are counted before experts are moved. Default: {new BalancerOptions().WindowTokens}", HelpName = "TOKENS",
+        };
+        Option<int?> budget = new("--move-budget")
+        {
+            Description = "Most experts, over all layers, that one change may bring to ranks that do not have them. Default: any number", HelpName = "EXPERTS",
+        };
+        Option<bool> report = new("--report") { Description = "At the end, say on standard error what was sent over which links, what was moved, and the memory of each rank" };
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
         CliCommand command = new(
@@ -46,13 +62,15 @@ internal static class LaunchCommand
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, transport, exchange, overlap, report, model, inner,
+            ranks, hosts, transport, exchange, overlap, slots, window, budget, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
             WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange)) with
             {
                 DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
+                Slots = Slots(result.GetValue(slots), result.GetValue(ranks)),
+                Balancing = Balancing(result.GetValue(window), result.GetValue(budget), result.GetValue(slots) is not null),
             };
             string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
             if (Program.Check(arguments) is { } wrong)
@@ -93,6 +111,29 @@ internal static class LaunchCommand
 
         // All hosts are on this machine.
         return new WorldPlan(ranks, hosts, options, Math.Max(1, WorkerTeam.DefaultThreads / ranks));
+    }
+
+    private static int? Slots(int? slots, int ranks) => slots is null || (slots is >= 1 and <= PlacementShape.MostSlots && slots % ranks == 0)
+        ? slots
+        : throw new UserErrorException($"--slots {slots}: all ranks have the same number, so a multiple of {ranks} up to {PlacementShape.MostSlots} is expected");
+
+    private static BalancerOptions Balancing(int? window, int? budget, bool hasSlots)
+    {
+        if (!hasSlots && (window ?? budget) is not null)
+        {
+            throw new UserErrorException(
+                $"{(window is null ? $"--move-budget {budget}" : $"--balance-window {window}")}: experts are moved between slots; say with --slots how many there are");
+        }
+
+        if (window < 1)
+        {
+            throw new UserErrorException($"--balance-window {window}: 1 token or more is expected");
+        }
+
+        BalancerOptions options = new() { MoveBudget = budget };
+        return budget < 0
+            ? throw new UserErrorException($"--move-budget {budget}: 0 experts or more are expected")
+            : options with { WindowTokens = window ?? options.WindowTokens };
     }
 
     private static string[] WithModel(string[] command, string? model)

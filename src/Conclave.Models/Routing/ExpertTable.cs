@@ -30,6 +30,14 @@ public sealed class ExpertTable
     /// <param name="present">The table in use.</param>
     public void Release(ExpertTable present) => ForEachBeyond(present, MappedPages.Release);
 
+    /// <summary>Bytes of the weights of those experts that another table does not have.</summary>
+    public long BytesBeyond(ExpertTable present)
+    {
+        long bytes = 0;
+        ForEachBeyond(present, weight => bytes += weight.ByteLength);
+        return bytes;
+    }
+
     internal ReadOnlySpan<MlpWeights> Weights(int layer) => _weights[layer];
 
     internal static ExpertTable Map(WeightSource weights, ModelConfig config, int layers, Func<int, IReadOnlyList<int>> expertsOfLayer)

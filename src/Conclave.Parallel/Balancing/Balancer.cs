@@ -20,7 +20,8 @@ public sealed class Balancer : IDisposable, ISideMessages
     private readonly RankedExchange _exchange;
     private readonly Member _member;
     private readonly Leader? _leader;
-    private readonly CountReport _report;
+    private readonly CountReport _counts;
+    private readonly ExpertLoader? _loader;
     private readonly long _reportChoices;
     private readonly int[] _proposed;
     private uint _lastProposal;
@@ -35,15 +36,18 @@ public sealed class Balancer : IDisposable, ISideMessages
     /// <param name="options">When and how far experts are moved.</param>
     /// <exception cref="ArgumentException">Exchange and placement differ, an option is out of its range, or messages of the transport are too short.</exception>
     public Balancer(RankedExchange exchange, DeepSeekModel model, ExpertPlacement placement, BalancerOptions options)
+        : this(exchange, placement, options, new ExpertLoader(model, exchange.Rank))
+    {
+    }
+
+    private Balancer(RankedExchange exchange, ExpertPlacement placement, BalancerOptions options, ExpertLoader loader)
         : this(
             exchange,
             placement,
             options,
-            slots => Load(model, slots, exchange.Rank),
+            loader.Prepare,
             (loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget),
-            inBackground: true)
-    {
-    }
+            inBackground: true) => _loader = loader;
 
     /// <summary>The same with another way to hold experts and to plan, and where wanted without other threads.</summary>
     internal Balancer(
@@ -64,7 +68,7 @@ public sealed class Balancer : IDisposable, ISideMessages
         int world = placement.Shape.Ranks;
         _proposed = new int[placement.Layers * placement.Shape.Slots];
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
-        _report = new CountReport(exchange.Loads, layers, placement.Shape.Experts);
+        _counts = new CountReport(exchange.Loads, layers, placement.Shape.Experts);
         _member = new Member(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
         long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
         _reportChoices = Math.Max(1, windowChoices / 2 / world);
@@ -88,6 +92,10 @@ public sealed class Balancer : IDisposable, ISideMessages
     /// <summary>Why a plan or this rank's preparation failed last; null if none did.</summary>
     public string? Failure => _leader?.Failure ?? _member.Failure;
 
+    /// <summary>What was done; complete after <see cref="Dispose"/>.</summary>
+    public BalanceReport Report => new(
+        Placement.Epoch, _loader?.MovedBytes ?? 0, _leader?.Score.Windows ?? 0, _leader?.Score.Reached ?? 0, _leader?.Score.Unbalanced ?? 0);
+
     /// <summary>
     /// To be called by each rank before each step, on the thread that runs its steps, when it has no exchange under way: all ranks call it equally often. Switches to the next placement when it is time;
     /// otherwise looks what has happened, and returns at once. Rank 0 may have to wait here for an answer before a switch, so the others must be on their way to the same step: where one is told to begin
@@ -98,16 +106,16 @@ public sealed class Balancer : IDisposable, ISideMessages
     {
         _step++;
         _exchange.Progress();
-        if (_report.IsWritten && _report.Unreported >= _reportChoices)
+        if (_counts.IsWritten && _counts.Unreported >= _reportChoices)
         {
-            _report.Take();
+            _counts.Take();
             if (_leader is null)
             {
-                _report.BeginWriting();
+                _counts.BeginWriting();
             }
             else
             {
-                _leader.Window.Add(_report.Choices);
+                _leader.Window.Add(_counts.Choices);
             }
         }
 
@@ -128,7 +136,7 @@ public sealed class Balancer : IDisposable, ISideMessages
     }
 
     /// <inheritdoc/>
-    bool ISideMessages.HasMessages => _leader?.HasMessages ?? (!_report.IsWritten || _answer != default);
+    bool ISideMessages.HasMessages => _leader?.HasMessages ?? (!_counts.IsWritten || _answer != default);
 
     /// <inheritdoc/>
     int ISideMessages.Write(int peer, Span<byte> memory)
@@ -150,7 +158,7 @@ public sealed class Balancer : IDisposable, ISideMessages
             return length;
         }
 
-        return _report.IsWritten ? 0 : _report.Write(memory);
+        return _counts.IsWritten ? 0 : _counts.Write(memory);
     }
 
     /// <inheritdoc/>
@@ -169,19 +177,6 @@ public sealed class Balancer : IDisposable, ISideMessages
         {
             throw new PeerException(peer, $"sent a message of the balancer ({read.Kind}) that cannot be");
         }
-    }
-
-    /// <summary>Gets the experts of a rank's slots ready; what it returns puts them in use.</summary>
-    internal static Action Load(DeepSeekModel model, IReadOnlyList<SlotMap?> slots, int rank)
-    {
-        ExpertTable present = model.Experts;
-        ExpertTable next = model.MapExperts(layer => slots[layer]!.ExpertsOf(rank));
-        next.Load(present);
-        return () =>
-        {
-            model.UseExperts(next);
-            _ = Task.Run(() => present.Release(next));
-        };
     }
 
     private static Task<T> Run<T>(Func<T> work, bool inBackground)

@@ -53,6 +53,7 @@ internal sealed class Leader
         ExpertPlacement placement = member.Placement;
         _experts = new ushort[placement.Layers * placement.Shape.Slots];
         Window = new LoadWindow(placement.Layers, placement.Shape.Experts);
+        Score = new BalanceScore(placement);
     }
 
     private enum Phase
@@ -65,6 +66,9 @@ internal sealed class Leader
 
     /// <summary>The loads since the last plan.</summary>
     public LoadWindow Window { get; }
+
+    /// <summary>How even the windows were. Changes while a placement is planned, on another thread; settled after <see cref="Wait"/>.</summary>
+    public BalanceScore Score { get; }
 
     /// <summary>Whether a placement is being planned.</summary>
     public bool IsPlanning => _phase == Phase.Planning;
@@ -172,6 +176,7 @@ internal sealed class Leader
         ExpertPlacement present = _member.Placement;
         _planning = _run(() =>
         {
+            Score.Add(present, window);
             ExpertLoads loads = LoadHistory.Blend(past, window);
             return new Plan(loads, _plan(loads, present));
         });

@@ -26,6 +26,13 @@ internal ref struct ControlReader(ControlKind kind, ReadOnlySpan<byte> bytes)
         return value >= 0 ? value : throw new ControlException($"sent {kind} with {name} {value}");
     }
 
+    /// <summary>A finite number that is not negative.</summary>
+    public double Double(string name)
+    {
+        double value = BitConverter.Int64BitsToDouble(Int64(name));
+        return double.IsFinite(value) ? value : throw new ControlException($"sent {kind} with {name} {value}");
+    }
+
     /// <summary>At most so many bytes.</summary>
     public ReadOnlySpan<byte> Bytes(string name, int most) => Take(Int32($"a length of {name} of", 0, most));
 

@@ -26,6 +26,8 @@ internal sealed class ControlWriter
         return this;
     }
 
+    public ControlWriter Double(double value) => Int64(BitConverter.DoubleToInt64Bits(value));
+
     /// <summary>Bytes behind their number.</summary>
     public ControlWriter Bytes(ReadOnlySpan<byte> value)
     {

@@ -31,7 +31,7 @@ public static class RankFollower
         ControlFrame first = connection.Take(ControlKind.Open, ControlKind.End);
         if (first.Kind == ControlKind.End)
         {
-            return RankReport.Of(Memory(endpoint), null);
+            return RankReport.Of(Memory(endpoint), null, null);
         }
 
         ModelOrder order = ModelOrder.Read(first);
@@ -39,15 +39,15 @@ public static class RankFollower
         KernelSet kernels = KernelSet.Find(order.InstructionSet);
         using WorkerTeam team = new(order.Threads, connection.Plan.Ranks);
         using RankMembership membership = new(connection, endpoint, checkpoint.Config, kernels, team);
-        int[] experts = membership.Experts;
         ModelOptions options = new()
         {
             MaxTokensPerStep = order.MaxTokens,
             CacheBlocks = 1,
-            Experts = new ExpertPartition(membership.Exchange, _ => experts, null, connection.Plan.DivideFrom),
+            Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, membership.EndSteps),
         };
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
         using ForwardBatch empty = new(order.MaxTokens, 1, 1);
+        membership.BeginSteps(model);
         connection.Send(ControlKind.Ready);
 
         // Between steps nobody else looks after the transport.
@@ -55,11 +55,12 @@ public static class RankFollower
         ControlFrame frame;
         while ((frame = connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End)).Kind == ControlKind.Step)
         {
+            membership.BetweenSteps();
             model.Forward(empty, null, new ControlReader(frame.Kind, frame.Body).Int32("tokens", 0, order.MaxTokens));
             membership.Exchange.Flush();
         }
 
-        return RankReport.Of(Memory(endpoint), membership.Exchange.Traffic);
+        return RankReport.Of(Memory(endpoint), membership.Exchange.Traffic, membership.Balance);
     }
 
     /// <summary>Ranks of one process have their memory in common; the leader tells it.</summary>

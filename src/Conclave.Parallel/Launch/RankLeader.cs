@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
+using Conclave.Parallel.Exchange;
 using Conclave.Primitives;
 using Conclave.Transport;
 
@@ -16,6 +17,7 @@ public sealed class RankLeader : IDisposable
     private readonly RankConnection _connection;
     private readonly ITransport? _endpoint;
     private RankMembership? _membership;
+    private bool _hasBegun;
     private bool _failed;
 
     /// <summary>Leads the ranks of a launch.</summary>
@@ -36,7 +38,7 @@ public sealed class RankLeader : IDisposable
     /// <param name="kernels">The operators; all ranks use those of the same name.</param>
     /// <param name="team">Who computes on this rank; other ranks have as many threads.</param>
     /// <returns>This rank's part of the experts, which tells the others when a step begins.</returns>
-    /// <exception cref="UserErrorException">The model has no experts.</exception>
+    /// <exception cref="UserErrorException">The model has no experts, or its experts do not fit the launch's slots.</exception>
     /// <exception cref="RankFailedException">A rank could not open it.</exception>
     public ExpertPartition Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team)
     {
@@ -45,12 +47,13 @@ public sealed class RankLeader : IDisposable
             throw new UserErrorException($"{directory}: this model has no experts that ranks could divide; run it without launch");
         }
 
+        _ = Plan.Place(config);
         ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, ModelOptions.DefaultTokensPerStep);
         _connection.Send(ControlKind.Open, order.Write().Written);
         _membership = new RankMembership(_connection, _endpoint, config, kernels, team);
         _connection.Take(ControlKind.Start);
-        int[] experts = _membership.Experts;
-        return new ExpertPartition(new ExplainedExchange(_membership.Exchange, _connection), _ => experts, BeginStep, Plan.DivideFrom);
+        return new ExpertPartition(
+            new ExplainedExchange(_membership.Exchange, _connection), _membership.ExpertsOf, BeginStep, Plan.DivideFrom, _membership.EndSteps);
     }
 
     /// <summary>Tells why the command failed; the launch ends with that.</summary>
@@ -68,7 +71,7 @@ public sealed class RankLeader : IDisposable
             if (!_failed)
             {
                 _connection.Send(ControlKind.End);
-                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership?.Exchange.Traffic));
+                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership?.Exchange.Traffic, _membership?.Balance));
             }
         }
         catch (RankFailedException)
@@ -79,11 +82,25 @@ public sealed class RankLeader : IDisposable
         _membership?.Dispose();
     }
 
-    private void BeginStep(int tokens)
+    private void BeginStep(DeepSeekModel model, int tokens)
     {
         _connection.ThrowIfOver();
+        if (!_hasBegun)
+        {
+            _membership!.BeginSteps(model);
+            _hasBegun = true;
+        }
+
         Span<byte> body = stackalloc byte[sizeof(int)];
         BinaryPrimitives.WriteInt32LittleEndian(body, tokens);
         _connection.Send(ControlKind.Step, body);
+        try
+        {
+            _membership!.BetweenSteps();
+        }
+        catch (PeerException e)
+        {
+            throw _connection.Explain(e);
+        }
     }
 }

@@ -1,16 +1,22 @@
 using Conclave.Checkpoints;
 using Conclave.Kernels;
+using Conclave.Models;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Placement;
 using Conclave.Transport;
 using Conclave.Transport.Ucx;
 
 namespace Conclave.Parallel.Launch;
 
-/// <summary>A rank's part in computing a model: its transport, connected to all others, and its exchange.</summary>
+/// <summary>A rank's part in computing a model: its transport, connected to all others, its exchange, and where experts move its balancer.</summary>
 internal sealed class RankMembership : IDisposable
 {
     private readonly ITransport _transport;
-    private readonly SlotMap _slots;
+    private readonly SlotMap?[] _slots;
+    private readonly ExpertPlacement? _placement;
+    private readonly BalancerOptions _balancing;
+    private Balancer? _balancer;
 
     /// <summary>Meets the other ranks.</summary>
     /// <param name="connection">The control channel.</param>
@@ -21,18 +27,39 @@ internal sealed class RankMembership : IDisposable
     public RankMembership(RankConnection connection, ITransport? endpoint, ModelConfig config, KernelSet kernels, WorkerTeam team)
     {
         WorldPlan plan = connection.Plan;
+        _placement = plan.Place(config);
+        _balancing = plan.Balancing;
         _transport = endpoint is null ? Connect(connection) : Meet(connection, endpoint);
-        _slots = SlotMap.Even(plan.Ranks, config.RoutedExperts);
-        SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? _slots : null)];
+        SlotMap even = SlotMap.Even(plan.Ranks, config.RoutedExperts);
+        _slots = _placement is null ? [.. config.IsMoeLayer.Select(isMoe => isMoe ? even : null)] : SlotMap.ByLayer(_placement, config.IsMoeLayer);
         ExchangeOptions options = plan.Exchange with { TokenRanks = 1 };
-        Exchange = new RankedExchange(_transport, plan.Topology, layers, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
+        Exchange = new RankedExchange(_transport, plan.Topology, _slots, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
     }
 
     /// <summary>The exchange.</summary>
     public RankedExchange Exchange { get; }
 
-    /// <summary>The experts of this rank, in every layer.</summary>
-    public int[] Experts => _slots.SlotsOf(_transport.Rank).ToArray();
+    /// <summary>What was moved; null where experts stay, or no step was computed. Complete after <see cref="EndSteps"/>.</summary>
+    public BalanceReport? Balance => _balancer?.Report;
+
+    /// <summary>The experts of this rank at first.</summary>
+    public int[] ExpertsOf(int layer) => _slots[layer]!.ExpertsOf(_transport.Rank);
+
+    /// <summary>Gets ready for the first step.</summary>
+    public void BeginSteps(DeepSeekModel model)
+    {
+        if (_placement is not null)
+        {
+            _balancer = new Balancer(Exchange, model, _placement, _balancing);
+        }
+    }
+
+    /// <summary>To be called before each step, when all ranks have been told to compute it.</summary>
+    /// <exception cref="PeerException">A rank failed, or sent what cannot be.</exception>
+    public void BetweenSteps() => _balancer?.BetweenSteps();
+
+    /// <summary>No step follows; returns when nothing uses the model any more.</summary>
+    public void EndSteps() => _balancer?.Dispose();
 
     /// <inheritdoc/>
     public void Dispose() => _transport.Dispose();

@@ -1,3 +1,4 @@
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Transport;
 
@@ -13,14 +14,17 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     private const int LinkClasses = 3;
     private const int MostLayers = 4096;
 
-    internal static RankReport Of(RankMemory memory, ExchangeTraffic? traffic)
+    /// <summary>What balancing did; null where experts stayed.</summary>
+    public BalanceReport? Balance { get; init; }
+
+    internal static RankReport Of(RankMemory memory, ExchangeTraffic? traffic, BalanceReport? balance)
     {
         int[] layers = [.. Enumerable.Range(0, traffic?.Layers ?? 0)];
         return new RankReport(
             memory,
             traffic?.Waited ?? TimeSpan.Zero,
             [.. layers.Select(layer => traffic!.Rows(layer))],
-            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())]);
+            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())]) { Balance = balance };
     }
 
     internal ControlWriter Write()
@@ -33,6 +37,12 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             {
                 writer.Int64(link.PayloadBytes).Int64(link.MetadataBytes).Int64(link.FlatBytes);
             }
+        }
+
+        writer.Int32(Balance is null ? 0 : 1);
+        if (Balance is { } balance)
+        {
+            writer.Int64(balance.Epoch).Int64(balance.MovedBytes).Int32(balance.Windows).Double(balance.Reached).Double(balance.Unbalanced);
         }
 
         return writer;
@@ -55,7 +65,9 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             }
         }
 
+        BalanceReport? balance = reader.Int32("a balance", 0, 1) == 0 ? null : new BalanceReport(
+            reader.Int64("epochs"), reader.Int64("moved bytes"), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
         reader.End();
-        return new RankReport(memory, waited, rows, links);
+        return new RankReport(memory, waited, rows, links) { Balance = balance };
     }
 }

@@ -11,7 +11,7 @@ public static class TrafficReport
     private static readonly (LinkClass Link, string Name)[] Links =
         [(LinkClass.SameRank, "same rank"), (LinkClass.SameHost, "same host"), (LinkClass.CrossHost, "cross host")];
 
-    /// <summary>Writes a line for each layer with experts, for all of them, and for each rank.</summary>
+    /// <summary>Writes a line for each layer with experts, for all of them, for what balancing did if it was on, and for each rank.</summary>
     public static void Write(TextWriter output, IReadOnlyList<RankReport?> reports)
     {
         RankReport[] complete = [.. reports.OfType<RankReport>()];
@@ -31,6 +31,15 @@ public static class TrafficReport
         }
 
         output.WriteLine($"total: {Describe(total)}");
+        if (complete.FirstOrDefault()?.Balance is { } balance)
+        {
+            string loads = balance.Windows == 0
+                ? "no window of loads ended after that"
+                : $"load max/mean {balance.Reached:F2} over the {balance.Windows} windows after that, {balance.Unbalanced:F2} had none moved";
+            output.WriteLine(
+                $"balancing: {balance.Epoch} epochs, {complete.Sum(report => report.Balance?.MovedBytes ?? 0) / Megabyte:F3} MB of experts moved; {loads}");
+        }
+
         for (int rank = 0; rank < reports.Count; rank++)
         {
             if (reports[rank] is { } report)

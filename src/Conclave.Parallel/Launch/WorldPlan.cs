@@ -1,4 +1,8 @@
+using Conclave.Checkpoints;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Placement;
+using Conclave.Primitives;
 using Conclave.Transport;
 
 namespace Conclave.Parallel.Launch;
@@ -25,15 +29,27 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="Models.ExpertPartition"/>); null: none are.</summary>
     public int? DivideFrom { get; init; }
 
+    /// <summary>Places for experts of a layer on all ranks together, between which experts are moved as loads change; null: one for each expert, which stays.</summary>
+    public int? Slots { get; init; }
+
+    /// <summary>When experts are moved.</summary>
+    public BalancerOptions Balancing { get; init; } = new();
+
     /// <summary>Which host each rank is on.</summary>
     public Topology Topology { get; } = Topology.Even(Ranks, Hosts);
 
     /// <summary>Message buffers of the transport between them.</summary>
     public static TransportOptions Transport { get; } = new() { Credits = 4 };
 
+    /// <summary>Where the experts of a model are at first; null where they stay.</summary>
+    /// <exception cref="UserErrorException">The slots are too few or too many for the model.</exception>
+    internal ExpertPlacement? Place(ModelConfig config) => Slots is { } slots
+        ? ExpertPlacement.InOrder(new PlacementShape(config.RoutedExperts, slots, config.ExpertGroups, Hosts, Ranks), config.IsMoeLayer.Count(isMoe => isMoe))
+        : null;
+
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
-        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0);
+        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1);
 
     internal static WorldPlan Read(ControlFrame frame)
     {
@@ -48,7 +64,16 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
             (CombineReduction)reader.Int32("reduction", 0, (int)CombineReduction.InHost));
         string set = reader.Text("instruction set", MostNameBytes);
         int divideFrom = reader.Int32("tokens of a step that is divided", 0, int.MaxValue);
+        int slots = reader.Int32("slots", 0, PlacementShape.MostSlots);
+        int window = reader.Int32("tokens of a window", 1, int.MaxValue);
+        int budget = reader.Int32("a move budget", -1, int.MaxValue);
         reader.End();
-        return new WorldPlan(ranks, hosts, exchange, threads) { InstructionSet = set, DivideFrom = divideFrom == 0 ? null : divideFrom };
+        return new WorldPlan(ranks, hosts, exchange, threads)
+        {
+            InstructionSet = set,
+            DivideFrom = divideFrom == 0 ? null : divideFrom,
+            Slots = slots == 0 ? null : slots,
+            Balancing = new BalancerOptions { WindowTokens = window, MoveBudget = budget < 0 ? null : budget },
+        };
     }
 }

@@ -8,9 +8,11 @@ namespace Conclave.Parallel.Placement;
 /// </summary>
 public sealed class PlacementShape
 {
+    /// <summary>The most slots of a layer.</summary>
+    public const int MostSlots = 65_535;
+
     private const int MostExperts = 4096;
     private const int MostRanks = 4096;
-    private const int MostSlots = 65_535;
 
     private readonly int[] _hostOf;
 

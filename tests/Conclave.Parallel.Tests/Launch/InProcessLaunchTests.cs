@@ -1,4 +1,5 @@
 using Conclave.Engine;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Transport;
@@ -34,6 +35,21 @@ public sealed class InProcessLaunchTests
         }
     }
 
+    [Theory]
+    [InlineData(2, 1, 80, null)]
+    [InlineData(3, 2, 66, 2)]
+    [InlineData(4, 1, 64, null)]
+    [InlineData(5, 2, 80, 2)]
+    public void Experts_that_move_under_way_give_the_bits_of_one(int ranks, int hosts, int slots, int? divideFrom)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(ranks, hosts) with { DivideFrom = divideFrom, Slots = slots, Balancing = new BalancerOptions { WindowTokens = 30 } };
+        GenerationRequest[] requests = [.. LaunchedEngine.Mixed.Select(request => request with { Sampling = request.Sampling with { MaxTokens = 200 } })];
+        (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, requests);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone(requests), answers);
+        AssertMoved(reports);
+    }
+
     [Fact]
     public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
     {
@@ -51,6 +67,11 @@ public sealed class InProcessLaunchTests
 
         // It is another exchange: their probabilities differ.
         Assert.NotEqual(alone, answers);
+
+        WorldPlan balanced = LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 30 } };
+        (string[] moved, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(balanced, requests, running: 4);
+        Assert.Equal(alone.Select(Tokens), moved.Select(Tokens));
+        AssertMoved(reports);
 
         static string Tokens(string answer) => string.Join(' ', answer.Split('\n').Select(line => line[..line.IndexOf(' ')]));
     }
@@ -94,6 +115,16 @@ public sealed class InProcessLaunchTests
 
         Array.ForEach(followers, follower => follower.Join());
         Assert.Equal(new LaunchFailure(1, "rank 1 failed: the card fell out"), await coordinator.Ended);
+    }
+
+    /// <summary>All ranks have switched equally often, at least once, and experts have moved.</summary>
+    private static void AssertMoved(IReadOnlyList<RankReport?> reports)
+    {
+        BalanceReport[] balances = [.. reports.Select(report => Assert.NotNull(report!.Balance))];
+        TestContext.Current.TestOutputHelper!.WriteLine($"{balances[0]}");
+        Assert.InRange(balances[0].Epoch, 1, int.MaxValue);
+        Assert.All(balances, balance => Assert.Equal(balances[0].Epoch, balance.Epoch));
+        Assert.True(balances.Sum(balance => balance.MovedBytes) > 0);
     }
 
     private static void Follow(Coordinator coordinator, int rank, ITransport endpoint)

@@ -29,21 +29,24 @@ internal static class LaunchedEngine
     public static string[] Alone(GenerationRequest[] requests) => Answers(Load(null, requests.Length), requests);
 
     /// <summary>What the leader answers; the coordinator's word on how the launch ended and its reports come with it.</summary>
-    public static (string[] Answers, LaunchFailure? Failure, IReadOnlyList<RankReport?> Reports) Over(WorldPlan plan, GenerationRequest[] requests)
+    /// <param name="plan">The world.</param>
+    /// <param name="requests">What is asked.</param>
+    /// <param name="running">Requests that run together; null: all.</param>
+    public static (string[] Answers, LaunchFailure? Failure, IReadOnlyList<RankReport?> Reports) Over(WorldPlan plan, GenerationRequest[] requests, int? running = null)
     {
         using Coordinator coordinator = new(plan, line => Assert.Fail(line));
         string[] answers = [];
-        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, requests));
+        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, requests, running));
         Assert.True(coordinator.Ended.Wait(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken), "not all ranks have left");
         return (answers, coordinator.Ended.Result, coordinator.Reports);
     }
 
-    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests)
+    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests, int? running = null)
     {
         using RankLeader leader = new(connection, endpoint);
         try
         {
-            return Answers(Load(leader, requests.Length), requests);
+            return Answers(Load(leader, requests.Length), requests, running);
         }
         catch (Exception e)
         {
@@ -62,10 +65,10 @@ internal static class LaunchedEngine
     });
 
     /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
-    private static string[] Answers(LoadedModel model, GenerationRequest[] requests)
+    private static string[] Answers(LoadedModel model, GenerationRequest[] requests, int? atOnce = null)
     {
         using LoadedModel loaded = model;
-        using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = requests.Length });
+        using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = atOnce ?? requests.Length });
         Generation[] running = [.. requests.Select(engine.Submit)];
         return [.. running.Select(Read)];
     }
