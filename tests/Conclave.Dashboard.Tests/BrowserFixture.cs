@@ -33,7 +33,7 @@ public sealed class BrowserFixture : IAsyncLifetime
             Experts = (config, kernels, team) => new ExpertPartition(
                 new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
                 _ => [.. Enumerable.Range(0, config.RoutedExperts)],
-                _ => Thread.Sleep(StepPause)),
+                (_, _) => Thread.Sleep(StepPause)),
         });
         _engine = new InferenceEngine(_model, new EngineOptions { MaxRunning = 4 });
         _server = await ConclaveServer.StartAsync(_model, _engine, new ServerOptions { ModelName = "fable", Port = 0, ApiKey = Key });

@@ -21,7 +21,6 @@ public sealed class ControlMessageTests
         Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5),
     };
 
-
     [Fact]
     public void Messages_come_back()
     {
