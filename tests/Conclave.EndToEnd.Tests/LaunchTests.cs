@@ -20,6 +20,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
         { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
         { "--ranks 2 --exchange most -- generate a", "'most'" },
+        { "--ranks 2 --overlap maybe -- generate a", "'maybe'" },
         { "--ranks 2 -- tokenize a", "launch runs generate, serve and bench model over ranks, not 'tokenize a'" },
         { "--ranks 2 -- launch --ranks 2 -- generate a", "not 'launch --ranks'" },
         { "--ranks 2 -- generate a --bogus", "--bogus" },
@@ -40,6 +41,18 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     {
         CliResult alone = Cli.Run(Generate);
         CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--transport", transport, "--", .. Generate]);
+        Assert.Equal((0, alone.Output, ""), (launched.Code, launched.Output, launched.Error));
+    }
+
+    [Theory]
+    [InlineData("on")]
+    [InlineData("off")]
+    public void A_prompt_in_two_halves_gives_the_text_of_one(string overlap)
+    {
+        // More than the sixteen tokens from which steps are divided.
+        string[] generate = ["generate", "Once upon a time there was a king who had three sons, and the youngest of them was said to be the least clever of all", .. Generate[2..]];
+        CliResult alone = Cli.Run(generate);
+        CliResult launched = Cli.Run(["launch", "--ranks", "3", "--overlap", overlap, "--", .. generate]);
         Assert.Equal((0, alone.Output, ""), (launched.Code, launched.Output, launched.Error));
     }
 
