@@ -28,6 +28,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 2 --move-budget 5 -- generate a", "--move-budget 5: experts are moved between slots; say with --slots how many there are" },
         { "--ranks 2 --slots 64 --move-budget -5 -- generate a", "--move-budget -5: 0 experts or more are expected" },
         { "--ranks 2 --slots 64 --balance-window 0 -- generate a", "--balance-window 0: 1 token or more is expected" },
+        { "--ranks 2 --overlap maybe -- generate a", "'maybe'" },
         { "--ranks 2 -- tokenize a", "launch runs generate, serve and bench model over ranks, not 'tokenize a'" },
         { "--ranks 2 -- launch --ranks 2 -- generate a", "not 'launch --ranks'" },
         { "--ranks 2 -- generate a --bogus", "--bogus" },

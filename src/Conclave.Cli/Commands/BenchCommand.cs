@@ -25,6 +25,8 @@ internal static class BenchCommand
             BenchModelCommand.Create(leader),
             BenchKernelsCommand.Create(),
             BenchServeCommand.Create(),
+            BenchAblationCommand.Create(),
+            BenchClosedLoopCommand.Create(leader),
         };
 
     /// <summary>--repeat, how many runs the median is taken of.</summary>

@@ -1,0 +1,93 @@
+using System.Globalization;
+using Conclave.Checkpoints;
+using Conclave.Conversion;
+using Conclave.Measurement.Load;
+using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
+using Conclave.Primitives;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>A row of the ablation: everything that is switched on.</summary>
+/// <param name="Name">The last of its switches.</param>
+/// <param name="Exchange">How tokens travel.</param>
+/// <param name="FusedPrepare">Whether the operator before attention is one.</param>
+/// <param name="Overlap">Whether tokens travel under computation.</param>
+/// <param name="Batching">Whether answers are computed together.</param>
+internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool FusedPrepare, bool Overlap, bool Batching)
+{
+    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false);
+
+    /// <summary>One switch at a time.</summary>
+    /// <param name="batching">Whether answers are computed together in all rows, not in the last one only.</param>
+    public static AblationRow[] Table(bool batching)
+    {
+        AblationRow naive = Naive with { Batching = batching };
+        AblationRow twoHops = naive with
+        {
+            Name = "two hops", Exchange = new ExchangeOptions(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost),
+        };
+        AblationRow fp8 = twoHops with { Name = "FP8 to the experts", Exchange = ExchangeOptions.Fast(PayloadFormat.BF16) };
+        AblationRow prepare = fp8 with { Name = "prepare as one operator", FusedPrepare = true };
+        AblationRow overlap = prepare with { Name = "overlap", Overlap = true };
+        AblationRow[] rows = [naive, twoHops, fp8, prepare, overlap];
+        return batching ? rows : [.. rows, overlap with { Name = "batching", Batching = true }];
+    }
+}
+
+/// <summary>Runs rows of the ablation, each as a launch of its own, on a model that it writes.</summary>
+internal sealed class Ablation : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("conclave-ablation-").FullName;
+    private readonly int _ranks;
+    private readonly int _hosts;
+    private readonly int _clients;
+    private readonly int _requests;
+
+    public Ablation(int ranks, int hosts, int clients, int requests)
+    {
+        (_ranks, _hosts, _clients, _requests) = (ranks, hosts, clients, requests);
+    }
+
+    /// <summary>
+    /// DeepSeek-V3's layers: a dense one and three of 64 experts in 8 groups, of which a token has 8 in 4 groups. Tokens are more than half as wide as V3's, but experts 32 times narrower: what
+    /// travels has about the time that it would have, and what is computed has some of the few cores that all ranks share.
+    /// </summary>
+    private static ModelConfig Shape { get; } = ReleasedShapes.Find("deepseek-v3", 4) with
+    {
+        VocabularySize = 2048, HiddenSize = 4096, IntermediateSize = 1024, MoeIntermediateSize = 64, IsMoeLayer = [false, true, true, true], Heads = 8, QueryLoraRank = 256,
+        LatentDim = 256, NopeDim = 64, RopeDim = 32, ValueDim = 64, RoutedExperts = 64, Yarn = null, MaxPositions = 4096,
+    };
+
+    private string Model => Path.Combine(_folder, "model");
+
+    /// <summary>Writes the model.</summary>
+    public void WriteModel(CancellationToken cancellation) => SyntheticCheckpoint.Write(Shape, ElementFormat.F8_E4M3, Model, cancellation: cancellation);
+
+    /// <summary>Measures a row.</summary>
+    /// <exception cref="RankFailedException">A rank failed.</exception>
+    public ClosedLoopResult Run(AblationRow row, CancellationToken cancellation)
+    {
+        string file = Path.Combine(_folder, "result");
+        string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
+        WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1) { DivideFrom = row.Overlap ? WorldPlan.DefaultDivideFrom : null };
+        string[] command =
+        [
+            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--max-running", row.Batching ? $"{_clients}" : "1", "--out", file, .. separate,
+        ];
+        using (Launcher launcher = new(plan, command, TextWriter.Null))
+        {
+            int code = launcher.RunProcesses(cancellation);
+            if (code != 0)
+            {
+                throw new RankFailedException($"rank 0 ended with code {code}");
+            }
+        }
+
+        double[] numbers = [.. File.ReadAllText(file).Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
+        return new ClosedLoopResult(numbers[0], numbers[1]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}

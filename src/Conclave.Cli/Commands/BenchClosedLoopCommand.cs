@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Globalization;
+using Conclave.Cli.Frame;
+using Conclave.Engine;
+using Conclave.Engine.Scheduling;
+using Conclave.Kernels;
+using Conclave.Measurement.Load;
+using Conclave.Parallel.Launch;
+
+namespace Conclave.Cli.Commands;
+
+/// <summary>conclave bench closed-loop: a row of `conclave bench ablation`, as rank 0 runs it.</summary>
+internal static class BenchClosedLoopCommand
+{
+    private const int PromptTokens = 16;
+    private const int AnswerTokens = 16;
+
+    public static Command Create(RankLeader? leader)
+    {
+        Argument<string> directory = ModelDirectory.Argument();
+        Option<int> clients = new("--clients") { Description = "How many", HelpName = "N", Required = true };
+        Option<int> requests = new("--requests") { Description = "Of all clients together", HelpName = "N", Required = true };
+        Option<int> running = new("--max-running") { Description = "Most answers that are computed at a time", HelpName = "N", Required = true };
+        Option<bool> separate = new("--separate-prepare") { Description = "Run the parts of the operator before attention one after the other" };
+        Option<string> file = new("--out") { Description = "Where to write tokens a second and the median latency in milliseconds", HelpName = "FILE", Required = true };
+        ComputeOptions compute = new(leader);
+        Command command = new("closed-loop", "Measures an engine under clients of this process, each of which waits for its answer before it asks again.")
+        {
+            directory, clients, requests, running, separate, file,
+        };
+        compute.AddTo(command, cache: true);
+        command.Hidden = true;
+        command.SetAction(async (result, cancellation) =>
+        {
+            ClosedLoop loop = new(BenchCommand.Positive(result, clients), BenchCommand.Positive(result, requests), PromptTokens, AnswerTokens);
+            int maxRunning = BenchCommand.Positive(result, running);
+            using LoadedModel model = compute.Load(result, ModelDirectory.Resolve(result.GetRequiredValue(directory)), options => options with
+            {
+                Contexts = maxRunning,
+                Context = PromptTokens + AnswerTokens,
+                Kernels = result.GetValue(separate) ? WithSeparatePrepare(options.Kernels) : options.Kernels,
+            });
+            using InferenceEngine engine = new(model, new EngineOptions { MaxRunning = maxRunning, PrefixReuse = PrefixReuse.None });
+            ClosedLoopResult measured = await loop.RunAsync(engine, model.Model.Config.VocabularySize, cancellation);
+            await File.WriteAllTextAsync(
+                result.GetRequiredValue(file), string.Create(CultureInfo.InvariantCulture, $"{measured.TokensPerSecond} {measured.MedianLatency}"), cancellation);
+        });
+        return command;
+    }
+
+    private static KernelSet WithSeparatePrepare(KernelSet set) => new()
+    {
+        Name = set.Name,
+        MatMul = set.MatMul,
+        RmsNorm = set.RmsNorm,
+        Rotary = set.Rotary,
+        MlaPrepare = new SequentialMlaPrepare(set.MatMul, set.RmsNorm, set.Rotary, set.Codec),
+        AbsorbedAttention = set.AbsorbedAttention,
+        ExpandedAttention = set.ExpandedAttention,
+        ExpertMlp = set.ExpertMlp,
+        ScaledAdd = set.ScaledAdd,
+        Codec = set.Codec,
+    };
+}
