@@ -11,7 +11,7 @@ public sealed partial class AblationTests
     {
         CliResult result = Cli.Run("bench", "ablation", "--ranks", "2", "--hosts", "1", "--clients", "1", "--requests", "1");
         Assert.Equal((0, ""), (result.Code, result.Error));
-        string[] switches = ["naive", "two hops", "FP8 to the experts", "prepare as one operator", "overlap"];
+        string[] switches = ["naive", "two hops", "FP8 to the experts", "balancing", "prepare as one operator", "overlap"];
         Match[] rows = [.. Row().Matches(result.Output).Cast<Match>()];
         Assert.Equal([.. switches, "batching", .. switches], rows.Select(row => row.Groups["name"].Value));
         Assert.All(rows, row => Assert.True(double.Parse(row.Groups["rate"].Value, CultureInfo.InvariantCulture) > 0));

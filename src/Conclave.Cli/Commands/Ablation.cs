@@ -2,6 +2,7 @@ using System.Globalization;
 using Conclave.Checkpoints;
 using Conclave.Conversion;
 using Conclave.Measurement.Load;
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
@@ -11,12 +12,13 @@ namespace Conclave.Cli.Commands;
 /// <summary>A row of the ablation: everything that is switched on.</summary>
 /// <param name="Name">The last of its switches.</param>
 /// <param name="Exchange">How tokens travel.</param>
+/// <param name="Balancing">Whether experts move, and the hot ones get replicas.</param>
 /// <param name="FusedPrepare">Whether the operator before attention is one.</param>
 /// <param name="Overlap">Whether tokens travel under computation.</param>
 /// <param name="Batching">Whether answers are computed together.</param>
-internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool FusedPrepare, bool Overlap, bool Batching)
+internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool Balancing, bool FusedPrepare, bool Overlap, bool Batching)
 {
-    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false);
+    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false, false);
 
     /// <summary>One switch at a time.</summary>
     /// <param name="batching">Whether answers are computed together in all rows, not in the last one only.</param>
@@ -28,9 +30,10 @@ internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool F
             Name = "two hops", Exchange = new ExchangeOptions(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost),
         };
         AblationRow fp8 = twoHops with { Name = "FP8 to the experts", Exchange = ExchangeOptions.Fast(PayloadFormat.BF16) };
-        AblationRow prepare = fp8 with { Name = "prepare as one operator", FusedPrepare = true };
+        AblationRow balancing = fp8 with { Name = "balancing", Balancing = true };
+        AblationRow prepare = balancing with { Name = "prepare as one operator", FusedPrepare = true };
         AblationRow overlap = prepare with { Name = "overlap", Overlap = true };
-        AblationRow[] rows = [naive, twoHops, fp8, prepare, overlap];
+        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap];
         return batching ? rows : [.. rows, overlap with { Name = "batching", Batching = true }];
     }
 }
@@ -38,6 +41,11 @@ internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool F
 /// <summary>Runs rows of the ablation, each as a launch of its own, on a model that it writes.</summary>
 internal sealed class Ablation : IDisposable
 {
+    private const int LoadsWindow = 128;
+
+    // Far above what scores differ by, so that every token chooses it.
+    private const float Hot = 10;
+
     private readonly string _folder = Directory.CreateTempSubdirectory("conclave-ablation-").FullName;
     private readonly int _ranks;
     private readonly int _hosts;
@@ -51,7 +59,7 @@ internal sealed class Ablation : IDisposable
 
     /// <summary>
     /// DeepSeek-V3's layers: a dense one and three of 64 experts in 8 groups, of which a token has 8 in 4 groups. Tokens are more than half as wide as V3's, but experts 32 times narrower: what
-    /// travels has about the time that it would have, and what is computed has some of the few cores that all ranks share.
+    /// travels has about the time that it would have, and what is computed has some of the few cores that all ranks share. One expert of each layer is chosen by every token.
     /// </summary>
     private static ModelConfig Shape { get; } = ReleasedShapes.Find("deepseek-v3", 4) with
     {
@@ -62,7 +70,18 @@ internal sealed class Ablation : IDisposable
     private string Model => Path.Combine(_folder, "model");
 
     /// <summary>Writes the model.</summary>
-    public void WriteModel(CancellationToken cancellation) => SyntheticCheckpoint.Write(Shape, ElementFormat.F8_E4M3, Model, cancellation: cancellation);
+    public void WriteModel(CancellationToken cancellation)
+    {
+        SyntheticCheckpoint.Write(Shape, ElementFormat.F8_E4M3, Model, cancellation: cancellation);
+        using Checkpoint checkpoint = Checkpoint.Open(Model);
+        for (int layer = 0; layer < Shape.Layers; layer++)
+        {
+            if (Shape.IsMoeLayer[layer])
+            {
+                Heat(checkpoint.Get($"model.layers.{layer}.mlp.gate.e_score_correction_bias"), expert: layer);
+            }
+        }
+    }
 
     /// <summary>Measures a row.</summary>
     /// <exception cref="RankFailedException">A rank failed.</exception>
@@ -70,7 +89,12 @@ internal sealed class Ablation : IDisposable
     {
         string file = Path.Combine(_folder, "result");
         string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
-        WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1) { DivideFrom = row.Overlap ? WorldPlan.DefaultDivideFrom : null };
+        WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1)
+        {
+            DivideFrom = row.Overlap ? WorldPlan.DefaultDivideFrom : null,
+            Slots = row.Balancing ? ((Shape.RoutedExperts + _ranks - 1) / _ranks + 1) * _ranks : null,
+            Balancing = new BalancerOptions { WindowTokens = LoadsWindow },
+        };
         string[] command =
         [
             "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--max-running", row.Batching ? $"{_clients}" : "1", "--out", file, .. separate,
@@ -86,6 +110,16 @@ internal sealed class Ablation : IDisposable
 
         double[] numbers = [.. File.ReadAllText(file).Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
         return new ClosedLoopResult(numbers[0], numbers[1]);
+    }
+
+    private static unsafe void Heat(StoredTensor bias, int expert)
+    {
+        // A file ends with its last tensor.
+        StoredTensor last = bias.File.Tensors[^1];
+        long place = bias.File.Length - (last.Data + last.Bytes - bias.Data) + ((long)expert * sizeof(float));
+        using FileStream file = new(bias.File.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        file.Position = place;
+        file.Write(BitConverter.GetBytes(Hot));
     }
 
     /// <inheritdoc/>
