@@ -148,6 +148,9 @@ public sealed unsafe class ForwardBatch : IDisposable
         Count += tokens.Length;
     }
 
+    /// <summary>The blocks of a span of a batch that is as it was when it was asked for the span.</summary>
+    public static ReadOnlySpan<int> BlockTable(in AttentionSpan span) => new((int*)span.BlockTable, LatentCache.BlocksFor(span.FirstPosition + span.Rows));
+
     /// <summary>Takes some rows of another batch instead of its own, without their logits; the other must live and stay as it is as long as this is used.</summary>
     internal void TakeRows(ForwardBatch whole, int first, int count)
     {

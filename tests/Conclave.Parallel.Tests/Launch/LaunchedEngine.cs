@@ -61,7 +61,7 @@ internal static class LaunchedEngine
         Teams = leader?.Plan.Ranks ?? 1,
         Context = 256,
         Contexts = contexts,
-        Experts = leader is null ? null : (config, kernels, team) => leader.Join(Repository.Fable, config, kernels, team),
+        Experts = leader is null ? null : (config, kernels, team, options) => leader.Join(Repository.Fable, config, kernels, team, options),
     });
 
     /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
