@@ -17,6 +17,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 1000 -- generate a", "--ranks 1000: 1 to 512 are expected" },
         { "--ranks 2 --hosts 3 -- generate a", "--hosts 3: 1 to 2 are expected" },
         { "--ranks 2 --hosts 0 -- generate a", "--hosts 0: 1 to 2 are expected" },
+        { "--ranks 2 --dp 3 -- generate a", "--dp 3: 1 to 2 are expected" },
+        { "--ranks 2 --dp 0 -- generate a", "--dp 0: 1 to 2 are expected" },
         { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
         { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
         { "--ranks 2 --exchange most -- generate a", "'most'" },

@@ -1,7 +1,6 @@
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
 using Conclave.Primitives;
-using Conclave.Transport;
 
 namespace Conclave.Parallel.DataParallel;
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using Conclave.Parallel.Launch;
+using Conclave.Primitives;
 
 namespace Conclave.Parallel.Tests.Launch;
 

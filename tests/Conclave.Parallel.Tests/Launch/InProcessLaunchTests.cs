@@ -36,6 +36,33 @@ public sealed class InProcessLaunchTests
     }
 
     [Theory]
+    [InlineData(2, 1, 2, null, null)]
+    [InlineData(3, 1, 3, null, null)]
+    [InlineData(4, 2, 2, null, null)]
+    [InlineData(5, 2, 3, null, null)]
+    [InlineData(2, 2, 2, 2, null)]
+    [InlineData(5, 2, 3, 3, null)]
+    [InlineData(2, 1, 2, null, 80)]
+    [InlineData(5, 2, 3, 2, 80)]
+    public void Requests_divided_over_ranks_get_the_bits_of_one(int ranks, int hosts, int dataRanks, int? divideFrom, int? slots)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(ranks, hosts) with
+        {
+            DataParallel = dataRanks, DivideFrom = divideFrom, Slots = slots, Balancing = new BalancerOptions { WindowTokens = 30 },
+        };
+        (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, LaunchedEngine.Many);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone(LaunchedEngine.Many), answers);
+
+        // All of them had tokens, and no others: who has none sends copies of none.
+        Assert.All(reports, (report, rank) => Assert.Equal(rank < dataRanks, report!.Links[1].Any(link => link.FlatBytes > 0)));
+        if (slots is not null)
+        {
+            AssertMoved(reports);
+        }
+    }
+
+    [Theory]
     [InlineData(2, 1, 80, null)]
     [InlineData(3, 2, 66, 2)]
     [InlineData(4, 1, 64, null)]

@@ -16,6 +16,16 @@ internal static class LaunchedEngine
     public static readonly GenerationRequest[] Mixed =
         [Request("Once upon a time", 0), Request("The king had three sons, and", 0.9), Request("从前有一个", 0.9)];
 
+    /// <summary>More requests than partitions, with prompts of many lengths, some with two answers.</summary>
+    public static readonly GenerationRequest[] Many =
+    [
+        .. Mixed,
+        .. Enumerable.Range(1, 6).Select(i => Request(string.Concat(Enumerable.Repeat($"Tale {i}: the miller's daughter went to the well. ", i)), i % 2 * 0.8, 4 + (7 * i)) with
+        {
+            Samples = 1 + (i % 2),
+        }),
+    ];
+
     public static WorldPlan Plan(int ranks, int hosts) => new(ranks, hosts, ExchangeOptions.Exact, 1);
 
     /// <summary>A request for some tokens with their log-probabilities.</summary>
@@ -83,5 +93,6 @@ internal static class LaunchedEngine
     private static string Read(Generation generation) => string.Join('\n', generation
         .ReadAllAsync(TestContext.Current.CancellationToken)
         .ToBlockingEnumerable(TestContext.Current.CancellationToken)
+        .OrderBy(update => update.Sample)
         .Select(update => $"{update.Token} {string.Join(' ', update.Logprobs!.Top.Select(top => $"{top.Token}:{BitConverter.DoubleToInt64Bits(top.Logprob):x}"))}"));
 }
