@@ -54,6 +54,13 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Ranks_that_divide_requests_write_what_one_writes()
+    {
+        CliResult launched = Cli.Run(["launch", "--ranks", "3", "--dp", "2", "--", .. Generate]);
+        Assert.Equal((0, Cli.Run(Generate).Output, ""), (launched.Code, launched.Output, launched.Error));
+    }
+
+    [Fact]
     public void Steps_in_two_micro_batches_write_what_one_writes()
     {
         // A prompt of 16 tokens and more, from which steps are divided.
