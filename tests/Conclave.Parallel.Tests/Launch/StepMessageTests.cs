@@ -52,7 +52,7 @@ public sealed class StepMessageTests : IDisposable
                 Assert.Equal(tokens, _readers[rank].TokensOfAll);
                 Assert.Equal(rank < batches.Length ? Describe(batches[rank]) : Describe(null), Describe(_readers[rank].Batch));
             }
-        });
+        }, threads: 1);
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class StepMessageTests : IDisposable
                     Assert.StartsWith("sent Step ", e.Message);
                 }
             }
-        });
+        }, threads: 1);
     }
 
     [Theory]
