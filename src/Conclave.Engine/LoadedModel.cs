@@ -18,7 +18,7 @@ public sealed record LoadOptions
     /// <summary>Most tokens of prompt and answer together; null: what the model allows, at most <see cref="DefaultContext"/>.</summary>
     public int? Context { get; init; }
 
-    /// <summary>Bytes of the latent cache, for all requests together; null: enough for <see cref="Contexts"/>, at most a quarter of the process's memory.</summary>
+    /// <summary>Bytes of the latent cache, for all requests together; null: enough for <see cref="Contexts"/>, at most a quarter of the process's memory for all <see cref="Caches"/>.</summary>
     public long? CacheMemory { get; init; }
 
     /// <summary>Requests with a full context that the cache should hold where its memory was not said. One always fits.</summary>
@@ -30,8 +30,11 @@ public sealed record LoadOptions
     /// <summary>Teams of as many threads that share the machine: those of all ranks on it.</summary>
     public int Teams { get; init; } = 1;
 
-    /// <summary>Makes this rank's part of the experts, where the model is computed by many ranks; null, or a result of null: all experts are here.</summary>
-    public Func<ModelConfig, KernelSet, WorkerTeam, ExpertPartition?>? Experts { get; init; }
+    /// <summary>Caches of this size that share the machine's memory: those of all ranks that have tokens.</summary>
+    public int Caches { get; init; } = 1;
+
+    /// <summary>Makes this rank's part of the experts for a model with such options, where it is computed by many ranks; null, or a result of null: all experts are here.</summary>
+    public Func<ModelConfig, KernelSet, WorkerTeam, ModelOptions, ExpertPartition?>? Experts { get; init; }
 
     /// <summary>Context length where none was asked for and the model allows more.</summary>
     public const int DefaultContext = 8192;
@@ -107,13 +110,14 @@ public sealed class LoadedModel : IDisposable
             Tokenizer tokenizer = Tokenizer.Load(directory);
             ChatPrompt? chat = ChatPrompt.Load(directory, tokenizer);
             team = new WorkerTeam(options.Threads, options.Teams);
-            model = new DeepSeekModel(checkpoint, options.Kernels, team, new ModelOptions
+            ModelOptions sizes = new()
             {
                 CacheBlocks = CacheBlocks(checkpoint.Config, options, context),
                 CacheFormat = options.CacheFormat,
-                Experts = options.Experts?.Invoke(checkpoint.Config, options.Kernels, team),
                 ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-            });
+            };
+            model = new DeepSeekModel(
+                checkpoint, options.Kernels, team, sizes with { Experts = options.Experts?.Invoke(checkpoint.Config, options.Kernels, team, sizes) });
             _ = checkpoint.PromotePages();
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
         }
@@ -141,7 +145,7 @@ public sealed class LoadedModel : IDisposable
         if (options.CacheMemory is not { } bytes)
         {
             int one = LatentCache.BlocksFor(context);
-            long quarter = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / perBlock;
+            long quarter = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / options.Caches / perBlock;
             return (int)Math.Clamp(Math.Min((long)one * options.Contexts, quarter), one, Most);
         }
 

@@ -55,6 +55,8 @@ public sealed class DeepSeekModel : IDisposable
     private readonly LatentCache _cache;
     private readonly NativeBuffer _hiddenBuffer;
     private readonly TensorView _hidden;
+    private readonly NativeBuffer _wantedBuffer;
+    private readonly TensorView _wanted;
     private NativeBuffer? _logitsBuffer;
 
     /// <summary>Composes the model over an open checkpoint, which must stay open as long as the model is used.</summary>
@@ -115,6 +117,7 @@ public sealed class DeepSeekModel : IDisposable
         _workspace = new Workspace(Config, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
         _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
+        _wantedBuffer = NativeBuffer.ForF32(DataRanks > 1 ? (nint)DataRanks * options.MaxTokensPerStep : 0, Config.HiddenSize, out _wanted);
     }
 
     /// <summary>The model's shape.</summary>
@@ -128,6 +131,9 @@ public sealed class DeepSeekModel : IDisposable
 
     /// <summary>The routed experts whose weights are here, by the slots of the exchange.</summary>
     public ExpertTable Experts { get; private set; }
+
+    /// <summary>Ranks that have tokens, each with a cache of its own: as many batches has a step.</summary>
+    public int DataRanks => Options.Experts?.DataRanks ?? 1;
 
     /// <summary>True where the multi-token prediction layer is loaded.</summary>
     public bool HasMtp => _predictor is not null;
@@ -157,31 +163,49 @@ public sealed class DeepSeekModel : IDisposable
     /// <exception cref="ArgumentException">The batch is empty and this is the only rank, or it is larger than a step, or holds an id outside the vocabulary.</exception>
     public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null, int? tokensOfAll = null)
     {
-        Step step = Begin(batch, _embedding, observer);
-        if (Options.Experts?.BeginStep is { } begin)
-        {
-            begin(this, step.Tokens);
-            step = step with { Experts = Experts };
-        }
-
-        TensorView residual = step.Rows(_workspace.Residual);
-        observer?.Embedding(residual);
-        if (_microBatches is not null && (tokensOfAll ?? step.Tokens) >= Options.Experts!.DivideFrom)
-        {
-            RunDivided(step, _microBatches);
-        }
-        else
-        {
-            for (int layer = 0; layer < _layers.Length; layer++)
-            {
-                _layers[layer].Forward(step);
-                observer?.LayerOutput(layer, residual);
-            }
-        }
-
-        _kernels.RmsNorm.Run(residual, _finalNorm, (float)Config.NormEpsilon, _hidden.SliceRows(0, step.Tokens), _team);
+        Compute(new ReadOnlySpan<ForwardBatch>(in batch), observer, tokensOfAll ?? batch.Count);
         return Logits(batch, _hidden, _head);
     }
+
+    /// <summary>Computes a step of all ranks that have tokens; the logits are those of all batches, in their order.</summary>
+    /// <param name="batches">This rank's, as above, then those of the next ranks, each for the cache of its rank; at most <see cref="DataRanks"/>, and the ranks that have none step with an empty one.</param>
+    /// <param name="observer">Who looks at intermediate tensors of this rank, if anybody.</param>
+    /// <exception cref="ArgumentException">As above, or there are more batches than ranks that have tokens.</exception>
+    public TensorView Forward(ReadOnlySpan<ForwardBatch> batches, IForwardObserver? observer = null)
+    {
+        if (batches.IsEmpty || batches.Length > DataRanks)
+        {
+            throw new ArgumentException($"{batches.Length} batches; 1 to {DataRanks} are expected", nameof(batches));
+        }
+
+        int tokens = 0;
+        int rows = 0;
+        foreach (ForwardBatch batch in batches)
+        {
+            tokens += batch.Count;
+            rows += batch.LogitCount;
+        }
+
+        Compute(batches, observer, tokens);
+        ReadOnlySpan<int> own = batches[0].LogitRows;
+        if (rows == own.Length)
+        {
+            return Logits(batches[0], _hidden, _head);
+        }
+
+        TensorView wanted = _wanted.SliceRows(0, rows);
+        Gather(_hidden, own, wanted);
+        Options.Experts!.ReceiveHidden!(wanted.SliceRows(own.Length, rows - own.Length));
+        TensorView logits = LogitsView(rows);
+        _kernels.MatMul.Run(_head, wanted, logits, _team);
+        return logits;
+    }
+
+    /// <summary>Computes a step that another rank has begun, up to the final norm: see <see cref="Hidden"/>.</summary>
+    /// <param name="batch">This rank's tokens, if any.</param>
+    /// <param name="tokensOfAll">Tokens of the step on all ranks.</param>
+    /// <exception cref="ArgumentException">The batch is larger than a step, or holds an id outside the vocabulary.</exception>
+    public void ForwardHidden(ForwardBatch batch, int tokensOfAll) => Compute(new ReadOnlySpan<ForwardBatch>(in batch), null, tokensOfAll);
 
     /// <summary>The hidden states after the final norm [T, H] of the last step's rows; overwritten by the next step.</summary>
     /// <param name="tokens">Rows of that step.</param>
@@ -212,6 +236,7 @@ public sealed class DeepSeekModel : IDisposable
     {
         Options.Experts?.EndSteps?.Invoke();
         _logitsBuffer?.Dispose();
+        _wantedBuffer.Dispose();
         _hiddenBuffer.Dispose();
         _cache.Dispose();
         _microBatches?.Dispose();
@@ -224,6 +249,39 @@ public sealed class DeepSeekModel : IDisposable
     {
         int[] all = [.. Enumerable.Range(0, config.RoutedExperts)];
         return new ExpertPartition(new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team), _ => all);
+    }
+
+    private void Compute(ReadOnlySpan<ForwardBatch> batches, IForwardObserver? observer, int tokensOfAll)
+    {
+        ForwardBatch batch = batches[0];
+        Step step = Begin(batch, _embedding, observer);
+        if (Options.Experts?.BeginStep is { } begin)
+        {
+            begin(this, batches);
+            step = step with { Experts = Experts };
+        }
+
+        foreach (ref readonly BlockCopy copy in batch.Copies)
+        {
+            _cache.CopyBlock(copy.From, copy.To);
+        }
+
+        TensorView residual = step.Rows(_workspace.Residual);
+        observer?.Embedding(residual);
+        if (_microBatches is not null && tokensOfAll >= Options.Experts!.DivideFrom)
+        {
+            RunDivided(step, _microBatches);
+        }
+        else
+        {
+            for (int layer = 0; layer < _layers.Length; layer++)
+            {
+                _layers[layer].Forward(step);
+                observer?.LayerOutput(layer, residual);
+            }
+        }
+
+        _kernels.RmsNorm.Run(residual, _finalNorm, (float)Config.NormEpsilon, _hidden.SliceRows(0, step.Tokens), _team);
     }
 
     private Step Begin(ForwardBatch batch, TensorView embedding, IForwardObserver? observer)
@@ -315,14 +373,19 @@ public sealed class DeepSeekModel : IDisposable
         if (rows[^1] - rows[0] != rows.Length - 1)
         {
             selected = _workspace.Normalized.SliceRows(0, rows.Length);
-            for (int i = 0; i < rows.Length; i++)
-            {
-                hidden.RowF32(rows[i]).CopyTo(selected.RowF32(i));
-            }
+            Gather(hidden, rows, selected);
         }
 
         _kernels.MatMul.Run(head, selected, logits, _team);
         return logits;
+    }
+
+    private static void Gather(TensorView hidden, ReadOnlySpan<int> rows, TensorView selected)
+    {
+        for (int i = 0; i < rows.Length; i++)
+        {
+            hidden.RowF32(rows[i]).CopyTo(selected.RowF32(i));
+        }
     }
 
     private unsafe TensorView LogitsView(int rows)

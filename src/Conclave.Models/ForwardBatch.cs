@@ -26,6 +26,8 @@ public sealed unsafe class ForwardBatch : IDisposable
     private readonly nint[] _cacheRows;
     private readonly AttentionSpan[] _expanded;
     private readonly AttentionSpan[] _absorbed;
+    private readonly BlockCopy[] _copies;
+    private int _copyCount;
     private int _expandedCount;
     private int _absorbedCount;
     private int _blockCount;
@@ -42,6 +44,7 @@ public sealed unsafe class ForwardBatch : IDisposable
         _cacheRows = new nint[maxTokens];
         _expanded = new AttentionSpan[maxSequences];
         _absorbed = new AttentionSpan[maxSequences];
+        _copies = new BlockCopy[maxSequences];
         _blockTables = new NativeBuffer((nint)maxBlocks * sizeof(int));
     }
 
@@ -72,14 +75,30 @@ public sealed unsafe class ForwardBatch : IDisposable
     /// <summary>Generated tokens.</summary>
     public ReadOnlySpan<AttentionSpan> Absorbed => _absorbed.AsSpan(0, _absorbedCount);
 
+    /// <summary>What is copied in the cache before anything is computed, in this order.</summary>
+    public ReadOnlySpan<BlockCopy> Copies => _copies.AsSpan(0, _copyCount);
+
     /// <summary>Empties the batch.</summary>
     public void Clear()
     {
         Count = 0;
         LogitCount = 0;
+        _copyCount = 0;
         _expandedCount = 0;
         _absorbedCount = 0;
         _blockCount = 0;
+    }
+
+    /// <summary>Adds a copy of a block, at most one for each sequence.</summary>
+    /// <exception cref="ArgumentException">There are as many copies as sequences already.</exception>
+    public void Copy(BlockCopy copy)
+    {
+        if (_copyCount == _copies.Length)
+        {
+            throw new ArgumentException($"a batch has at most {_copies.Length} copies of blocks", nameof(copy));
+        }
+
+        _copies[_copyCount++] = copy;
     }
 
     /// <summary>Adds consecutive tokens of one sequence.</summary>
@@ -128,6 +147,9 @@ public sealed unsafe class ForwardBatch : IDisposable
 
         Count += tokens.Length;
     }
+
+    /// <summary>The blocks of a span of a batch that is as it was when it was asked for the span.</summary>
+    public static ReadOnlySpan<int> BlockTable(in AttentionSpan span) => new((int*)span.BlockTable, LatentCache.BlocksFor(span.FirstPosition + span.Rows));
 
     /// <summary>Takes some rows of another batch instead of its own, without their logits; the other must live and stay as it is as long as this is used.</summary>
     internal void TakeRows(ForwardBatch whole, int first, int count)

@@ -30,7 +30,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     {
         _model = LoadedModel.Open(Repository.Fable, new LoadOptions
         {
-            Experts = (config, kernels, team) => new ExpertPartition(
+            Experts = (config, kernels, team, _) => new ExpertPartition(
                 new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
                 _ => [.. Enumerable.Range(0, config.RoutedExperts)],
                 (_, _) => Thread.Sleep(StepPause)),

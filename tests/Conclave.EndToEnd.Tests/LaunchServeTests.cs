@@ -11,11 +11,13 @@ public sealed class LaunchServeTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task Many_clients_get_the_logprobs_of_one_rank_and_a_signal_drains()
+    [Theory]
+    [InlineData]
+    [InlineData("--dp", "2")]
+    public async Task Many_clients_get_the_logprobs_of_one_rank_and_a_signal_drains(params string[] more)
     {
         using ServeProcess alone = ServeProcess.Start(Cli.Program);
-        using ServeProcess ranks = ServeProcess.StartOverRanks(Cli.Program, ["--ranks", "3"]);
+        using ServeProcess ranks = ServeProcess.StartOverRanks(Cli.Program, ["--ranks", "3", .. more]);
         string[] expected = await AskAsync(await alone.AddressAsync);
         Assert.Equal(expected, await AskAsync(await ranks.AddressAsync));
 

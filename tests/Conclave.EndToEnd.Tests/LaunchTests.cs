@@ -17,6 +17,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 1000 -- generate a", "--ranks 1000: 1 to 512 are expected" },
         { "--ranks 2 --hosts 3 -- generate a", "--hosts 3: 1 to 2 are expected" },
         { "--ranks 2 --hosts 0 -- generate a", "--hosts 0: 1 to 2 are expected" },
+        { "--ranks 2 --dp 3 -- generate a", "--dp 3: 1 to 2 are expected" },
+        { "--ranks 2 --dp 0 -- generate a", "--dp 0: 1 to 2 are expected" },
         { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
         { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
         { "--ranks 2 --exchange most -- generate a", "'most'" },
@@ -50,6 +52,13 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         CliResult alone = Cli.Run(Generate);
         CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--transport", transport, "--", .. Generate]);
         Assert.Equal((0, alone.Output, ""), (launched.Code, launched.Output, launched.Error));
+    }
+
+    [Fact]
+    public void Ranks_that_divide_requests_write_what_one_writes()
+    {
+        CliResult launched = Cli.Run(["launch", "--ranks", "3", "--dp", "2", "--", .. Generate]);
+        Assert.Equal((0, Cli.Run(Generate).Output, ""), (launched.Code, launched.Output, launched.Error));
     }
 
     [Fact]

@@ -21,6 +21,10 @@ internal static class LaunchCommand
             HelpName = "H",
             DefaultValueFactory = _ => 1,
         };
+        Option<int> data = new("--dp")
+        {
+            Description = "Ranks that requests are divided over, each with a cache of its own; the others have experts only", HelpName = "D", DefaultValueFactory = _ => 1,
+        };
         Option<string> transport = new("--transport")
         {
             Description = "ucx: ranks are processes; inproc: threads of one process", HelpName = "ucx|inproc", DefaultValueFactory = _ => "ucx",
@@ -56,19 +60,21 @@ internal static class LaunchCommand
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
         CliCommand command = new(
-            "launch", "Computes one model by many ranks: each has some of the experts, rank 0 runs the command and has the tokens.",
+            "launch", "Computes one model by many ranks: each has some of the experts, rank 0 runs the command, and the tokens are its own or those of D ranks.",
             ("conclave launch --ranks 4 -- generate \"Once upon a time\"", "four processes; the text is that of one"),
             ("conclave launch --ranks 8 --model DIR --exchange fp8 -- serve", "the OpenAI API over eight"),
+            ("conclave launch --ranks 8 --dp 4 -- serve", "requests are divided over four of them"),
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, transport, exchange, overlap, slots, window, budget, report, model, inner,
+            ranks, hosts, data, transport, exchange, overlap, slots, window, budget, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
             WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange)) with
             {
                 DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
+                DataParallel = DataParallel(result.GetValue(data), result.GetValue(ranks)),
                 Slots = Slots(result.GetValue(slots), result.GetValue(ranks)),
                 Balancing = Balancing(result.GetValue(window), result.GetValue(budget), result.GetValue(slots) is not null),
             };
@@ -112,6 +118,10 @@ internal static class LaunchCommand
         // All hosts are on this machine.
         return new WorldPlan(ranks, hosts, options, Math.Max(1, WorkerTeam.DefaultThreads / ranks));
     }
+
+    private static int DataParallel(int data, int ranks) => data >= 1 && data <= ranks
+        ? data
+        : throw new UserErrorException($"--dp {data}: 1 to {ranks} are expected, of the ranks those that requests are divided over");
 
     private static int? Slots(int? slots, int ranks) => slots is null || (slots is >= 1 and <= PlacementShape.MostSlots && slots % ranks == 0)
         ? slots

@@ -89,7 +89,7 @@ internal static class ServeCommand
                 result, directory, load => load with { CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size), Contexts = engineOptions.MaxRunning });
             using InferenceEngine engine = new(loaded, engineOptions);
             await using ConclaveServer server = await ConclaveServer.StartAsync(loaded, engine, options);
-            Announce(server, loaded, options);
+            Announce(server, loaded, options, engine.Status.CacheBlocks);
             await WaitAsync(cancellation);
             await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
             await server.DrainAsync(CancellationToken.None);
@@ -98,10 +98,10 @@ internal static class ServeCommand
         return command;
     }
 
-    private static void Announce(ConclaveServer server, LoadedModel model, ServerOptions options)
+    private static void Announce(ConclaveServer server, LoadedModel model, ServerOptions options, int cacheBlocks)
     {
         Console.Error.WriteLine(
-            $"{options.ModelName} at {server.Address.ToString().TrimEnd('/')}/v1, contexts of {model.ContextLength} tokens, a cache of {model.Model.Options.CacheBlocks * LatentPages.TokensPerBlock} tokens");
+            $"{options.ModelName} at {server.Address.ToString().TrimEnd('/')}/v1, contexts of {model.ContextLength} tokens, a cache of {(long)cacheBlocks * LatentPages.TokensPerBlock} tokens");
         if (!IPAddress.IsLoopback(options.Host) && options.ApiKey is null)
         {
             Console.Error.WriteLine($"warning: {options.Host} can be reached from other machines, and no --api-key is asked for");

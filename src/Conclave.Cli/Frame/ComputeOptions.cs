@@ -70,8 +70,8 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
     public WorkerTeam Team(ParseResult result) => new(Threads(result), Teams);
 
     /// <summary>This rank's part of a model's experts; null where all are here.</summary>
-    public ExpertPartition? Experts(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team) =>
-        leader?.Join(directory, config, kernels, team);
+    public ExpertPartition? Experts(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options) =>
+        leader?.Join(directory, config, kernels, team, options);
 
     /// <summary>Loads a model directory, with a progress bar on the terminal if that takes more than a second.</summary>
     /// <param name="result">The arguments.</param>
@@ -84,7 +84,8 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Kernels = Kernels(result),
             Threads = Threads(result),
             Teams = Teams,
-            Experts = (config, kernels, team) => Experts(directory, config, kernels, team),
+            Caches = leader?.Plan.DataParallel ?? 1,
+            Experts = (config, kernels, team, model) => Experts(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
             CacheFormat = result.GetValue(_cacheFormat) switch
             {

@@ -4,11 +4,11 @@ using Conclave.Primitives;
 
 namespace Conclave.Engine;
 
-/// <summary>Computes steps with a <see cref="DeepSeekModel"/>, whose cache it uses alone.</summary>
+/// <summary>Computes steps with a <see cref="DeepSeekModel"/>, whose cache, and those of the other ranks that have tokens, it uses alone.</summary>
 public sealed class DeepSeekRunner : IModelRunner
 {
     private readonly DeepSeekModel _model;
-    private readonly ForwardBatch _batch;
+    private readonly ForwardBatch[] _batches;
     private readonly IForwardObserver? _observer;
 
     /// <summary>Prepares for steps of a model.</summary>
@@ -23,29 +23,33 @@ public sealed class DeepSeekRunner : IModelRunner
 
         // A sequence that is computed again may stand in a step with the end of its prompt and the begin of its answer.
         int tables = checked(2 * maxRunning * LatentCache.BlocksFor(contextLength));
-        _batch = new ForwardBatch(model.Options.MaxTokensPerStep, maxRunning, tables);
+        _batches = [.. Enumerable.Range(0, model.DataRanks).Select(_ => new ForwardBatch(model.Options.MaxTokensPerStep, maxRunning, tables))];
     }
 
     /// <inheritdoc/>
     public int VocabularySize => _model.Config.VocabularySize;
 
     /// <inheritdoc/>
-    public TensorView Run(StepPlan plan)
+    public TensorView Run(params ReadOnlySpan<StepPlan> plans)
     {
-        foreach (ref readonly BlockCopy copy in plan.Copies)
+        for (int i = 0; i < plans.Length; i++)
         {
-            _model.Cache.CopyBlock(copy.From, copy.To);
+            ForwardBatch batch = _batches[i];
+            batch.Clear();
+            foreach (ref readonly BlockCopy copy in plans[i].Copies)
+            {
+                batch.Copy(copy);
+            }
+
+            foreach (ref readonly StepEntry entry in plans[i].Entries)
+            {
+                batch.Add(entry.Tokens, entry.First, entry.Form, entry.Sequence.Blocks, entry.Logits);
+            }
         }
 
-        _batch.Clear();
-        foreach (ref readonly StepEntry entry in plan.Entries)
-        {
-            _batch.Add(entry.Tokens, entry.First, entry.Form, entry.Sequence.Blocks, entry.Logits);
-        }
-
-        return _model.Forward(_batch, _observer);
+        return _model.Forward(_batches.AsSpan(0, plans.Length), _observer);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _batch.Dispose();
+    public void Dispose() => Array.ForEach(_batches, batch => batch.Dispose());
 }

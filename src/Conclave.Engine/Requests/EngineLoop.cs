@@ -6,17 +6,26 @@ namespace Conclave.Engine;
 /// <summary>
 /// What an engine does step by step: plan, compute, choose a token for every sequence whose last position was computed, hand it out. For one thread.
 /// </summary>
-internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, EngineMetrics metrics)
+internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, EngineMetrics metrics)
 {
     private readonly Dictionary<Sequence, Sample> _samples = [];
+    private readonly PartitionState[] _states = new PartitionState[partitions.Length];
+    private readonly StepPlan[] _plans = new StepPlan[partitions.Length];
     private uint[] _mask = [];
 
-    /// <summary>Lets a request wait for its turn. Its first answer's sequence stands for all until the prompt is computed.</summary>
+    /// <summary>Lets a request wait for its turn, in one partition of the cache. Its first answer's sequence stands for all until the prompt is computed.</summary>
     public void Submit(Generation generation)
     {
         Sample first = generation.Answers[0];
-        _samples.Add(first.Sequence!, first);
-        scheduler.Submit(first.Sequence!);
+        Sequence sequence = first.Sequence!;
+        for (int i = 0; i < partitions.Length; i++)
+        {
+            _states[i] = new PartitionState(partitions[i].Blocks.CountCached(sequence), partitions[i].Tokens);
+        }
+
+        generation.Partition = partitions[PartitionChoice.Choose(_states)];
+        _samples.Add(sequence, first);
+        generation.Partition.Submit(sequence);
     }
 
     /// <summary>Ends what has not ended of a request. Its blocks are free at once.</summary>
@@ -43,19 +52,36 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
     /// <summary>Computes a step; false where nothing was left to do.</summary>
     public bool Step()
     {
-        StepPlan plan = scheduler.Schedule();
-        if (plan.Entries.IsEmpty)
+        bool isEmpty = true;
+        for (int i = 0; i < partitions.Length; i++)
+        {
+            _plans[i] = partitions[i].Schedule();
+            isEmpty &= _plans[i].Entries.IsEmpty;
+            foreach (ref readonly StepEntry entry in _plans[i].Entries)
+            {
+                _samples[entry.Sequence].Generation.Begin();
+            }
+        }
+
+        if (isEmpty)
         {
             return false;
         }
 
-        foreach (ref readonly StepEntry entry in plan.Entries)
+        TensorView logits = runner.Run(_plans);
+        int firstRow = 0;
+        for (int i = 0; i < partitions.Length; i++)
         {
-            _samples[entry.Sequence].Generation.Begin();
+            Complete(partitions[i], _plans[i], logits.SliceRows(firstRow, _plans[i].LogitRows));
+            firstRow += _plans[i].LogitRows;
         }
 
-        TensorView logits = runner.Run(plan);
-        scheduler.Complete();
+        return true;
+    }
+
+    private void Complete(Scheduler partition, StepPlan plan, TensorView logits)
+    {
+        partition.Complete();
         metrics.Stepped(plan);
         foreach (ref readonly StepEntry entry in plan.Entries)
         {
@@ -65,8 +91,6 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
                 Take(sample, entry, logits);
             }
         }
-
-        return true;
     }
 
     private void Take(Sample sample, in StepEntry entry, TensorView logits)
@@ -111,7 +135,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
     {
         foreach (Sample answer in generation.Answers.AsSpan(1))
         {
-            answer.Sequence = scheduler.Fork(sequence);
+            answer.Sequence = generation.Partition!.Fork(sequence);
             _samples.Add(answer.Sequence, answer);
         }
     }
@@ -222,7 +246,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler scheduler, Engin
         sample.Finished = true;
         if (sample.Sequence is { } sequence)
         {
-            scheduler.Finish(sequence);
+            sample.Generation.Partition!.Finish(sequence);
             _samples.Remove(sequence);
         }
     }

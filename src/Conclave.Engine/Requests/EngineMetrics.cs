@@ -31,17 +31,16 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Histogram<double> _prefill;
     private readonly Histogram<double> _decode;
 
-    public EngineMetrics(Scheduler scheduler, BlockManager blocks)
+    public EngineMetrics(Func<EngineStatus> status)
     {
-        _meter.CreateObservableGauge("conclave_num_requests_running", () => scheduler.RunningCount, description: "Answers that are computed.");
-        _meter.CreateObservableGauge("conclave_num_requests_waiting", () => scheduler.WaitingCount, description: "Requests that wait for their turn.");
-        _meter.CreateObservableGauge(
-            "conclave_kv_cache_usage_perc", () => 1 - ((double)blocks.Available / blocks.Total), description: "Part of the cache's blocks in use, 0 to 1.");
+        _meter.CreateObservableGauge("conclave_num_requests_running", () => status().Running, description: "Answers that are computed.");
+        _meter.CreateObservableGauge("conclave_num_requests_waiting", () => status().Waiting, description: "Requests that wait for their turn.");
+        _meter.CreateObservableGauge("conclave_kv_cache_usage_perc", () => Usage(status()), description: "Part of the cache's blocks in use, 0 to 1.");
         _meter.CreateObservableCounter(
-            "conclave_prefix_cache_queries", () => scheduler.PrefixQueries, description: "Tokens of prompts that were looked for in the prefix cache.");
-        _meter.CreateObservableCounter("conclave_prefix_cache_hits", () => scheduler.PrefixHits, description: "Tokens of prompts that the prefix cache had.");
+            "conclave_prefix_cache_queries", () => status().PrefixQueries, description: "Tokens of prompts that were looked for in the prefix cache.");
+        _meter.CreateObservableCounter("conclave_prefix_cache_hits", () => status().PrefixHits, description: "Tokens of prompts that the prefix cache had.");
         _meter.CreateObservableCounter(
-            "conclave_num_preemptions", () => scheduler.Preemptions, description: "How often an answer lost its blocks and was computed again.");
+            "conclave_num_preemptions", () => status().Preemptions, description: "How often an answer lost its blocks and was computed again.");
         _promptTokens = _meter.CreateCounter<long>("conclave_prompt_tokens", description: "Tokens of prompts that were computed.");
         _generationTokens = _meter.CreateCounter<long>("conclave_generation_tokens", description: "Tokens that were generated.");
         _successes = _meter.CreateCounter<long>("conclave_request_success", description: "Answers that ended, by finished_reason.");
@@ -113,6 +112,8 @@ internal sealed class EngineMetrics : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
+
+    private static double Usage(in EngineStatus status) => (double)status.UsedBlocks / status.CacheBlocks;
 
     private Histogram<double> Seconds(string name, IReadOnlyList<double> buckets, string description) =>
         _meter.CreateHistogram(name, description: description, advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = buckets });

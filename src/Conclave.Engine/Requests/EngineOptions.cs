@@ -5,7 +5,7 @@ namespace Conclave.Engine;
 /// <summary>How many requests an engine takes, and what it may reuse.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Most answers that are computed at a time.</summary>
+    /// <summary>Most answers that are computed at a time; where ranks divide the requests, of each of these.</summary>
     public int MaxRunning { get; init; } = 64;
 
     /// <summary>Most requests that wait for their turn; more are refused.</summary>

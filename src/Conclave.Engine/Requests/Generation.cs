@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Conclave.Engine.Scheduling;
 
 namespace Conclave.Engine;
 
@@ -38,6 +39,9 @@ public sealed class Generation
     internal Activity? Activity { get; set; }
 
     internal Sample[] Answers { get; set; } = [];
+
+    /// <summary>The scheduler of the partition of the cache that holds it; null until the engine's thread has seen it.</summary>
+    internal Scheduler? Partition { get; set; }
 
     internal int Unfinished { get; set; }
 

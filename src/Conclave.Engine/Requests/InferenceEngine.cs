@@ -28,8 +28,7 @@ public sealed class InferenceEngine : IDisposable
     private readonly Tokenizer _tokenizer;
     private readonly int[] _eosTokens;
     private readonly Lazy<TokenMasks> _masks;
-    private readonly BlockManager _blocks;
-    private readonly Scheduler _scheduler;
+    private readonly Scheduler[] _partitions;
     private readonly EngineMetrics _metrics;
     private readonly EngineLoop _loop;
     private readonly SamplerWorkspace _workspace;
@@ -59,7 +58,7 @@ public sealed class InferenceEngine : IDisposable
             new DeepSeekRunner(model.Model, options.MaxRunning, model.ContextLength, load),
             model.Tokenizer,
             model.EosTokens,
-            new EngineSizes(model.Model.Options.CacheBlocks, model.Model.Options.MaxTokensPerStep, model.ContextLength),
+            new EngineSizes(model.Model.Options.CacheBlocks, model.Model.Options.MaxTokensPerStep, model.ContextLength, model.Model.DataRanks),
             options)
     {
         ExpertLoad = load;
@@ -77,10 +76,10 @@ public sealed class InferenceEngine : IDisposable
         _eosTokens = [.. eosTokens.Where(token => token < runner.VocabularySize)];
         _masks = new Lazy<TokenMasks>(() => new TokenMasks(tokenizer, _eosTokens.Where(token => token < tokenizer.VocabularySize).ToArray()));
         ContextLength = sizes.ContextLength;
-        _blocks = new BlockManager(sizes.CacheBlocks, LatentPages.TokensPerBlock, options.PrefixReuse);
-        _scheduler = new Scheduler(_blocks, sizes.TokensPerStep, options.MaxRunning);
-        _metrics = new EngineMetrics(_scheduler, _blocks);
-        _loop = new EngineLoop(runner, _scheduler, _metrics);
+        _partitions = [.. Enumerable.Range(0, sizes.Partitions).Select(_ => new Scheduler(
+            new BlockManager(sizes.CacheBlocks, LatentPages.TokensPerBlock, options.PrefixReuse), sizes.TokensPerStep, options.MaxRunning))];
+        _metrics = new EngineMetrics(() => Status);
+        _loop = new EngineLoop(runner, _partitions, _metrics);
         _workspace = new SamplerWorkspace(runner.VocabularySize);
         _thread = new Thread(Run) { Name = "conclave engine", IsBackground = true };
         _thread.Start();
@@ -89,7 +88,7 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Most tokens of prompt and answer together.</summary>
     public int ContextLength { get; }
 
-    /// <summary>Most answers that are computed at a time.</summary>
+    /// <summary>Most answers that are computed at a time in a partition of the cache, and so the most of a request.</summary>
     public int MaxRunning => _options.MaxRunning;
 
     /// <summary>Grammars of the last requests, for those that ask for the same.</summary>
@@ -99,8 +98,7 @@ public sealed class InferenceEngine : IDisposable
     public ExpertLoad? ExpertLoad { get; }
 
     /// <summary>Where the engine stands.</summary>
-    public EngineStatus Status => new(
-        _scheduler.RunningCount, _scheduler.WaitingCount, _blocks.Total, _blocks.Total - _blocks.Available, _scheduler.PrefixQueries, _scheduler.PrefixHits, _scheduler.Preemptions);
+    public EngineStatus Status => EngineStatus.Of(_partitions);
 
     /// <summary>Why it takes no requests; null where it does.</summary>
     public EngineUnavailableReason? Unavailable
@@ -117,7 +115,7 @@ public sealed class InferenceEngine : IDisposable
     private EngineUnavailableReason? UnavailableReason =>
         _failure is not null ? EngineUnavailableReason.Failed
         : _draining || _stopping ? EngineUnavailableReason.Draining
-        : _accepted >= _options.MaxRunning + _options.MaxWaiting ? EngineUnavailableReason.Full
+        : _accepted >= (_options.MaxRunning * _partitions.Length) + _options.MaxWaiting ? EngineUnavailableReason.Full
         : null;
 
     /// <summary>Accepts a request. What can be known to be wrong with it is said here, before anything is computed.</summary>
@@ -212,7 +210,7 @@ public sealed class InferenceEngine : IDisposable
             Samples = request.Samples,
             PromptLogits = request.PromptLogprobs is not null,
         };
-        _scheduler.Check(sequence);
+        _partitions[0].Check(sequence);
         Generation generation = new(request, Cancel, Ended);
         generation.Answers = [.. Enumerable.Range(0, request.Samples).Select(i => new Sample(generation, i, Sampler(request, prompt, i), _tokenizer, Matcher(request)))];
         generation.Answers[0].Sequence = sequence;
@@ -372,7 +370,8 @@ public sealed class InferenceEngine : IDisposable
 }
 
 /// <summary>Sizes that a model was loaded with.</summary>
-/// <param name="CacheBlocks">Blocks of the cache.</param>
-/// <param name="TokensPerStep">Most tokens of a step.</param>
+/// <param name="CacheBlocks">Blocks of a partition of the cache.</param>
+/// <param name="TokensPerStep">Most tokens of a step in a partition.</param>
 /// <param name="ContextLength">Most tokens of prompt and answer together.</param>
-internal readonly record struct EngineSizes(int CacheBlocks, int TokensPerStep, int ContextLength);
+/// <param name="Partitions">Caches between which requests are divided.</param>
+internal readonly record struct EngineSizes(int CacheBlocks, int TokensPerStep, int ContextLength, int Partitions = 1);

@@ -1,3 +1,4 @@
+using Conclave.Models;
 using Conclave.Primitives;
 
 namespace Conclave.Engine.Scheduling;
@@ -75,6 +76,19 @@ public sealed class BlockManager
         }
 
         return needed;
+    }
+
+    /// <summary>How many tokens of a sequence without blocks the cache holds: what <see cref="AttachPrefix"/> would give it now.</summary>
+    public int CountCached(Sequence sequence)
+    {
+        int count = 0;
+        ulong form = 0;
+        for (; count < Reusable(sequence) && TryFind(sequence, count, form, _reuse == PrefixReuse.All, out int block); count++)
+        {
+            form = NextForm(form, _pool.Expanded(block));
+        }
+
+        return count * TokensPerBlock;
     }
 
     /// <summary>Gives a sequence without blocks the longest prefix that the cache holds. At least its last token is left to be computed.</summary>

@@ -50,11 +50,34 @@ public sealed class Scheduler
         _plan = new StepPlan(maxRunning);
     }
 
+    /// <summary>The blocks of the cache.</summary>
+    public BlockManager Blocks => _blocks;
+
     /// <summary>Sequences that hold blocks.</summary>
     public int RunningCount => _running.Count;
 
     /// <summary>Sequences that wait for their turn, preempted ones among them.</summary>
     public int WaitingCount => _waiting.Count;
+
+    /// <summary>Tokens of all sequences that run or wait.</summary>
+    public long Tokens
+    {
+        get
+        {
+            long tokens = 0;
+            foreach (Sequence sequence in _running)
+            {
+                tokens += sequence.Count;
+            }
+
+            foreach ((Sequence sequence, _) in _waiting.UnorderedItems)
+            {
+                tokens += sequence.Count;
+            }
+
+            return tokens;
+        }
+    }
 
     /// <summary>How often a sequence lost its blocks to another.</summary>
     public long Preemptions { get; private set; }

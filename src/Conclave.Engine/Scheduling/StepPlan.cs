@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Conclave.Models;
 
 namespace Conclave.Engine.Scheduling;
 

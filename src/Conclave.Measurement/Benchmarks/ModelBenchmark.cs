@@ -60,7 +60,7 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="workloads">What will be run: decides the size of the cache.</param>
     /// <param name="cacheFormat">F32 or BF16.</param>
     /// <param name="decodeSteps">Steps of a decode run.</param>
-    /// <param name="experts">This rank's part of the experts; null: all are here.</param>
+    /// <param name="experts">Makes this rank's part of the experts for a model with such options; null, or a result of null: all are here.</param>
     /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
     public ModelBenchmark(
         Checkpoint checkpoint,
@@ -69,7 +69,7 @@ public sealed class ModelBenchmark : IDisposable
         IReadOnlyList<Workload> workloads,
         ElementFormat cacheFormat,
         int decodeSteps,
-        ExpertPartition? experts = null)
+        Func<ModelOptions, ExpertPartition?>? experts = null)
     {
         DecodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
@@ -84,8 +84,8 @@ public sealed class ModelBenchmark : IDisposable
         _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
         _team = team;
         _probe = new MachineProbe(kernels);
-        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat, Experts = experts };
-        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, options);
+        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat };
+        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, options with { Experts = experts?.Invoke(options) });
         _batch = new ForwardBatch(_model.Options.MaxTokensPerStep, workloads.Max(workload => workload.Batch), _blocks);
         FillCache(kernels.Codec);
     }

@@ -28,7 +28,7 @@ internal enum MessageKind
 /// </summary>
 /// <param name="Kind">What it carries.</param>
 /// <param name="IsLast">Whether the way ends with it.</param>
-/// <param name="Slot">The micro-batch, counted by creation of its slot.</param>
+/// <param name="Slot">The micro-batch, counted by creation of its slot; beside exchanges, which <see cref="SideChannel"/>.</param>
 /// <param name="Layer">The layer.</param>
 /// <param name="Epoch">The low bits of the placement's epoch: two neighbours at most are in use at a time.</param>
 /// <param name="Step">Exchanges of this slot before this one.</param>

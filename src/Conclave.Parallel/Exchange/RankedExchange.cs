@@ -25,7 +25,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private readonly Completion[] _completions = new Completion[64];
     private readonly string?[] _failures;
     private readonly ExpertCounts _loads;
-    private SideChannel? _side;
+    private readonly List<SideChannel> _sides = [];
     private SlotMaps _placement;
     private SlotMaps? _next;
 
@@ -233,8 +233,13 @@ public sealed unsafe class RankedExchange : IExpertExchange
         _next = null;
     }
 
-    /// <summary>Lets ranks talk beside the exchanges; on all of them, before the first exchange.</summary>
-    internal void Attach(ISideMessages messages) => _side = new SideChannel(_transport, messages);
+    /// <summary>Lets ranks talk beside the exchanges; on all of them, in the same order, before the first exchange.</summary>
+    internal SideChannel Attach(ISideMessages messages)
+    {
+        SideChannel side = new(_transport, _sides.Count, messages);
+        _sides.Add(side);
+        return side;
+    }
 
     /// <summary>Progresses until a peer has answered; what it answers comes over the side channel.</summary>
     /// <exception cref="PeerException">It failed, or a rank sent what cannot be.</exception>
@@ -300,9 +305,10 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
     private void Complete(int peer, ulong code)
     {
-        if (MessageTag.Decode(code).Kind == MessageKind.Side)
+        MessageTag tag = MessageTag.Decode(code);
+        if (tag.Kind == MessageKind.Side)
         {
-            _side!.Complete(peer);
+            _sides[tag.Slot].Complete(peer);
         }
         else
         {
@@ -313,9 +319,9 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private void Accept(int peer, ulong code, ReadOnlySpan<byte> message)
     {
         MessageTag tag = MessageTag.Decode(code);
-        if (tag.Kind == MessageKind.Side && _side is not null)
+        if (tag.Kind == MessageKind.Side && tag.Slot < _sides.Count)
         {
-            _side.Accept(peer, message);
+            _sides[tag.Slot].Accept(peer, message);
             return;
         }
 
@@ -332,7 +338,12 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
     private bool Send()
     {
-        bool progress = _side is not null && _side.Send();
+        bool progress = false;
+        foreach (SideChannel side in _sides)
+        {
+            progress |= side.Send();
+        }
+
         for (int distance = 0; distance < _shape.Hosts.World; distance++)
         {
             // Each rank begins with itself, so that not all send to the same one at once.

@@ -27,6 +27,7 @@ internal sealed class SideChannel
     private const int MostBytes = 16 << 10;
 
     private readonly ITransport _transport;
+    private readonly ulong _tag;
     private readonly ISideMessages _messages;
     private readonly NativeBuffer _memory;
     private readonly int _bytes;
@@ -34,9 +35,12 @@ internal sealed class SideChannel
     private readonly bool[] _isLeaving;
     private int _waiting;
 
-    /// <summary>Opens the channel of a rank.</summary>
+    /// <summary>Opens a channel of a rank.</summary>
+    /// <param name="transport">The exchange's transport.</param>
+    /// <param name="number">Which of the exchange's side channels it is.</param>
+    /// <param name="messages">What it carries.</param>
     /// <exception cref="ArgumentException">The transport's messages are too short for any header.</exception>
-    public SideChannel(ITransport transport, ISideMessages messages)
+    public SideChannel(ITransport transport, int number, ISideMessages messages)
     {
         if (transport.MaxMessageBytes < FewestBytes)
         {
@@ -44,6 +48,7 @@ internal sealed class SideChannel
         }
 
         _transport = transport;
+        _tag = new MessageTag(MessageKind.Side, IsLast: true, number, 0, 0, 0).Encode();
         _messages = messages;
         _bytes = Math.Min(transport.MaxMessageBytes, MostBytes);
         _memory = transport.Register((nint)transport.World * _bytes);
@@ -70,7 +75,7 @@ internal sealed class SideChannel
                 _waiting += _length[peer] > 0 ? 1 : 0;
             }
 
-            if (_length[peer] > 0 && !_isLeaving[peer] && _transport.TrySend(peer, Tag, new NativeSlice(_memory, (nint)peer * _bytes, _length[peer])))
+            if (_length[peer] > 0 && !_isLeaving[peer] && _transport.TrySend(peer, _tag, new NativeSlice(_memory, (nint)peer * _bytes, _length[peer])))
             {
                 _isLeaving[peer] = true;
                 _waiting--;
@@ -80,6 +85,9 @@ internal sealed class SideChannel
 
         return progress;
     }
+
+    /// <summary>Whether nothing that was written to a peer is still here.</summary>
+    public bool HasLeftFor(int peer) => _length[peer] == 0;
 
     /// <summary>The message to a peer has left.</summary>
     public void Complete(int peer)
@@ -91,6 +99,4 @@ internal sealed class SideChannel
     /// <summary>Takes a message.</summary>
     /// <exception cref="PeerException">The message cannot be.</exception>
     public void Accept(int peer, ReadOnlySpan<byte> message) => _messages.Read(peer, message);
-
-    private static ulong Tag { get; } = new MessageTag(MessageKind.Side, IsLast: true, 0, 0, 0, 0).Encode();
 }

@@ -19,6 +19,15 @@ internal ref struct ControlReader(ControlKind kind, ReadOnlySpan<byte> bytes)
             : throw new ControlException($"sent {kind} with {name} {value}; {least} to {most} are possible");
     }
 
+    /// <summary>As many such numbers as fit.</summary>
+    public void Int32s(string name, int least, int most, Span<int> values)
+    {
+        foreach (ref int value in values)
+        {
+            value = Int32(name, least, most);
+        }
+    }
+
     /// <summary>A number that is not negative.</summary>
     public long Int64(string name)
     {

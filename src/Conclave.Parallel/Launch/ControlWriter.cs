@@ -12,10 +12,27 @@ internal sealed class ControlWriter
     /// <summary>What was written.</summary>
     public ReadOnlySpan<byte> Written => _bytes.WrittenSpan;
 
+    /// <summary>Forgets what was written.</summary>
+    public ControlWriter Clear()
+    {
+        _bytes.ResetWrittenCount();
+        return this;
+    }
+
     public ControlWriter Int32(int value)
     {
         BinaryPrimitives.WriteInt32LittleEndian(_bytes.GetSpan(sizeof(int)), value);
         _bytes.Advance(sizeof(int));
+        return this;
+    }
+
+    public ControlWriter Int32s(ReadOnlySpan<int> values)
+    {
+        foreach (int value in values)
+        {
+            Int32(value);
+        }
+
         return this;
     }
 

@@ -1,11 +1,15 @@
+using Conclave.Primitives;
+
 namespace Conclave.Parallel.Launch;
 
 /// <summary>The model that the leader has opened, as the other ranks must open it.</summary>
 /// <param name="Directory">The checkpoint.</param>
 /// <param name="InstructionSet">What to compute with; another one gives other bits.</param>
 /// <param name="Threads">Threads of a rank.</param>
-/// <param name="MaxTokens">Most tokens of a step.</param>
-internal sealed record ModelOrder(string Directory, string InstructionSet, int Threads, int MaxTokens)
+/// <param name="MaxTokens">Most tokens of a rank's step.</param>
+/// <param name="CacheBlocks">Blocks of the cache of each rank that has tokens.</param>
+/// <param name="CacheFormat">How it stores elements: F32 or BF16.</param>
+internal sealed record ModelOrder(string Directory, string InstructionSet, int Threads, int MaxTokens, int CacheBlocks, ElementFormat CacheFormat)
 {
     private const int MostPathBytes = 4096;
     private const int MostNameBytes = 32;
@@ -13,7 +17,8 @@ internal sealed record ModelOrder(string Directory, string InstructionSet, int T
     private const int MostTokens = 1 << 20;
 
     public ControlWriter Write() =>
-        new ControlWriter().Text(Directory, MostPathBytes).Text(InstructionSet, MostNameBytes).Int32(Threads).Int32(MaxTokens);
+        new ControlWriter().Text(Directory, MostPathBytes).Text(InstructionSet, MostNameBytes).Int32(Threads).Int32(MaxTokens)
+            .Int32(CacheBlocks).Int32(CacheFormat == ElementFormat.BF16 ? 1 : 0);
 
     public static ModelOrder Read(ControlFrame frame)
     {
@@ -22,7 +27,9 @@ internal sealed record ModelOrder(string Directory, string InstructionSet, int T
             reader.Text("directory", MostPathBytes),
             reader.Text("instruction set", MostNameBytes),
             reader.Int32("threads", 1, MostThreads),
-            reader.Int32("tokens of a step", 1, MostTokens));
+            reader.Int32("tokens of a step", 1, MostTokens),
+            reader.Int32("blocks of a cache", 1, int.MaxValue),
+            reader.Int32("bfloat16 in the cache", 0, 1) == 1 ? ElementFormat.BF16 : ElementFormat.F32);
         reader.End();
         return order;
     }

@@ -5,7 +5,7 @@ using Conclave.Transport;
 
 namespace Conclave.Parallel.Launch;
 
-/// <summary>A rank that serves the leader's tokens with its experts and has none of its own.</summary>
+/// <summary>A rank that the leader tells what to compute: some requests' tokens, or none but with its experts those of others.</summary>
 public static class RankFollower
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
@@ -38,15 +38,16 @@ public static class RankFollower
         using Checkpoint checkpoint = Checkpoint.Open(order.Directory);
         KernelSet kernels = KernelSet.Find(order.InstructionSet);
         using WorkerTeam team = new(order.Threads, connection.Plan.Ranks);
-        using RankMembership membership = new(connection, endpoint, checkpoint.Config, kernels, team);
+        using RankMembership membership = new(connection, endpoint, checkpoint.Config, kernels, team, order.MaxTokens);
         ModelOptions options = new()
         {
             MaxTokensPerStep = order.MaxTokens,
-            CacheBlocks = 1,
-            Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, membership.EndSteps),
+            CacheBlocks = connection.Rank < connection.Plan.DataParallel ? order.CacheBlocks : 1,
+            CacheFormat = order.CacheFormat,
+            Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, EndSteps: membership.EndSteps),
         };
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
-        using ForwardBatch empty = new(order.MaxTokens, 1, 1);
+        using StepReader step = new(connection.Rank, connection.Plan.DataParallel, checkpoint.Config, order);
         membership.BeginSteps(model);
         connection.Send(ControlKind.Ready);
 
@@ -55,8 +56,10 @@ public static class RankFollower
         ControlFrame frame;
         while ((frame = connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End)).Kind == ControlKind.Step)
         {
+            step.Read(frame);
             membership.BetweenSteps();
-            model.Forward(empty, null, new ControlReader(frame.Kind, frame.Body).Int32("tokens", 0, order.MaxTokens));
+            model.ForwardHidden(step.Batch, step.TokensOfAll);
+            membership.Hidden?.Send(step.Batch, model.Hidden(step.Batch.Count));
             membership.Exchange.Flush();
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
@@ -9,13 +8,14 @@ using Conclave.Transport;
 namespace Conclave.Parallel.Launch;
 
 /// <summary>
-/// Rank 0, which runs the command and has all tokens. It has the other ranks open the model that it opens, and begins every step: each computes the same layers
-/// with an empty batch, so that its experts serve the leader's tokens.
+/// Rank 0, which runs the command. It has the other ranks open the model that it opens, and begins every step: each computes the same layers with the batch that it is given,
+/// which is empty on ranks that have experts only.
 /// </summary>
 public sealed class RankLeader : IDisposable
 {
     private readonly RankConnection _connection;
     private readonly ITransport? _endpoint;
+    private readonly StepWriter _step;
     private RankMembership? _membership;
     private bool _hasBegun;
     private bool _failed;
@@ -27,6 +27,7 @@ public sealed class RankLeader : IDisposable
     {
         _connection = connection;
         _endpoint = endpoint;
+        _step = new StepWriter(connection.Plan.DataParallel);
     }
 
     /// <summary>The world.</summary>
@@ -37,10 +38,11 @@ public sealed class RankLeader : IDisposable
     /// <param name="config">Its shape.</param>
     /// <param name="kernels">The operators; all ranks use those of the same name.</param>
     /// <param name="team">Who computes on this rank; other ranks have as many threads.</param>
+    /// <param name="options">How the model will be composed: other ranks have as large steps, and those that have tokens as large a cache.</param>
     /// <returns>This rank's part of the experts, which tells the others when a step begins.</returns>
     /// <exception cref="UserErrorException">The model has no experts, or its experts do not fit the launch's slots.</exception>
     /// <exception cref="RankFailedException">A rank could not open it.</exception>
-    public ExpertPartition Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team)
+    public ExpertPartition Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options)
     {
         if (config.RoutedExperts == 0)
         {
@@ -48,12 +50,18 @@ public sealed class RankLeader : IDisposable
         }
 
         _ = Plan.Place(config);
-        ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, ModelOptions.DefaultTokensPerStep);
+        ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, options.MaxTokensPerStep, options.CacheBlocks, options.CacheFormat);
         _connection.Send(ControlKind.Open, order.Write().Written);
-        _membership = new RankMembership(_connection, _endpoint, config, kernels, team);
+        _membership = new RankMembership(_connection, _endpoint, config, kernels, team, options.MaxTokensPerStep);
         _connection.Take(ControlKind.Start);
         return new ExpertPartition(
-            new ExplainedExchange(_membership.Exchange, _connection), _membership.ExpertsOf, BeginStep, Plan.DivideFrom, _membership.EndSteps);
+            new ExplainedExchange(_membership.Exchange, _connection),
+            _membership.ExpertsOf,
+            BeginStep,
+            Plan.DivideFrom,
+            Plan.DataParallel,
+            ReceiveHidden,
+            _membership.EndSteps);
     }
 
     /// <summary>Tells why the command failed; the launch ends with that.</summary>
@@ -82,7 +90,7 @@ public sealed class RankLeader : IDisposable
         _membership?.Dispose();
     }
 
-    private void BeginStep(DeepSeekModel model, int tokens)
+    private void BeginStep(DeepSeekModel model, ReadOnlySpan<ForwardBatch> batches)
     {
         _connection.ThrowIfOver();
         if (!_hasBegun)
@@ -91,12 +99,23 @@ public sealed class RankLeader : IDisposable
             _hasBegun = true;
         }
 
-        Span<byte> body = stackalloc byte[sizeof(int)];
-        BinaryPrimitives.WriteInt32LittleEndian(body, tokens);
-        _connection.Send(ControlKind.Step, body);
+        _membership!.Hidden?.Expect(batches);
+        _connection.Send(ControlKind.Step, _step.Write(batches));
         try
         {
-            _membership!.BetweenSteps();
+            _membership.BetweenSteps();
+        }
+        catch (PeerException e)
+        {
+            throw _connection.Explain(e);
+        }
+    }
+
+    private void ReceiveHidden(TensorView rows)
+    {
+        try
+        {
+            _membership!.Hidden!.Receive(rows);
         }
         catch (PeerException e)
         {

@@ -2,6 +2,7 @@ using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.Balancing;
+using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
 using Conclave.Transport;
@@ -24,7 +25,8 @@ internal sealed class RankMembership : IDisposable
     /// <param name="config">The model.</param>
     /// <param name="kernels">The operators.</param>
     /// <param name="team">Who computes.</param>
-    public RankMembership(RankConnection connection, ITransport? endpoint, ModelConfig config, KernelSet kernels, WorkerTeam team)
+    /// <param name="maxTokens">Most tokens of a rank's step.</param>
+    public RankMembership(RankConnection connection, ITransport? endpoint, ModelConfig config, KernelSet kernels, WorkerTeam team, int maxTokens)
     {
         WorldPlan plan = connection.Plan;
         _placement = plan.Place(config);
@@ -32,12 +34,16 @@ internal sealed class RankMembership : IDisposable
         _transport = endpoint is null ? Connect(connection) : Meet(connection, endpoint);
         SlotMap even = SlotMap.Even(plan.Ranks, config.RoutedExperts);
         _slots = _placement is null ? [.. config.IsMoeLayer.Select(isMoe => isMoe ? even : null)] : SlotMap.ByLayer(_placement, config.IsMoeLayer);
-        ExchangeOptions options = plan.Exchange with { TokenRanks = 1 };
+        ExchangeOptions options = plan.Exchange with { TokenRanks = plan.DataParallel };
         Exchange = new RankedExchange(_transport, plan.Topology, _slots, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
+        Hidden = plan.DataParallel > 1 ? new HiddenReturn(Exchange, plan.DataParallel, maxTokens, config.HiddenSize) : null;
     }
 
     /// <summary>The exchange.</summary>
     public RankedExchange Exchange { get; }
+
+    /// <summary>Brings rows to rank 0; null where no other rank has tokens.</summary>
+    public HiddenReturn? Hidden { get; }
 
     /// <summary>What was moved; null where experts stay, or no step was computed. Complete after <see cref="EndSteps"/>.</summary>
     public BalanceReport? Balance => _balancer?.Report;
@@ -62,7 +68,11 @@ internal sealed class RankMembership : IDisposable
     public void EndSteps() => _balancer?.Dispose();
 
     /// <inheritdoc/>
-    public void Dispose() => _transport.Dispose();
+    public void Dispose()
+    {
+        _transport.Dispose();
+        Hidden?.Dispose();
+    }
 
     private static ITransport Meet(RankConnection connection, ITransport endpoint)
     {

@@ -26,6 +26,9 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
     public string InstructionSet { get; init; } = "";
 
+    /// <summary>Ranks that have tokens, from 0 on, between which requests are divided; the others have experts only.</summary>
+    public int DataParallel { get; init; } = 1;
+
     /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="Models.ExpertPartition"/>); null: none are.</summary>
     public int? DivideFrom { get; init; }
 
@@ -49,7 +52,8 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
 
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
-        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1);
+        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1)
+        .Int32(DataParallel);
 
     internal static WorldPlan Read(ControlFrame frame)
     {
@@ -67,12 +71,14 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         int slots = reader.Int32("slots", 0, PlacementShape.MostSlots);
         int window = reader.Int32("tokens of a window", 1, int.MaxValue);
         int budget = reader.Int32("a move budget", -1, int.MaxValue);
+        int dataParallel = reader.Int32("ranks that have tokens", 1, ranks);
         reader.End();
         return new WorldPlan(ranks, hosts, exchange, threads)
         {
             InstructionSet = set,
             DivideFrom = divideFrom == 0 ? null : divideFrom,
             Slots = slots == 0 ? null : slots,
+            DataParallel = dataParallel,
             Balancing = new BalancerOptions { WindowTokens = window, MoveBudget = budget < 0 ? null : budget },
         };
     }

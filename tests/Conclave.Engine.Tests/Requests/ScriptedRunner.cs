@@ -28,7 +28,7 @@ internal sealed class ScriptedRunner : IModelRunner
     /// <summary>Closed: steps wait.</summary>
     public ManualResetEventSlim Gate { get; } = new(true);
 
-    public TensorView Run(StepPlan plan)
+    public TensorView Run(params ReadOnlySpan<StepPlan> plans)
     {
         Gate.Wait();
         if (Failure is { } failure)
@@ -36,17 +36,21 @@ internal sealed class ScriptedRunner : IModelRunner
             throw failure;
         }
 
-        foreach (ref readonly StepEntry entry in plan.Entries)
+        int rows = 0;
+        foreach (StepPlan plan in plans)
         {
-            for (int i = 0; i < entry.Logits; i++)
+            foreach (ref readonly StepEntry entry in plan.Entries)
             {
-                Span<float> row = _logits.RowF32(entry.LogitRow + i);
-                row.Fill(entry.Sequence.Tokens[0] == Cursed ? float.NaN : 0);
-                row[Answer] = entry.Sequence.Tokens[0] == Cursed ? float.NaN : 9;
+                for (int i = 0; i < entry.Logits; i++)
+                {
+                    Span<float> row = _logits.RowF32(rows++);
+                    row.Fill(entry.Sequence.Tokens[0] == Cursed ? float.NaN : 0);
+                    row[Answer] = entry.Sequence.Tokens[0] == Cursed ? float.NaN : 9;
+                }
             }
         }
 
-        return _logits.SliceRows(0, plan.LogitRows);
+        return _logits.SliceRows(0, rows);
     }
 
     public void Dispose()

@@ -1,4 +1,5 @@
 using Conclave.Engine.Scheduling;
+using Conclave.Models;
 using CsCheck;
 
 namespace Conclave.Engine.Tests.Scheduling;

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
+using Conclave.Primitives;
 using CsCheck;
 
 namespace Conclave.Parallel.Tests.Launch;
@@ -12,10 +13,10 @@ public sealed class ControlMessageTests
     private static readonly RankHello Hello = new(2, ["reference", "avx2"]);
     private static readonly WorldPlan Plan = new(7, 3, ExchangeOptions.Fast(PayloadFormat.BF16), 2)
     {
-        InstructionSet = "avx2", DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
+        InstructionSet = "avx2", DataParallel = 4, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
     };
 
-    private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512);
+    private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16);
     private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]])
     {
         Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5),

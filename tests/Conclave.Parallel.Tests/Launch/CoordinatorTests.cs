@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using Conclave.Parallel.Launch;
+using Conclave.Primitives;
 
 namespace Conclave.Parallel.Tests.Launch;
 
@@ -98,7 +99,7 @@ public sealed class CoordinatorTests : IDisposable
         ControlChannel[] ranks = Meet(3);
         _coordinator!.Stop();
         AssertNext(ControlKind.Stop, ranks[0]);
-        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512).Write().Written);
+        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512, 1, ElementFormat.F32).Write().Written);
         ranks[0].Send(ControlKind.Address, [1]);
         foreach (ControlChannel rank in ranks[1..])
         {

@@ -36,6 +36,78 @@ public sealed class InProcessLaunchTests
     }
 
     [Theory]
+    [InlineData(2, 1, 2, null, null)]
+    [InlineData(3, 1, 3, null, null)]
+    [InlineData(4, 2, 2, null, null)]
+    [InlineData(5, 2, 3, null, null)]
+    [InlineData(2, 2, 2, 2, null)]
+    [InlineData(5, 2, 3, 3, null)]
+    [InlineData(2, 1, 2, null, 80)]
+    [InlineData(5, 2, 3, 2, 80)]
+    public void Requests_divided_over_ranks_get_the_bits_of_one(int ranks, int hosts, int dataRanks, int? divideFrom, int? slots)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(ranks, hosts) with
+        {
+            DataParallel = dataRanks, DivideFrom = divideFrom, Slots = slots, Balancing = new BalancerOptions { WindowTokens = 30 },
+        };
+        (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, LaunchedEngine.Many);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone(LaunchedEngine.Many), answers);
+
+        // All of them had tokens, and no others: who has none sends copies of none.
+        Assert.All(reports, (report, rank) => Assert.Equal(rank < dataRanks, report!.Links[1].Any(link => link.FlatBytes > 0)));
+        if (slots is not null)
+        {
+            AssertMoved(reports);
+        }
+    }
+
+    [Fact]
+    public void A_request_goes_to_the_rank_that_has_its_prefix()
+    {
+        string[] tales = [.. Enumerable.Range(0, 2).Select(i => string.Concat(Enumerable.Repeat($"Tale {i}: the miller's daughter went to the well. ", 8)))];
+        GenerationRequest[] first = [.. tales.Select(tale => LaunchedEngine.Request(tale, 0))];
+        GenerationRequest[] next = [.. tales.Select(tale => LaunchedEngine.Request(tale + "Then the", 0.9))];
+        (string[] answers, LaunchFailure? failure, _) = LaunchedEngine.Over(LaunchedEngine.Plan(3, 1) with { DataParallel = 2 }, Ask, running: 2, contexts: 2);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone([.. first, .. next]), answers);
+
+        string[] Ask(InferenceEngine engine)
+        {
+            string[] before = LaunchedEngine.Answers(engine, first);
+            long hits = engine.Status.PrefixHits;
+            Generation[] generations = [.. next.Select(engine.Submit)];
+            string[] after = [.. generations.Select(LaunchedEngine.Read)];
+
+            // Each rank has one of the tales: all full blocks of both were found.
+            Assert.Equal(0, hits);
+            Assert.All(generations.Zip(first), pair => Assert.Equal(pair.Second.Prompt.Count / 64 * 64, pair.First.ReusedTokens));
+            return [.. before, .. after];
+        }
+    }
+
+    [Fact]
+    public void Answers_that_lose_their_blocks_or_are_cancelled_leave_the_others_their_bits()
+    {
+        GenerationRequest[] requests = [.. LaunchedEngine.Many.Select(request => request with { Sampling = request.Sampling with { MaxTokens = 120 } })];
+        (string[] answers, LaunchFailure? failure, _) = LaunchedEngine.Over(LaunchedEngine.Plan(3, 1) with { DataParallel = 2 }, Ask, running: 8, contexts: 2);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone(requests), answers);
+
+        string[] Ask(InferenceEngine engine)
+        {
+            Generation[] cancelled = [.. Enumerable.Range(0, 4).Select(_ => engine.Submit(LaunchedEngine.Mixed[0]))];
+            Generation[] running = [.. requests.Select(engine.Submit)];
+            Array.ForEach(cancelled, generation => generation.Cancel());
+            string[] read = [.. running.Select(LaunchedEngine.Read)];
+            Assert.True(engine.Status.Preemptions > 0);
+            Assert.Equal(0, engine.Status.UsedBlocks);
+            Assert.Equal(2 * 2 * 4, engine.Status.CacheBlocks);
+            return read;
+        }
+    }
+
+    [Theory]
     [InlineData(2, 1, 80, null)]
     [InlineData(3, 2, 66, 2)]
     [InlineData(4, 1, 64, null)]
@@ -98,10 +170,12 @@ public sealed class InProcessLaunchTests
         Assert.Equal(rows * 2 * 256 * 2, reports.Sum(report => report!.Links[1].Sum(link => link.FlatBytes)));
     }
 
-    [Fact]
-    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause(int dataRanks)
     {
-        WorldPlan plan = LaunchedEngine.Plan(3, 1);
+        WorldPlan plan = LaunchedEngine.Plan(3, 1) with { DataParallel = dataRanks };
         using Coordinator coordinator = new(plan, line => Assert.Fail(line));
         using InProcessFabric fabric = new(plan.Topology, WorldPlan.Transport);
         Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, rank == 1 ? new FailingTransport(fabric[1], 40) : fabric[2])))];

@@ -16,6 +16,16 @@ internal static class LaunchedEngine
     public static readonly GenerationRequest[] Mixed =
         [Request("Once upon a time", 0), Request("The king had three sons, and", 0.9), Request("从前有一个", 0.9)];
 
+    /// <summary>More requests than partitions, with prompts of many lengths, some with two answers.</summary>
+    public static readonly GenerationRequest[] Many =
+    [
+        .. Mixed,
+        .. Enumerable.Range(1, 6).Select(i => Request(string.Concat(Enumerable.Repeat($"Tale {i}: the miller's daughter went to the well. ", i)), i % 2 * 0.8, 4 + (7 * i)) with
+        {
+            Samples = 1 + (i % 2),
+        }),
+    ];
+
     public static WorldPlan Plan(int ranks, int hosts) => new(ranks, hosts, ExchangeOptions.Exact, 1);
 
     /// <summary>A request for some tokens with their log-probabilities.</summary>
@@ -26,27 +36,53 @@ internal static class LaunchedEngine
         Sampling = new SamplingOptions { Temperature = temperature, Seed = 1, MaxTokens = tokens, IgnoreEos = true },
     };
 
-    public static string[] Alone(GenerationRequest[] requests) => Answers(Load(null, requests.Length), requests);
+    public static string[] Alone(GenerationRequest[] requests) => Use(null, engine => Answers(engine, requests), requests.Length, requests.Length);
 
     /// <summary>What the leader answers; the coordinator's word on how the launch ended and its reports come with it.</summary>
     /// <param name="plan">The world.</param>
     /// <param name="requests">What is asked.</param>
     /// <param name="running">Requests that run together; null: all.</param>
     public static (string[] Answers, LaunchFailure? Failure, IReadOnlyList<RankReport?> Reports) Over(WorldPlan plan, GenerationRequest[] requests, int? running = null)
+        => Over(plan, engine => Answers(engine, requests), running ?? requests.Length, requests.Length);
+
+    /// <summary>What the leader's engine is used for.</summary>
+    /// <param name="plan">The world.</param>
+    /// <param name="use">Uses it.</param>
+    /// <param name="running">Answers that run together on a rank.</param>
+    /// <param name="contexts">Contexts of 256 tokens that a rank's cache holds.</param>
+    public static (string[] Answers, LaunchFailure? Failure, IReadOnlyList<RankReport?> Reports) Over(
+        WorldPlan plan, Func<InferenceEngine, string[]> use, int running, int contexts)
     {
         using Coordinator coordinator = new(plan, line => Assert.Fail(line));
         string[] answers = [];
-        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, requests, running));
+        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, use, running, contexts));
         Assert.True(coordinator.Ended.Wait(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken), "not all ranks have left");
         return (answers, coordinator.Ended.Result, coordinator.Reports);
     }
 
-    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests, int? running = null)
+    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests) =>
+        Lead(connection, endpoint, engine => Answers(engine, requests), requests.Length, requests.Length);
+
+    /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
+    public static string[] Answers(InferenceEngine engine, GenerationRequest[] requests)
+    {
+        Generation[] running = [.. requests.Select(engine.Submit)];
+        return [.. running.Select(Read)];
+    }
+
+    /// <summary>Reads an answer to its end.</summary>
+    public static string Read(Generation generation) => string.Join('\n', generation
+        .ReadAllAsync(TestContext.Current.CancellationToken)
+        .ToBlockingEnumerable(TestContext.Current.CancellationToken)
+        .OrderBy(update => update.Sample)
+        .Select(update => $"{update.Token} {string.Join(' ', update.Logprobs!.Top.Select(top => $"{top.Token}:{BitConverter.DoubleToInt64Bits(top.Logprob):x}"))}"));
+
+    private static string[] Lead(RankConnection connection, ITransport endpoint, Func<InferenceEngine, string[]> use, int running, int contexts)
     {
         using RankLeader leader = new(connection, endpoint);
         try
         {
-            return Answers(Load(leader, requests.Length), requests, running);
+            return Use(leader, use, running, contexts);
         }
         catch (Exception e)
         {
@@ -61,16 +97,14 @@ internal static class LaunchedEngine
         Teams = leader?.Plan.Ranks ?? 1,
         Context = 256,
         Contexts = contexts,
-        Experts = leader is null ? null : (config, kernels, team) => leader.Join(Repository.Fable, config, kernels, team),
+        Experts = leader is null ? null : (config, kernels, team, options) => leader.Join(Repository.Fable, config, kernels, team, options),
     });
 
-    /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
-    private static string[] Answers(LoadedModel model, GenerationRequest[] requests, int? atOnce = null)
+    private static string[] Use(RankLeader? leader, Func<InferenceEngine, string[]> use, int running, int contexts)
     {
-        using LoadedModel loaded = model;
-        using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = atOnce ?? requests.Length });
-        Generation[] running = [.. requests.Select(engine.Submit)];
-        return [.. running.Select(Read)];
+        using LoadedModel loaded = Load(leader, contexts);
+        using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = running });
+        return use(engine);
     }
 
     private static List<int> Encode(string text)
@@ -79,9 +113,4 @@ internal static class LaunchedEngine
         Tokenizer.Encode(text, ids, addSpecialTokens: true);
         return ids;
     }
-
-    private static string Read(Generation generation) => string.Join('\n', generation
-        .ReadAllAsync(TestContext.Current.CancellationToken)
-        .ToBlockingEnumerable(TestContext.Current.CancellationToken)
-        .Select(update => $"{update.Token} {string.Join(' ', update.Logprobs!.Top.Select(top => $"{top.Token}:{BitConverter.DoubleToInt64Bits(top.Logprob):x}"))}"));
 }
