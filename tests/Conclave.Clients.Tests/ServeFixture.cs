@@ -42,7 +42,7 @@ public sealed partial class ServeFixture : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         Assert.Equal(0, await _server!.StopAsync(CancellationToken.None));
-        Assert.DoesNotContain("exception", _server.Log, StringComparison.OrdinalIgnoreCase);
+        Assert.False(_server.Log.Contains("exception", StringComparison.OrdinalIgnoreCase), _server.Log);
         _server.Dispose();
     }
 

@@ -25,6 +25,8 @@ public sealed class FableServer : IAsyncDisposable
 
     public InferenceEngine Engine { get; }
 
+    public LoadedModel Model => _model;
+
     public HttpClient Http { get; }
 
     public static async Task<FableServer> StartAsync(EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null)

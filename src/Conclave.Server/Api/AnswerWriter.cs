@@ -28,7 +28,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
                 await WholeAsync(context.Response, generations, format, limit.Token);
             }
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && limit.IsCancellationRequested)
+        catch (OperationCanceledException e) when (e is not ClientGoneException && !context.RequestAborted.IsCancellationRequested && limit.IsCancellationRequested)
         {
             throw TimedOut();
         }
@@ -86,7 +86,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
             await Task.WhenAll(generations.Select((generation, index) => PumpAsync(generation, index, answers, gate, cancellation)));
             answers.WriteEnd();
         }
-        catch (Exception e) when (events.HasStarted && !response.HttpContext.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (e is not ClientGoneException && events.HasStarted && !response.HttpContext.RequestAborted.IsCancellationRequested)
         {
             // The status has gone out long ago; the error is the last event.
             ApiException error = e is OperationCanceledException

@@ -38,12 +38,13 @@ internal sealed class EventStream : IDisposable
 
     public void Done() => Write("data: [DONE]\n\n"u8);
 
+    /// <exception cref="ClientGoneException">Nobody reads the events any more.</exception>
     public async ValueTask FlushAsync(CancellationToken cancellation)
     {
         FlushResult result = await _output.FlushAsync(cancellation);
         if (result.IsCompleted && !cancellation.IsCancellationRequested)
         {
-            throw new OperationCanceledException("the client has gone");
+            throw new ClientGoneException();
         }
     }
 
