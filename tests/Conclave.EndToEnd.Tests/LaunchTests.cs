@@ -112,11 +112,13 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Matches(@"\nbalancing: [1-9][0-9]* epochs, [0-9]*[1-9][0-9.]* MB of experts moved; ", launched.Error);
     }
 
-    [Fact]
-    public void Benchmarks_run_over_ranks()
+    [Theory]
+    [InlineData("1")]
+    [InlineData("2")]
+    public void Benchmarks_run_over_ranks(string dataRanks)
     {
         CliResult result = Cli.Run(
-            "launch", "--ranks", "2", "--transport", "inproc", "--model", Testing.Repository.Fable, "--", "bench", "model", "--prefill", "16", "--decode", "0", "--steps", "2", "--repeat", "1", "--json");
+            "launch", "--ranks", "2", "--dp", dataRanks, "--transport", "inproc", "--model", Testing.Repository.Fable, "--", "bench", "model", "--prefill", "16", "--decode", "0", "--steps", "2", "--repeat", "1", "--json");
         Assert.Equal((0, ""), (result.Code, result.Error));
         JsonElement json = JsonDocument.Parse(result.Output).RootElement;
         Assert.Equal(2, json.GetProperty("workloads").GetArrayLength());

@@ -40,8 +40,8 @@ public sealed record WorkloadSample(double Seconds, int Tokens, MachineLimits Li
 }
 
 /// <summary>
-/// Measures a model's steps: prompts of random tokens in chunks, and single steps of a batch over a cache filled with random latents. Runs are paired with
-/// measurements of the machine's limits, and everything is repeated; callers report medians.
+/// Measures a model's steps: prompts of random tokens in chunks, and single steps of a batch over a cache filled with random latents, its sequences divided over the ranks that have tokens. Runs are
+/// paired with measurements of the machine's limits, and everything is repeated; callers report medians.
 /// </summary>
 public sealed class ModelBenchmark : IDisposable
 {
@@ -49,7 +49,7 @@ public sealed class ModelBenchmark : IDisposable
     private readonly MachineProbe _probe;
     private readonly WorkerTeam _team;
     private readonly DeepSeekModel _model;
-    private readonly ForwardBatch _batch;
+    private readonly ForwardBatch[] _batches;
     private readonly int _blocks;
     private readonly Random _random = new(1);
 
@@ -86,8 +86,13 @@ public sealed class ModelBenchmark : IDisposable
         _probe = new MachineProbe(kernels);
         ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat };
         _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, options with { Experts = experts?.Invoke(options) });
-        _batch = new ForwardBatch(_model.Options.MaxTokensPerStep, workloads.Max(workload => workload.Batch), _blocks);
+        int sequences = workloads.Max(workload => workload.Batch);
+        _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
         FillCache(kernels.Codec);
+        if (_batches.Length > 1)
+        {
+            FillOthers(sequences);
+        }
     }
 
     /// <summary>Steps of a decode run.</summary>
@@ -108,7 +113,7 @@ public sealed class ModelBenchmark : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _batch.Dispose();
+        Array.ForEach(_batches, batch => batch.Dispose());
         _model.Dispose();
         _probe.Dispose();
     }
@@ -131,16 +136,37 @@ public sealed class ModelBenchmark : IDisposable
         }
     }
 
+    /// <summary>The same on the other ranks that have tokens: latents of random tokens, copied to every block.</summary>
+    /// <param name="copies">Most copies of a step.</param>
+    private void FillOthers(int copies)
+    {
+        int[] tokens = Tokens(LatentPages.TokensPerBlock);
+        Array.ForEach(_batches, batch => batch.Clear());
+        Array.ForEach(_batches[1..], batch => batch.Add(tokens, 0, AttentionForm.Expanded, [0], 0));
+        _model.Forward(_batches);
+        for (int block = 1; block < _blocks; block += copies)
+        {
+            Array.ForEach(_batches, batch => batch.Clear());
+            for (int to = block; to < Math.Min(_blocks, block + copies); to++)
+            {
+                Array.ForEach(_batches[1..], batch => batch.Copy(new BlockCopy(0, to)));
+            }
+
+            _model.Forward(_batches);
+        }
+    }
+
     private int Prefill(int prompt)
     {
+        ForwardBatch batch = _batches[0];
         int[] table = [.. Enumerable.Range(0, _blocks)];
         int[] tokens = Tokens(prompt);
         for (int position = 0; position < prompt;)
         {
-            int chunk = Math.Min(prompt - position, _batch.MaxTokens);
-            _batch.Clear();
-            _batch.Add(tokens.AsSpan(position, chunk), position, AttentionForm.Expanded, table, position + chunk == prompt ? 1 : 0);
-            _model.Forward(_batch);
+            int chunk = Math.Min(prompt - position, batch.MaxTokens);
+            batch.Clear();
+            batch.Add(tokens.AsSpan(position, chunk), position, AttentionForm.Expanded, table, position + chunk == prompt ? 1 : 0);
+            _model.Forward(batch);
             position += chunk;
         }
 
@@ -153,13 +179,13 @@ public sealed class ModelBenchmark : IDisposable
         int[][] tables = [.. Enumerable.Range(0, batch).Select(sequence => Enumerable.Range(sequence * perSequence, perSequence).ToArray())];
         for (int step = 0; step < DecodeSteps; step++)
         {
-            _batch.Clear();
-            foreach (int[] table in tables)
+            Array.ForEach(_batches, one => one.Clear());
+            for (int sequence = 0; sequence < batch; sequence++)
             {
-                _batch.Add(Tokens(1), context + step, AttentionForm.Absorbed, table, 1);
+                _batches[sequence % _batches.Length].Add(Tokens(1), context + step, AttentionForm.Absorbed, tables[sequence], 1);
             }
 
-            _model.Forward(_batch);
+            _model.Forward(_batches);
         }
 
         return DecodeSteps * batch;
