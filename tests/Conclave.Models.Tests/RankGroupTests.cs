@@ -49,6 +49,28 @@ public sealed class RankGroupTests
         }
     }
 
+    [Fact]
+    public void NothingIsAllocatedForAStep()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
+        using WorkerTeam team = new(1);
+        ModelOptions options = new() { CacheBlocks = 1, MaxTokensPerStep = 8, Attention = new AttentionPartition(0, 2, new NoGather()) };
+        using DeepSeekModel model = new(checkpoint, KernelSet.Best, team, options);
+        using ForwardBatch batch = new(8, 1, 1);
+        long allocated = 0;
+        for (int step = 0; step < 4; step++)
+        {
+            batch.Clear();
+            batch.Add([5, 6, 7], step * 3, AttentionForm.Expanded, [0], 1);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            model.Forward(batch);
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        // The first steps make logits and scratch memory.
+        Assert.Equal(0, allocated);
+    }
+
     [Theory]
     [InlineData(3)]
     [InlineData(16)]
@@ -59,5 +81,13 @@ public sealed class RankGroupTests
         ModelOptions options = new() { CacheBlocks = 1, Attention = new AttentionPartition(0, ranks, null!) };
         UserErrorException refused = Assert.Throws<UserErrorException>(() => new DeepSeekModel(checkpoint, KernelSet.Best, team, options));
         Assert.Equal($"the model has 8 attention heads, which {ranks} ranks cannot share evenly; choose a number of ranks that divides 8", refused.Message);
+    }
+
+    /// <summary>Leaves what the others would have computed as it is.</summary>
+    private sealed class NoGather : IRankGather
+    {
+        public void Gather(ReadOnlySpan<TensorView> parts)
+        {
+        }
     }
 }

@@ -1,9 +1,12 @@
+using Conclave.Kernels;
+using Conclave.Models;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.TensorParallel;
 using Conclave.Parallel.Tests.Exchange;
 using Conclave.Primitives;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;
+using Conclave.Transport.Tests;
 using CsCheck;
 
 namespace Conclave.Parallel.Tests.TensorParallel;
@@ -33,6 +36,74 @@ public sealed class RankGatherTests
             },
             iter: 200,
             threads: 1);
+
+    [Theory]
+    [InlineData(2, 1, 64, 1)]
+    [InlineData(3, 2, 17, 2)]
+    [InlineData(4, 8, 4096, 3)]
+    public void OverUcxToo(int ranks, int credits, int messageBytes, int seed)
+    {
+        Random random = new(seed);
+        GatherCase[] calls = [.. Enumerable.Range(0, 60).Select(_ => GatherCase.Random(random, ranks))];
+        using UcxWorld world = new(ranks, new TransportOptions { Credits = credits, MaxMessageBytes = messageBytes });
+        Task[] threads = [.. world.Ranks.Select(transport => Task.Factory.StartNew(
+            () =>
+            {
+                RankGather gather = new(transport, null);
+                for (int call = 0; call < calls.Length; call++)
+                {
+                    calls[call].Run(gather, transport.Rank, call);
+                }
+            },
+            TaskCreationOptions.LongRunning))];
+        Assert.True(Task.WaitAll(threads, TimeSpan.FromMinutes(1)), "the group hangs");
+    }
+
+    [Fact]
+    public void OneDamagedMessageNeitherHangsNorBreaksAnybody() =>
+        Gen.Int.Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                int ranks = random.Next(2, 5);
+                int liar = random.Next(ranks);
+                int damaged = random.Next(20);
+                TransportOptions options = new() { Credits = random.Next(1, 4), MaxMessageBytes = random.Next(sizeof(float), 100) };
+                GatherCase[] calls = [.. Enumerable.Range(0, 6).Select(_ => GatherCase.Random(random, ranks))];
+                try
+                {
+                    InProcessWorld.Run(Topology.Even(ranks, 1), options, seed, transport =>
+                    {
+                        RankGather gather = new(transport.Rank == liar ? new DamagingTransport(transport, damaged, new Random(seed)) : transport, null);
+                        for (int call = 0; call < calls.Length; call++)
+                        {
+                            calls[call].Run(gather, transport.Rank, call, expectElements: false);
+                        }
+                    });
+                }
+                catch (AggregateException e) when (e.InnerExceptions.All(failure => failure is PeerException or DamagingTransport.DoneException))
+                {
+                    // Refused, or missed when it left.
+                }
+            },
+            iter: 150,
+            threads: 1);
+
+    [Fact]
+    public void WhoWaitsCarriesTheExchangeOn()
+    {
+        // The peer cannot come before the exchange has gone on.
+        using ManualResetEventSlim gone = new();
+        InProcessWorld.Run(Topology.Even(2, 1), new TransportOptions(), 0, transport =>
+        {
+            if (transport.Rank == 1)
+            {
+                Assert.True(gone.Wait(TimeSpan.FromSeconds(30)));
+            }
+
+            GatherRows(transport, 2, transport.Rank == 0 ? new SignallingExchange(gone) : null);
+        });
+    }
 
     [Fact]
     public void NothingIsAllocatedForACall()
@@ -105,9 +176,25 @@ public sealed class RankGatherTests
     }
 
     /// <summary>A call in which each rank has one row.</summary>
-    private static void GatherRows(ITransport transport, int ranks)
+    private static void GatherRows(ITransport transport, int ranks, IExpertExchange? exchange = null)
     {
         using NativeBuffer memory = NativeBuffer.ForF32(ranks, Columns, out TensorView matrix);
-        new RankGather(transport, null).Gather([.. Enumerable.Range(0, ranks).Select(rank => matrix.SliceRows(rank, 1))]);
+        new RankGather(transport, exchange).Gather([.. Enumerable.Range(0, ranks).Select(rank => matrix.SliceRows(rank, 1))]);
+    }
+
+    /// <summary>Only goes on.</summary>
+    private sealed class SignallingExchange(ManualResetEventSlim gone) : IExpertExchange
+    {
+        public ExchangeSlot CreateSlot(int maxTokens) => throw new NotSupportedException();
+
+        public void BeginDispatch(ExchangeSlot slot, int layer, TensorView hidden, in Routing routing) => throw new NotSupportedException();
+
+        public ExpertRows FinishDispatch(ExchangeSlot slot, out TensorView input) => throw new NotSupportedException();
+
+        public void BeginCombine(ExchangeSlot slot, TensorView outputs) => throw new NotSupportedException();
+
+        public void FinishCombine(ExchangeSlot slot, TensorView destination) => throw new NotSupportedException();
+
+        public void Progress() => gone.Set();
     }
 }
