@@ -30,6 +30,9 @@ public sealed record ModelOptions
 
     /// <summary>The rank's part of the experts; null where this is the only rank.</summary>
     public ExpertPartition? Experts { get; init; }
+
+    /// <summary>The rank's part of what its group computes together; null where no other rank has the same tokens.</summary>
+    public AttentionPartition? Attention { get; init; }
 }
 
 /// <summary>
@@ -64,7 +67,7 @@ public sealed class DeepSeekModel : IDisposable
     /// <param name="kernels">The operators.</param>
     /// <param name="team">Who computes.</param>
     /// <param name="options">Sizes.</param>
-    /// <exception cref="UserErrorException">Tensors are missing or misshapen (listed together).</exception>
+    /// <exception cref="UserErrorException">Tensors are missing or misshapen (listed together), or the ranks of the group do not divide the heads.</exception>
     public DeepSeekModel(Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, ModelOptions options)
     {
         Config = checkpoint.Config;
@@ -77,6 +80,7 @@ public sealed class DeepSeekModel : IDisposable
         bool withMtp = options.WithMtp && Config.MtpLayers > 0;
         int layers = Config.Layers + (withMtp ? 1 : 0);
 
+        RankGroup group = new(Config, options.Attention);
         Router? router = null;
         ExpertPartition? partition = null;
         if (Config.RoutedExperts > 0)
@@ -84,7 +88,7 @@ public sealed class DeepSeekModel : IDisposable
             router = new Router(Config);
             partition = options.Experts ?? Whole(Config, kernels, team);
             _exchange = partition.Exchange;
-            _slots = [.. SlotTokens(options, partition.DivideFrom).Select(_exchange.CreateSlot)];
+            _slots = [.. SlotTokens(options, partition.DivideFrom).Select(tokens => _exchange.CreateSlot(group.MostTokens(tokens)))];
             _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
         }
 
@@ -97,12 +101,12 @@ public sealed class DeepSeekModel : IDisposable
         DecoderLayer Layer(int index)
         {
             string prefix = $"model.layers.{index}";
-            MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale);
+            MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale, group);
             bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
             FeedForward feedForward = isMoe
                 ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, options.ReadAhead)
                 : new DenseMlp(_weights, Config, $"{prefix}.mlp");
-            return new DecoderLayer(_weights, Config, prefix, attention, feedForward);
+            return new DecoderLayer(_weights, Config, prefix, attention, feedForward, group);
         }
 
         _layers = [.. Enumerable.Range(0, Config.Layers).Select(Layer)];
@@ -114,7 +118,7 @@ public sealed class DeepSeekModel : IDisposable
 
         Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
         _weights.ThrowIfIncomplete();
-        _workspace = new Workspace(Config, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
+        _workspace = new Workspace(Config, group.Heads, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
         _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
         _wantedBuffer = NativeBuffer.ForF32(DataRanks > 1 ? (nint)DataRanks * options.MaxTokensPerStep : 0, Config.HiddenSize, out _wanted);

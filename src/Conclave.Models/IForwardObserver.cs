@@ -11,6 +11,6 @@ public interface IForwardObserver
     /// <summary>The residual stream after a layer [T, H]; of two micro-batches, each for itself, the first one first.</summary>
     void LayerOutput(int layer, TensorView hidden);
 
-    /// <summary>The experts that a layer's router chose; of two micro-batches, each for itself, the first one first.</summary>
+    /// <summary>The experts that a layer's router chose, for the tokens whose feed-forward this rank computes; of two micro-batches, each for itself, the first one first.</summary>
     void Routed(int layer, in Routing routing);
 }

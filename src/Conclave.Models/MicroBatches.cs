@@ -22,8 +22,8 @@ internal sealed class MicroBatches(int maxTokens) : IDisposable
         int cut = MostTokens(whole.Tokens);
         _first.TakeRows(whole.Batch, 0, cut);
         _second.TakeRows(whole.Batch, cut, whole.Tokens - cut);
-        first = whole with { Batch = _first, Meanwhile = exchange };
-        second = whole with { Batch = _second, Meanwhile = exchange, MicroBatch = 1, FirstRow = cut };
+        first = whole with { Batch = _first, Tokens = _first.Count, Meanwhile = exchange };
+        second = whole with { Batch = _second, Tokens = _second.Count, Meanwhile = exchange, MicroBatch = 1, FirstRow = cut };
     }
 
     /// <inheritdoc/>

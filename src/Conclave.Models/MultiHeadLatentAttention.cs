@@ -19,14 +19,18 @@ internal sealed class MultiHeadLatentAttention
     private readonly TensorView _expansion;
     private readonly TensorView _output;
     private readonly int _cacheLayer;
+    private readonly RankGroup _group;
 
-    public MultiHeadLatentAttention(WeightSource weights, ModelConfig config, string prefix, int cacheLayer, double scale)
+    public MultiHeadLatentAttention(WeightSource weights, ModelConfig config, string prefix, int cacheLayer, double scale, RankGroup group)
     {
         _shape = new LatentAttentionShape(
-            config.Heads, config.NopeDim, config.RopeDim, config.ValueDim, config.LatentDim, (float)scale);
+            group.Heads, config.NopeDim, config.RopeDim, config.ValueDim, config.LatentDim, (float)scale);
         _interleaved = config.RopeInterleaved;
         _cacheLayer = cacheLayer;
-        int queryRows = config.Heads * _shape.QueryDim;
+        _group = group;
+        TensorView OfHeads(string name, int rowsOfHead, int columns) =>
+            weights.Rows($"{prefix}.{name}.weight", config.Heads * rowsOfHead, columns, group.FirstHead * rowsOfHead, group.Heads * rowsOfHead);
+
         TensorView? queryDown = null;
         TensorView queryNorm = default;
         TensorView queryUp;
@@ -34,18 +38,19 @@ internal sealed class MultiHeadLatentAttention
         {
             queryDown = weights.Matrix($"{prefix}.q_a_proj.weight", rank, config.HiddenSize);
             queryNorm = weights.Vector($"{prefix}.q_a_layernorm.weight", rank);
-            queryUp = weights.Matrix($"{prefix}.q_b_proj.weight", queryRows, rank);
+            queryUp = OfHeads("q_b_proj", _shape.QueryDim, rank);
         }
         else
         {
-            queryUp = weights.Matrix($"{prefix}.q_proj.weight", queryRows, config.HiddenSize);
+            queryUp = OfHeads("q_proj", _shape.QueryDim, config.HiddenSize);
         }
 
         TensorView latentDown = weights.Matrix($"{prefix}.kv_a_proj_with_mqa.weight", _shape.CacheDim, config.HiddenSize);
         TensorView latentNorm = weights.Vector($"{prefix}.kv_a_layernorm.weight", config.LatentDim);
         _prepare = new MlaPrepareWeights(queryDown, queryNorm, queryUp, latentDown, latentNorm, InnerNormEpsilon);
-        _expansion = weights.Matrix($"{prefix}.kv_b_proj.weight", config.Heads * _shape.HeadRows, config.LatentDim);
-        _output = weights.Matrix($"{prefix}.o_proj.weight", config.HiddenSize, config.Heads * config.ValueDim);
+        _expansion = OfHeads("kv_b_proj", _shape.HeadRows, config.LatentDim);
+        _output = weights.Rows(
+            $"{prefix}.o_proj.weight", config.HiddenSize, config.Heads * config.ValueDim, group.FirstOutput, group.Outputs);
     }
 
     /// <summary>Attends: output[T, H] from input[T, H], after writing the step's latents to the cache.</summary>
@@ -53,13 +58,16 @@ internal sealed class MultiHeadLatentAttention
     {
         TensorView query = step.Rows(step.Workspace.Query);
         TensorView values = step.Rows(step.Workspace.Attention);
+        TensorView ownValues = _group.OwnValues(values);
         RotaryAngles angles = new(step.Rows(step.Workspace.Cos), step.Rows(step.Workspace.Sin), _interleaved);
         LatentPages pages = step.Cache.Pages(_cacheLayer);
         step.Kernels.MlaPrepare.Run(_shape, _prepare, input, angles, pages, step.Batch.CacheRows, query, step.Team);
         step.Meanwhile?.Progress();
-        step.Kernels.ExpandedAttention.Run(_shape, query, _expansion, pages, step.Batch.Expanded, values, step.Team);
-        step.Kernels.AbsorbedAttention.Run(_shape, query, _expansion, pages, step.Batch.Absorbed, values, step.Team);
+        step.Kernels.ExpandedAttention.Run(_shape, query, _expansion, pages, step.Batch.Expanded, ownValues, step.Team);
+        step.Kernels.AbsorbedAttention.Run(_shape, query, _expansion, pages, step.Batch.Absorbed, ownValues, step.Team);
         step.Meanwhile?.Progress();
-        step.Kernels.MatMul.Run(_output, values, output, step.Team);
+        _group.GatherValues(values);
+        step.Kernels.MatMul.Run(_output, values, _group.OwnOutputs(output), step.Team);
+        _group.GatherOutputs(output);
     }
 }

@@ -14,7 +14,8 @@ namespace Conclave.Models;
 internal readonly record struct Step(
     ForwardBatch Batch, KernelSet Kernels, WorkerTeam Team, Workspace Workspace, ExpertTable Experts, LatentCache Cache, IForwardObserver? Observer)
 {
-    public int Tokens => Batch.Count;
+    /// <summary>Tokens whose rows these are; of the batch's all, unless this is a part of it.</summary>
+    public int Tokens { get; init; } = Batch.Count;
 
     /// <summary>0, or 1 for the second of two micro-batches.</summary>
     public int MicroBatch { get; init; }

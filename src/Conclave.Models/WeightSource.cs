@@ -15,6 +15,13 @@ internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : 
     /// <summary>A projection [rows, columns] in its stored format.</summary>
     public TensorView Matrix(string name, int rows, int columns) => checkpoint.WeightMatrix(name, rows, columns, _problems);
 
+    /// <summary>Some rows of a projection [rows, columns]; nothing else of it is read.</summary>
+    public TensorView Rows(string name, int rows, int columns, int first, int count)
+    {
+        TensorView whole = Matrix(name, rows, columns);
+        return whole.Rows == rows ? whole.SliceRows(first, count) : default;
+    }
+
     /// <summary>A vector as one row of binary32.</summary>
     public TensorView Vector(string name, int length)
     {

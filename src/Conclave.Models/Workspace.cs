@@ -12,7 +12,7 @@ internal sealed unsafe class Workspace : IDisposable
     private readonly TensorView _expertWeights;
     private readonly int _expertsPerToken;
 
-    public Workspace(ModelConfig config, int maxTokens, IEnumerable<int> maxExpertRows, bool withMtp)
+    public Workspace(ModelConfig config, int heads, int maxTokens, IEnumerable<int> maxExpertRows, bool withMtp)
     {
         MaxTokens = maxTokens;
         int hidden = config.HiddenSize;
@@ -21,7 +21,7 @@ internal sealed unsafe class Workspace : IDisposable
         Normalized = Allocate(maxTokens, hidden);
         Sublayer = Allocate(maxTokens, hidden);
         Shared = Allocate(maxTokens, hidden);
-        Query = Allocate(maxTokens, config.Heads * (config.NopeDim + config.RopeDim));
+        Query = Allocate(maxTokens, heads * (config.NopeDim + config.RopeDim));
         Attention = Allocate(maxTokens, config.Heads * config.ValueDim);
         Cos = Allocate(maxTokens, config.RopeDim / 2);
         Sin = Allocate(maxTokens, config.RopeDim / 2);
@@ -46,7 +46,7 @@ internal sealed unsafe class Workspace : IDisposable
     /// <summary>The output of the shared expert [T, H].</summary>
     public TensorView Shared { get; }
 
-    /// <summary>Queries of all heads.</summary>
+    /// <summary>Queries of this rank's heads.</summary>
     public TensorView Query { get; }
 
     /// <summary>Attention's values of all heads.</summary>

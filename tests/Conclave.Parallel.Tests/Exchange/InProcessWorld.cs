@@ -16,12 +16,18 @@ internal static class InProcessWorld
     public static void Run(Topology topology, TransportOptions options, int seed, Action<ITransport> rank)
     {
         using InProcessFabric fabric = new(topology, options, seed);
+        Run([.. Enumerable.Range(0, topology.World).Select(number => fabric[number])], rank);
+    }
+
+    /// <summary>Runs all ranks over other transports than those of a fabric.</summary>
+    public static void Run(ITransport[] transports, Action<ITransport> rank)
+    {
         ConcurrentQueue<Exception> failures = [];
-        Thread[] threads = [.. Enumerable.Range(0, topology.World).Select(number => new Thread(() =>
+        Thread[] threads = [.. transports.Select(transport => new Thread(() =>
         {
             try
             {
-                rank(fabric[number]);
+                rank(transport);
             }
             catch (Exception e)
             {
@@ -29,7 +35,7 @@ internal static class InProcessWorld
             }
             finally
             {
-                fabric[number].Dispose();
+                transport.Dispose();
             }
         }))];
         foreach (Thread thread in threads)
@@ -40,7 +46,7 @@ internal static class InProcessWorld
 
         foreach (Thread thread in threads)
         {
-            Assert.True(thread.Join(Patience), $"the world of {topology.World} ranks hangs");
+            Assert.True(thread.Join(Patience), $"the world of {transports.Length} ranks hangs");
         }
 
         if (!failures.IsEmpty)
