@@ -33,8 +33,8 @@ public sealed record LoadOptions
     /// <summary>Caches of this size that share the machine's memory: those of all ranks that have tokens.</summary>
     public int Caches { get; init; } = 1;
 
-    /// <summary>Makes this rank's part of the experts for a model with such options, where it is computed by many ranks; null, or a result of null: all experts are here.</summary>
-    public Func<ModelConfig, KernelSet, WorkerTeam, ModelOptions, ExpertPartition?>? Experts { get; init; }
+    /// <summary>Adds this rank's part of the model to its options, where it is computed by many ranks; null: all of it is computed here.</summary>
+    public Func<ModelConfig, KernelSet, WorkerTeam, ModelOptions, ModelOptions>? Divide { get; init; }
 
     /// <summary>Context length where none was asked for and the model allows more.</summary>
     public const int DefaultContext = 8192;
@@ -117,7 +117,7 @@ public sealed class LoadedModel : IDisposable
                 ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             };
             model = new DeepSeekModel(
-                checkpoint, options.Kernels, team, sizes with { Experts = options.Experts?.Invoke(checkpoint.Config, options.Kernels, team, sizes) });
+                checkpoint, options.Kernels, team, options.Divide?.Invoke(checkpoint.Config, options.Kernels, team, sizes) ?? sizes);
             _ = checkpoint.PromotePages();
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
         }

@@ -14,6 +14,7 @@ public sealed class LaunchServeTests
     [Theory]
     [InlineData]
     [InlineData("--dp", "2")]
+    [InlineData("--tp", "2")]
     public async Task Many_clients_get_the_logprobs_of_one_rank_and_a_signal_drains(params string[] more)
     {
         using ServeProcess alone = ServeProcess.Start(Cli.Program);

@@ -19,6 +19,11 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         { "--ranks 2 --hosts 0 -- generate a", "--hosts 0: 1 to 2 are expected" },
         { "--ranks 2 --dp 3 -- generate a", "--dp 3: 1 to 2 are expected" },
         { "--ranks 2 --dp 0 -- generate a", "--dp 0: 1 to 2 are expected" },
+        { "--ranks 5 --dp 2 --tp 3 -- generate a", "--tp 3: 1 to 2 are expected, with 5 ranks and 2 groups" },
+        { "--ranks 5 --tp 0 -- generate a", "--tp 0: 1 to 5 are expected" },
+        { "--ranks 6 --hosts 2 --tp 2 --dp 2 -- generate a", "ranks 2 to 3 would divide attention on 2 hosts" },
+        { "--ranks 3 --tp 3 --transport inproc -- generate a", "attention heads, which 3 ranks cannot share evenly" },
+        { "--ranks 3 --tp 3 -- generate a", "attention heads, which 3 ranks cannot share evenly" },
         { "--ranks 2 --model /no/such/folder -- generate a", "/no/such/folder: there is no such folder" },
         { "--ranks 2 --transport smoke -- generate a", "'smoke'" },
         { "--ranks 2 --exchange most -- generate a", "'most'" },
@@ -54,10 +59,14 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal((0, alone.Output, ""), (launched.Code, launched.Output, launched.Error));
     }
 
-    [Fact]
-    public void Ranks_that_divide_requests_write_what_one_writes()
+    [Theory]
+    [InlineData("--ranks 3 --dp 2")]
+    [InlineData("--ranks 2 --tp 2")]
+    [InlineData("--ep 5 --dp 2 --tp 2 --overlap on")]
+    [InlineData("--ranks 8 --tp 8 --slots 80")]
+    public void Ranks_that_divide_requests_or_attention_write_what_one_writes(string division)
     {
-        CliResult launched = Cli.Run(["launch", "--ranks", "3", "--dp", "2", "--", .. Generate]);
+        CliResult launched = Cli.Run(["launch", .. division.Split(' '), "--", .. Generate]);
         Assert.Equal((0, Cli.Run(Generate).Output, ""), (launched.Code, launched.Output, launched.Error));
     }
 
@@ -113,12 +122,13 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("1")]
-    [InlineData("2")]
-    public void Benchmarks_run_over_ranks(string dataRanks)
+    [InlineData("--dp", "1")]
+    [InlineData("--dp", "2")]
+    [InlineData("--tp", "2")]
+    public void Benchmarks_run_over_ranks(string division, string ranks)
     {
         CliResult result = Cli.Run(
-            "launch", "--ranks", "2", "--dp", dataRanks, "--transport", "inproc", "--model", Testing.Repository.Fable, "--", "bench", "model", "--prefill", "16", "--decode", "0", "--steps", "2", "--repeat", "1", "--json");
+            "launch", "--ranks", "2", division, ranks, "--transport", "inproc", "--model", Testing.Repository.Fable, "--", "bench", "model", "--prefill", "16", "--decode", "0", "--steps", "2", "--repeat", "1", "--json");
         Assert.Equal((0, ""), (result.Code, result.Error));
         JsonElement json = JsonDocument.Parse(result.Output).RootElement;
         Assert.Equal(2, json.GetProperty("workloads").GetArrayLength());

@@ -68,7 +68,7 @@ internal static class BenchModelCommand
             using WorkerTeam team = compute.Team(result);
             using ModelBenchmark? benchmark = workloads.Count > 0
                 ? new ModelBenchmark(
-                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, options => compute.Experts(folder, checkpoint.Config, kernels, team, options))
+                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, options => compute.Divide(folder, checkpoint.Config, kernels, team, options))
                 : null;
             List<(Workload, WorkloadSample[])> measured = [];
             foreach (Workload workload in workloads)

@@ -6,6 +6,7 @@ using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Parallel.Placement;
 using Conclave.Primitives;
+using Conclave.Transport;
 
 namespace Conclave.Cli.Commands;
 
@@ -14,7 +15,7 @@ internal static class LaunchCommand
 {
     public static Command Create()
     {
-        Option<int> ranks = new("--ranks") { Description = "Number of ranks, over which experts are divided", HelpName = "N", Required = true };
+        Option<int> ranks = new("--ranks", "--ep") { Description = "Number of ranks, over which experts are divided", HelpName = "N", Required = true };
         Option<int> hosts = new("--hosts")
         {
             Description = "Number of hosts, over which ranks are divided. With ucx more than one needs root: they are made on this machine by scripts/hosts",
@@ -23,7 +24,11 @@ internal static class LaunchCommand
         };
         Option<int> data = new("--dp")
         {
-            Description = "Ranks that requests are divided over, each with a cache of its own; the others have experts only", HelpName = "D", DefaultValueFactory = _ => 1,
+            Description = "Groups of ranks that requests are divided over, each with a cache of its own; ranks behind them have experts only", HelpName = "D", DefaultValueFactory = _ => 1,
+        };
+        Option<int> tensor = new("--tp")
+        {
+            Description = "Ranks of a group, which divide attention by heads; they must be on one host", HelpName = "T", DefaultValueFactory = _ => 1,
         };
         Option<string> transport = new("--transport")
         {
@@ -60,24 +65,27 @@ internal static class LaunchCommand
         Option<string?> model = new("--model") { Description = "The folder of a checkpoint, for COMMAND", HelpName = "DIR" };
         Argument<string[]> inner = new("COMMAND") { Description = "generate, serve or bench model, with its arguments", Arity = ArgumentArity.OneOrMore };
         CliCommand command = new(
-            "launch", "Computes one model by many ranks: each has some of the experts, rank 0 runs the command, and the tokens are its own or those of D ranks.",
+            "launch", "Computes one model by many ranks: each has some of the experts, rank 0 runs the command, and the tokens are its own or those of D groups of ranks.",
             ("conclave launch --ranks 4 -- generate \"Once upon a time\"", "four processes; the text is that of one"),
             ("conclave launch --ranks 8 --model DIR --exchange fp8 -- serve", "the OpenAI API over eight"),
             ("conclave launch --ranks 8 --dp 4 -- serve", "requests are divided over four of them"),
+            ("conclave launch --ranks 8 --dp 4 --tp 2 -- serve", "over four groups of two, which divide attention"),
             ("conclave launch --ranks 4 --transport inproc --report -- bench model DIR", "four threads of one process, and what they exchanged"),
             ("sudo conclave launch --ranks 8 --hosts 2 -- generate --chat \"Hello\"", "on two hosts that are made on this machine"))
         {
-            ranks, hosts, data, transport, exchange, overlap, slots, window, budget, report, model, inner,
+            ranks, hosts, data, tensor, transport, exchange, overlap, slots, window, budget, report, model, inner,
         };
         command.SetAction((result, cancellation) =>
         {
             WorldPlan plan = Plan(result.GetValue(ranks), result.GetValue(hosts), result.GetRequiredValue(exchange)) with
             {
                 DivideFrom = result.GetValue(overlap) == "on" && result.GetValue(ranks) > 1 ? WorldPlan.DefaultDivideFrom : null,
-                DataParallel = DataParallel(result.GetValue(data), result.GetValue(ranks)),
+                DataParallel = result.GetValue(data),
+                TensorParallel = result.GetValue(tensor),
                 Slots = Slots(result.GetValue(slots), result.GetValue(ranks)),
                 Balancing = Balancing(result.GetValue(window), result.GetValue(budget), result.GetValue(slots) is not null),
             };
+            CheckGroups(plan);
             string[] arguments = WithModel(result.GetRequiredValue(inner), result.GetValue(model));
             if (Program.Check(arguments) is { } wrong)
             {
@@ -119,9 +127,29 @@ internal static class LaunchCommand
         return new WorldPlan(ranks, hosts, options, Math.Max(1, WorkerTeam.DefaultThreads / ranks));
     }
 
-    private static int DataParallel(int data, int ranks) => data >= 1 && data <= ranks
-        ? data
-        : throw new UserErrorException($"--dp {data}: 1 to {ranks} are expected, of the ranks those that requests are divided over");
+    private static void CheckGroups(WorldPlan plan)
+    {
+        (int groups, int ranksOfGroup) = (plan.DataParallel, plan.TensorParallel);
+        if (groups < 1 || groups > plan.Ranks)
+        {
+            throw new UserErrorException($"--dp {groups}: 1 to {plan.Ranks} are expected, the groups that requests are divided over");
+        }
+
+        if (ranksOfGroup < 1 || ranksOfGroup > plan.Ranks / groups)
+        {
+            throw new UserErrorException($"--tp {ranksOfGroup}: 1 to {plan.Ranks / groups} are expected, with {plan.Ranks} ranks and {groups} groups");
+        }
+
+        for (int first = 0; first < plan.TokenRanks; first += ranksOfGroup)
+        {
+            int last = first + ranksOfGroup - 1;
+            if (plan.Topology.Between(first, last) == LinkClass.CrossHost)
+            {
+                throw new UserErrorException(
+                    $"--tp {ranksOfGroup}: ranks {first} to {last} would divide attention on {plan.Hosts} hosts, but a group must be on one; choose a number that divides the ranks of a host");
+            }
+        }
+    }
 
     private static int? Slots(int? slots, int ranks) => slots is null || (slots is >= 1 and <= PlacementShape.MostSlots && slots % ranks == 0)
         ? slots

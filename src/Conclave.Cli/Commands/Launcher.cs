@@ -39,7 +39,7 @@ internal sealed class Launcher : IDisposable
         int code = 0;
         try
         {
-            InProcessLaunch.Run(_coordinator, _plan, (connection, endpoint) => code = LedCommand.Run(connection, endpoint, _command, _output, cancellation));
+            InProcessLaunch.Run(_coordinator, _plan, (connection, endpoints) => code = LedCommand.Run(connection, endpoints, _command, _output, cancellation));
         }
         catch (Exception e) when (e is not UserErrorException && Failure() is { } failure)
         {

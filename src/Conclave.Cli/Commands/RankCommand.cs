@@ -23,7 +23,7 @@ internal static class RankCommand
             if (connection.Rank != 0)
             {
                 // A signal from the terminal is the leader's matter.
-                RankFollower.Run(connection, endpoint: null);
+                RankFollower.Run(connection, endpoints: null);
                 return Task.FromResult(0);
             }
 

@@ -69,9 +69,9 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
     /// <summary>The threads that compute.</summary>
     public WorkerTeam Team(ParseResult result) => new(Threads(result), Teams);
 
-    /// <summary>This rank's part of a model's experts; null where all are here.</summary>
-    public ExpertPartition? Experts(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options) =>
-        leader?.Join(directory, config, kernels, team, options);
+    /// <summary>A model's options with this rank's part of it, where it is computed by many ranks.</summary>
+    public ModelOptions Divide(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options) =>
+        leader?.Join(directory, config, kernels, team, options) ?? options;
 
     /// <summary>Loads a model directory, with a progress bar on the terminal if that takes more than a second.</summary>
     /// <param name="result">The arguments.</param>
@@ -84,8 +84,8 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Kernels = Kernels(result),
             Threads = Threads(result),
             Teams = Teams,
-            Caches = leader?.Plan.DataParallel ?? 1,
-            Experts = (config, kernels, team, model) => Experts(directory, config, kernels, team, model),
+            Caches = leader?.Plan.TokenRanks ?? 1,
+            Divide = (config, kernels, team, model) => Divide(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
             CacheFormat = result.GetValue(_cacheFormat) switch
             {

@@ -1,6 +1,5 @@
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
-using Conclave.Transport;
 
 namespace Conclave.Cli.Frame;
 
@@ -9,13 +8,13 @@ internal static class LedCommand
 {
     /// <summary>Runs it and ends the other ranks.</summary>
     /// <param name="connection">The control channel.</param>
-    /// <param name="endpoint">The rank's transport where all ranks are in this process; null: UCX.</param>
+    /// <param name="endpoints">The rank's transports where all ranks are in this process; null: UCX.</param>
     /// <param name="command">Its name and arguments.</param>
     /// <param name="output">Standard output.</param>
     /// <param name="cancellation">Ends it, as the launcher may too.</param>
-    public static int Run(RankConnection connection, ITransport? endpoint, string[] command, TextWriter output, CancellationToken cancellation)
+    public static int Run(RankConnection connection, RankEndpoints? endpoints, string[] command, TextWriter output, CancellationToken cancellation)
     {
-        using RankLeader leader = new(connection, endpoint);
+        using RankLeader leader = new(connection, endpoints);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, connection.Stopping);
         try
         {

@@ -60,7 +60,7 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="workloads">What will be run: decides the size of the cache.</param>
     /// <param name="cacheFormat">F32 or BF16.</param>
     /// <param name="decodeSteps">Steps of a decode run.</param>
-    /// <param name="experts">Makes this rank's part of the experts for a model with such options; null, or a result of null: all are here.</param>
+    /// <param name="divide">Adds this rank's part of the model to its options; null: all of it is computed here.</param>
     /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
     public ModelBenchmark(
         Checkpoint checkpoint,
@@ -69,7 +69,7 @@ public sealed class ModelBenchmark : IDisposable
         IReadOnlyList<Workload> workloads,
         ElementFormat cacheFormat,
         int decodeSteps,
-        Func<ModelOptions, ExpertPartition?>? experts = null)
+        Func<ModelOptions, ModelOptions>? divide = null)
     {
         DecodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
@@ -85,13 +85,16 @@ public sealed class ModelBenchmark : IDisposable
         _team = team;
         _probe = new MachineProbe(kernels);
         ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat };
-        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, options with { Experts = experts?.Invoke(options) });
+        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide?.Invoke(options) ?? options);
         int sequences = workloads.Max(workload => workload.Batch);
         _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
-        FillCache(kernels.Codec);
-        if (_batches.Length > 1)
+        if (_model.Options.Experts is null)
         {
-            FillOthers(sequences);
+            FillCache(kernels.Codec);
+        }
+        else
+        {
+            FillCaches(sequences);
         }
     }
 
@@ -136,20 +139,20 @@ public sealed class ModelBenchmark : IDisposable
         }
     }
 
-    /// <summary>The same on the other ranks that have tokens: latents of random tokens, copied to every block.</summary>
+    /// <summary>The same on all ranks that have tokens: latents of random tokens, copied to every block.</summary>
     /// <param name="copies">Most copies of a step.</param>
-    private void FillOthers(int copies)
+    private void FillCaches(int copies)
     {
         int[] tokens = Tokens(LatentPages.TokensPerBlock);
         Array.ForEach(_batches, batch => batch.Clear());
-        Array.ForEach(_batches[1..], batch => batch.Add(tokens, 0, AttentionForm.Expanded, [0], 0));
+        Array.ForEach(_batches, batch => batch.Add(tokens, 0, AttentionForm.Expanded, [0], 0));
         _model.Forward(_batches);
         for (int block = 1; block < _blocks; block += copies)
         {
             Array.ForEach(_batches, batch => batch.Clear());
             for (int to = block; to < Math.Min(_blocks, block + copies); to++)
             {
-                Array.ForEach(_batches[1..], batch => batch.Copy(new BlockCopy(0, to)));
+                Array.ForEach(_batches, batch => batch.Copy(new BlockCopy(0, to)));
             }
 
             _model.Forward(_batches);

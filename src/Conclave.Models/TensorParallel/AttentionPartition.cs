@@ -1,3 +1,6 @@
+using Conclave.Checkpoints;
+using Conclave.Primitives;
+
 namespace Conclave.Models;
 
 /// <summary>
@@ -7,4 +10,16 @@ namespace Conclave.Models;
 /// <param name="Rank">The rank in its group, from 0.</param>
 /// <param name="Ranks">The ranks of the group; they must divide the model's heads.</param>
 /// <param name="Gather">How parts come together; for this model alone.</param>
-public sealed record AttentionPartition(int Rank, int Ranks, IRankGather Gather);
+public sealed record AttentionPartition(int Rank, int Ranks, IRankGather Gather)
+{
+    /// <summary>Makes sure that so many ranks can divide a model's attention.</summary>
+    /// <exception cref="UserErrorException">They do not divide the heads.</exception>
+    public static void CheckRanks(ModelConfig config, int ranks)
+    {
+        if (config.Heads % ranks != 0)
+        {
+            throw new UserErrorException(
+                $"the model has {config.Heads} attention heads, which {ranks} ranks cannot share evenly; choose a number of ranks that divides {config.Heads}");
+        }
+    }
+}

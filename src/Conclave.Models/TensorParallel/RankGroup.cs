@@ -31,12 +31,7 @@ internal sealed class RankGroup
             throw new ArgumentException($"rank {_rank} of a group of {_ranks}", nameof(partition));
         }
 
-        if (config.Heads % _ranks != 0)
-        {
-            throw new UserErrorException(
-                $"the model has {config.Heads} attention heads, which {_ranks} ranks cannot share evenly; choose a number of ranks that divides {config.Heads}");
-        }
-
+        AttentionPartition.CheckRanks(config, _ranks);
         Heads = config.Heads / _ranks;
         int blocks = ((config.HiddenSize - 1) / RowsOfBlock) + 1;
         _valueStarts = Starts(rank => rank * Heads * config.ValueDim);

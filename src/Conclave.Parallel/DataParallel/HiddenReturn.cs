@@ -5,12 +5,13 @@ using Conclave.Primitives;
 namespace Conclave.Parallel.DataParallel;
 
 /// <summary>
-/// Brings the hidden states whose logits are wanted from the other ranks that have tokens to rank 0, which computes the head for all. They travel beside the exchanges over the same transport, so that
+/// Brings the hidden states whose logits are wanted from the first ranks of the other groups that have tokens to rank 0, which computes the head for all. They travel beside the exchanges over the same transport, so that
 /// whoever waits for one carries on the other: rows of binary32 one behind the other, cut where a message is full.
 /// </summary>
 internal sealed class HiddenReturn : ISideMessages, IDisposable
 {
     private readonly RankedExchange _exchange;
+    private readonly int _ranksOfGroup;
     private readonly SideChannel _channel;
     private readonly int _rowBytes;
     private readonly NativeBuffer? _arrived;
@@ -25,19 +26,21 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
 
     /// <summary>To be created by all ranks, in the same order as whatever else talks beside the exchange.</summary>
     /// <param name="exchange">The rank's exchange.</param>
-    /// <param name="dataRanks">Ranks that have tokens: 0 and the next.</param>
-    /// <param name="maxTokens">Most tokens of a rank's step.</param>
+    /// <param name="groups">Groups that have tokens.</param>
+    /// <param name="ranksOfGroup">Ranks of each: 0 and the next are those of the first.</param>
+    /// <param name="maxTokens">Most tokens of a group's step.</param>
     /// <param name="hiddenSize">Numbers of a row.</param>
-    public HiddenReturn(RankedExchange exchange, int dataRanks, int maxTokens, int hiddenSize)
+    public HiddenReturn(RankedExchange exchange, int groups, int ranksOfGroup, int maxTokens, int hiddenSize)
     {
         _exchange = exchange;
+        _ranksOfGroup = ranksOfGroup;
         _rowBytes = hiddenSize * sizeof(float);
-        int senders = exchange.Rank == 0 ? dataRanks : 0;
+        int senders = exchange.Rank == 0 ? groups : 0;
         _arrived = senders > 1 ? new NativeBuffer(checked((nint)(senders - 1) * maxTokens * _rowBytes)) : null;
         _begin = new nint[senders];
         _end = new nint[senders];
         _next = new nint[senders];
-        _hasAll = peer => _next[peer] == _end[peer];
+        _hasAll = peer => _next[peer / ranksOfGroup] == _end[peer / ranksOfGroup];
         _hasSent = peer => _batch is null && _channel!.HasLeftFor(peer);
         _channel = exchange.Attach(this);
     }
@@ -45,26 +48,26 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
     private nint Bytes => (nint)_batch!.LogitCount * _rowBytes;
 
     /// <summary>Rank 0, before the others are told to compute a step: makes room for their rows.</summary>
-    /// <param name="batches">Those of the step, rank 0's first.</param>
+    /// <param name="batches">Those of the step, the first group's first.</param>
     public void Expect(ReadOnlySpan<ForwardBatch> batches)
     {
         nint end = 0;
-        for (int rank = 1; rank < _end.Length; rank++)
+        for (int group = 1; group < _end.Length; group++)
         {
-            _begin[rank] = _next[rank] = end;
-            end += rank < batches.Length ? (nint)batches[rank].LogitCount * _rowBytes : 0;
-            _end[rank] = end;
+            _begin[group] = _next[group] = end;
+            end += group < batches.Length ? (nint)batches[group].LogitCount * _rowBytes : 0;
+            _end[group] = end;
         }
     }
 
     /// <summary>Rank 0: waits for all rows of the step.</summary>
-    /// <param name="rows">Takes them, in the order of ranks: as many as were expected.</param>
+    /// <param name="rows">Takes them, in the order of groups: as many as were expected.</param>
     /// <exception cref="PeerException">A rank failed, or sent what cannot be.</exception>
     public unsafe void Receive(TensorView rows)
     {
-        for (int rank = 1; rank < _end.Length; rank++)
+        for (int group = 1; group < _end.Length; group++)
         {
-            _exchange.WaitFor(rank, _hasAll);
+            _exchange.WaitFor(group * _ranksOfGroup, _hasAll);
         }
 
         for (int row = 0; row < rows.Rows; row++)
@@ -73,13 +76,13 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
         }
     }
 
-    /// <summary>Another rank, after a step: returns when its rows have left, which rank 0 waits for.</summary>
+    /// <summary>Another rank, after a step: returns when its rows have left, which rank 0 waits for. Of a group's ranks, which all have the same rows, the first sends them.</summary>
     /// <param name="batch">What it has computed.</param>
     /// <param name="hidden">The batch's rows after the final norm.</param>
     /// <exception cref="PeerException">Rank 0 failed, or a rank sent what cannot be.</exception>
     public void Send(ForwardBatch batch, TensorView hidden)
     {
-        if (batch.LogitCount > 0)
+        if (batch.LogitCount > 0 && _exchange.Rank % _ranksOfGroup == 0)
         {
             (_batch, _hidden, _written) = (batch, hidden, 0);
             _exchange.WaitFor(0, _hasSent);
@@ -121,13 +124,14 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
     /// <inheritdoc/>
     unsafe void ISideMessages.Read(int peer, ReadOnlySpan<byte> message)
     {
-        nint missing = peer > 0 && peer < _end.Length ? _end[peer] - _next[peer] : 0;
+        (int group, int rankInGroup) = Math.DivRem(peer, _ranksOfGroup);
+        nint missing = rankInGroup == 0 && group > 0 && group < _end.Length ? _end[group] - _next[group] : 0;
         if (message.IsEmpty || message.Length > missing)
         {
             throw new PeerException(peer, $"sent {message.Length} bytes of hidden states where {missing} are expected");
         }
 
-        message.CopyTo(new Span<byte>((byte*)_arrived!.Data + _next[peer], message.Length));
-        _next[peer] += message.Length;
+        message.CopyTo(new Span<byte>((byte*)_arrived!.Data + _next[group], message.Length));
+        _next[group] += message.Length;
     }
 }

@@ -1,4 +1,3 @@
-using Conclave.Transport;
 using Conclave.Transport.InProcess;
 
 namespace Conclave.Parallel.Launch;
@@ -12,10 +11,14 @@ public static class InProcessLaunch
     /// <param name="coordinator">Where they meet.</param>
     /// <param name="plan">The world.</param>
     /// <param name="lead">What the leader does.</param>
-    public static void Run(Coordinator coordinator, WorldPlan plan, Action<RankConnection, ITransport> lead)
+    public static void Run(Coordinator coordinator, WorldPlan plan, Action<RankConnection, RankEndpoints> lead)
     {
-        InProcessFabric fabric = new(plan.Topology, WorldPlan.Transport);
-        Thread[] followers = [.. Enumerable.Range(1, plan.Ranks - 1).Select(rank => new Thread(() => Follow(coordinator, fabric, rank))
+        InProcessFabric world = new(plan.Topology, WorldPlan.Transport);
+        InProcessFabric[] groups = plan.TensorParallel == 1 ? []
+            : [.. Enumerable.Range(0, plan.DataParallel).Select(_ => new InProcessFabric(RankEndpoints.GroupTopology(plan), WorldPlan.Transport))];
+        RankEndpoints[] endpoints = [.. Enumerable.Range(0, plan.Ranks).Select(rank => new RankEndpoints(
+            world[rank], RankEndpoints.HasGroup(plan, rank) ? groups[rank / plan.TensorParallel][plan.RankInGroup(rank)] : null))];
+        Thread[] followers = [.. Enumerable.Range(1, plan.Ranks - 1).Select(rank => new Thread(() => Follow(coordinator, endpoints[rank], rank))
         {
             IsBackground = true, Name = $"conclave rank {rank}",
         })];
@@ -23,25 +26,26 @@ public static class InProcessLaunch
         try
         {
             using RankConnection connection = Open(coordinator, 0);
-            lead(connection, fabric[0]);
+            lead(connection, endpoints[0]);
         }
         finally
         {
             // The memory of a fabric must outlive its threads: one that hangs keeps it.
-            fabric[0].Dispose();
+            endpoints[0].Dispose();
             if (followers.All(follower => follower.Join(LeaveWithin)))
             {
-                fabric.Dispose();
+                world.Dispose();
+                Array.ForEach(groups, group => group.Dispose());
             }
         }
     }
 
-    private static void Follow(Coordinator coordinator, InProcessFabric fabric, int rank)
+    private static void Follow(Coordinator coordinator, RankEndpoints endpoints, int rank)
     {
         try
         {
             using RankConnection connection = Open(coordinator, rank);
-            RankFollower.Run(connection, fabric[rank]);
+            RankFollower.Run(connection, endpoints);
         }
 #pragma warning disable CA1031 // The coordinator was told, and ends the launch with it.
         catch (Exception)
@@ -50,7 +54,7 @@ public static class InProcessLaunch
         }
         finally
         {
-            fabric[rank].Dispose();
+            endpoints.Dispose();
         }
     }
 

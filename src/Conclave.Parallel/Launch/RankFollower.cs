@@ -1,7 +1,6 @@
 using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
-using Conclave.Transport;
 
 namespace Conclave.Parallel.Launch;
 
@@ -12,12 +11,12 @@ public static class RankFollower
 
     /// <summary>Computes every step that the leader begins, until it ends. What fails is told to the coordinator.</summary>
     /// <param name="connection">The control channel.</param>
-    /// <param name="endpoint">The rank's transport where all ranks are in this process; null: UCX.</param>
-    public static void Run(RankConnection connection, ITransport? endpoint)
+    /// <param name="endpoints">The rank's transports where all ranks are in this process; null: UCX.</param>
+    public static void Run(RankConnection connection, RankEndpoints? endpoints)
     {
         try
         {
-            connection.Leave(Follow(connection, endpoint));
+            connection.Leave(Follow(connection, endpoints));
         }
         catch (Exception e)
         {
@@ -26,28 +25,29 @@ public static class RankFollower
         }
     }
 
-    private static RankReport Follow(RankConnection connection, ITransport? endpoint)
+    private static RankReport Follow(RankConnection connection, RankEndpoints? endpoints)
     {
         ControlFrame first = connection.Take(ControlKind.Open, ControlKind.End);
         if (first.Kind == ControlKind.End)
         {
-            return RankReport.Of(Memory(endpoint), null, null);
+            return RankReport.Of(Memory(endpoints), null);
         }
 
         ModelOrder order = ModelOrder.Read(first);
         using Checkpoint checkpoint = Checkpoint.Open(order.Directory);
         KernelSet kernels = KernelSet.Find(order.InstructionSet);
         using WorkerTeam team = new(order.Threads, connection.Plan.Ranks);
-        using RankMembership membership = new(connection, endpoint, checkpoint.Config, kernels, team, order.MaxTokens);
+        using RankMembership membership = new(connection, endpoints, checkpoint.Config, kernels, team, order.MaxTokens);
         ModelOptions options = new()
         {
             MaxTokensPerStep = order.MaxTokens,
-            CacheBlocks = connection.Rank < connection.Plan.DataParallel ? order.CacheBlocks : 1,
+            CacheBlocks = connection.Plan.GroupOf(connection.Rank) is null ? 1 : order.CacheBlocks,
             CacheFormat = order.CacheFormat,
             Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, EndSteps: membership.EndSteps),
+            Attention = membership.Attention,
         };
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
-        using StepReader step = new(connection.Rank, connection.Plan.DataParallel, checkpoint.Config, order);
+        using StepReader step = new(connection.Rank, connection.Plan, checkpoint.Config, order);
         membership.BeginSteps(model);
         connection.Send(ControlKind.Ready);
 
@@ -63,9 +63,9 @@ public static class RankFollower
             membership.Exchange.Flush();
         }
 
-        return RankReport.Of(Memory(endpoint), membership.Exchange.Traffic, membership.Balance);
+        return RankReport.Of(Memory(endpoints), membership);
     }
 
     /// <summary>Ranks of one process have their memory in common; the leader tells it.</summary>
-    private static RankMemory Memory(ITransport? endpoint) => endpoint is null ? RankMemory.OfThisProcess() : default;
+    private static RankMemory Memory(RankEndpoints? endpoints) => endpoints is null ? RankMemory.OfThisProcess() : default;
 }

@@ -3,7 +3,6 @@ using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
 using Conclave.Primitives;
-using Conclave.Transport;
 
 namespace Conclave.Parallel.Launch;
 
@@ -14,7 +13,7 @@ namespace Conclave.Parallel.Launch;
 public sealed class RankLeader : IDisposable
 {
     private readonly RankConnection _connection;
-    private readonly ITransport? _endpoint;
+    private readonly RankEndpoints? _endpoints;
     private readonly StepWriter _step;
     private RankMembership? _membership;
     private bool _hasBegun;
@@ -22,12 +21,12 @@ public sealed class RankLeader : IDisposable
 
     /// <summary>Leads the ranks of a launch.</summary>
     /// <param name="connection">The control channel of rank 0.</param>
-    /// <param name="endpoint">Its transport where all ranks are in this process; null: UCX.</param>
-    public RankLeader(RankConnection connection, ITransport? endpoint)
+    /// <param name="endpoints">Its transports where all ranks are in this process; null: UCX.</param>
+    public RankLeader(RankConnection connection, RankEndpoints? endpoints)
     {
         _connection = connection;
-        _endpoint = endpoint;
-        _step = new StepWriter(connection.Plan.DataParallel);
+        _endpoints = endpoints;
+        _step = new StepWriter(connection.Plan.DataParallel, connection.Plan.TensorParallel);
     }
 
     /// <summary>The world.</summary>
@@ -39,10 +38,10 @@ public sealed class RankLeader : IDisposable
     /// <param name="kernels">The operators; all ranks use those of the same name.</param>
     /// <param name="team">Who computes on this rank; other ranks have as many threads.</param>
     /// <param name="options">How the model will be composed: other ranks have as large steps, and those that have tokens as large a cache.</param>
-    /// <returns>This rank's part of the experts, which tells the others when a step begins.</returns>
-    /// <exception cref="UserErrorException">The model has no experts, or its experts do not fit the launch's slots.</exception>
+    /// <returns>These with this rank's part of the model; it tells the others when a step begins.</returns>
+    /// <exception cref="UserErrorException">The model has no experts, or its experts do not fit the launch's slots, or its heads the launch's groups.</exception>
     /// <exception cref="RankFailedException">A rank could not open it.</exception>
-    public ExpertPartition Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options)
+    public ModelOptions Join(string directory, ModelConfig config, KernelSet kernels, WorkerTeam team, ModelOptions options)
     {
         if (config.RoutedExperts == 0)
         {
@@ -50,18 +49,23 @@ public sealed class RankLeader : IDisposable
         }
 
         _ = Plan.Place(config);
+        AttentionPartition.CheckRanks(config, Plan.TensorParallel);
         ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, options.MaxTokensPerStep, options.CacheBlocks, options.CacheFormat);
         _connection.Send(ControlKind.Open, order.Write().Written);
-        _membership = new RankMembership(_connection, _endpoint, config, kernels, team, options.MaxTokensPerStep);
+        _membership = new RankMembership(_connection, _endpoints, config, kernels, team, options.MaxTokensPerStep);
         _connection.Take(ControlKind.Start);
-        return new ExpertPartition(
-            new ExplainedExchange(_membership.Exchange, _connection),
-            _membership.ExpertsOf,
-            BeginStep,
-            Plan.DivideFrom,
-            Plan.DataParallel,
-            ReceiveHidden,
-            _membership.EndSteps);
+        return options with
+        {
+            Experts = new ExpertPartition(
+                new ExplainedExchange(_membership.Exchange, _connection),
+                _membership.ExpertsOf,
+                BeginStep,
+                Plan.DivideFrom,
+                Plan.DataParallel,
+                ReceiveHidden,
+                _membership.EndSteps),
+            Attention = _membership.Attention is { } attention ? attention with { Gather = new ExplainedGather(attention.Gather, _connection) } : null,
+        };
     }
 
     /// <summary>Tells why the command failed; the launch ends with that.</summary>
@@ -79,7 +83,7 @@ public sealed class RankLeader : IDisposable
             if (!_failed)
             {
                 _connection.Send(ControlKind.End);
-                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership?.Exchange.Traffic, _membership?.Balance));
+                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership));
             }
         }
         catch (RankFailedException)

@@ -5,15 +5,15 @@ using Conclave.Parallel.Balancing;
 using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
+using Conclave.Parallel.TensorParallel;
 using Conclave.Transport;
-using Conclave.Transport.Ucx;
 
 namespace Conclave.Parallel.Launch;
 
-/// <summary>A rank's part in computing a model: its transport, connected to all others, its exchange, and where experts move its balancer.</summary>
+/// <summary>A rank's part in computing a model: its transports, connected to the others, its exchange, where attention is divided its end of the gather, and where experts move its balancer.</summary>
 internal sealed class RankMembership : IDisposable
 {
-    private readonly ITransport _transport;
+    private readonly RankEndpoints _endpoints;
     private readonly SlotMap?[] _slots;
     private readonly ExpertPlacement? _placement;
     private readonly BalancerOptions _balancing;
@@ -21,35 +21,46 @@ internal sealed class RankMembership : IDisposable
 
     /// <summary>Meets the other ranks.</summary>
     /// <param name="connection">The control channel.</param>
-    /// <param name="endpoint">The rank's transport where all ranks are in this process; null: UCX.</param>
+    /// <param name="endpoints">The rank's transports where all ranks are in this process; null: UCX.</param>
     /// <param name="config">The model.</param>
     /// <param name="kernels">The operators.</param>
     /// <param name="team">Who computes.</param>
     /// <param name="maxTokens">Most tokens of a rank's step.</param>
-    public RankMembership(RankConnection connection, ITransport? endpoint, ModelConfig config, KernelSet kernels, WorkerTeam team, int maxTokens)
+    public RankMembership(RankConnection connection, RankEndpoints? endpoints, ModelConfig config, KernelSet kernels, WorkerTeam team, int maxTokens)
     {
         WorldPlan plan = connection.Plan;
         _placement = plan.Place(config);
         _balancing = plan.Balancing;
-        _transport = endpoint is null ? Connect(connection) : Meet(connection, endpoint);
+        _endpoints = endpoints?.Meet(connection) ?? RankEndpoints.Connect(connection);
         SlotMap even = SlotMap.Even(plan.Ranks, config.RoutedExperts);
         _slots = _placement is null ? [.. config.IsMoeLayer.Select(isMoe => isMoe ? even : null)] : SlotMap.ByLayer(_placement, config.IsMoeLayer);
-        ExchangeOptions options = plan.Exchange with { TokenRanks = plan.DataParallel };
-        Exchange = new RankedExchange(_transport, plan.Topology, _slots, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
-        Hidden = plan.DataParallel > 1 ? new HiddenReturn(Exchange, plan.DataParallel, maxTokens, config.HiddenSize) : null;
+        ExchangeOptions options = plan.Exchange with { TokenRanks = plan.TokenRanks };
+        Exchange = new RankedExchange(_endpoints.World, plan.Topology, _slots, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
+        Hidden = plan.DataParallel > 1 ? new HiddenReturn(Exchange, plan.DataParallel, plan.TensorParallel, maxTokens, config.HiddenSize) : null;
+        if (_endpoints.Group is { } group)
+        {
+            RankGather gather = new(group, Exchange, plan.FirstOfGroup(connection.Rank));
+            Attention = new AttentionPartition(plan.RankInGroup(connection.Rank), plan.TensorParallel, gather);
+        }
     }
 
     /// <summary>The exchange.</summary>
     public RankedExchange Exchange { get; }
 
-    /// <summary>Brings rows to rank 0; null where no other rank has tokens.</summary>
+    /// <summary>Brings rows to rank 0; null where no other group has tokens.</summary>
     public HiddenReturn? Hidden { get; }
+
+    /// <summary>The part of attention that is computed here; null where it is not divided.</summary>
+    public AttentionPartition? Attention { get; }
+
+    /// <summary>Bytes sent to the other ranks of the group.</summary>
+    public long GatherBytes => _endpoints.Group?.Counters.BytesSent(LinkClass.SameHost) ?? 0;
 
     /// <summary>What was moved; null where experts stay, or no step was computed. Complete after <see cref="EndSteps"/>.</summary>
     public BalanceReport? Balance => _balancer?.Report;
 
     /// <summary>The experts of this rank at first.</summary>
-    public int[] ExpertsOf(int layer) => _slots[layer]!.ExpertsOf(_transport.Rank);
+    public int[] ExpertsOf(int layer) => _slots[layer]!.ExpertsOf(_endpoints.World.Rank);
 
     /// <summary>Gets ready for the first step.</summary>
     public void BeginSteps(DeepSeekModel model)
@@ -70,30 +81,7 @@ internal sealed class RankMembership : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _transport.Dispose();
+        _endpoints.Dispose();
         Hidden?.Dispose();
-    }
-
-    private static ITransport Meet(RankConnection connection, ITransport endpoint)
-    {
-        connection.Send(ControlKind.Address);
-        connection.Take(ControlKind.Addresses);
-        return endpoint;
-    }
-
-    private static UcxTransport Connect(RankConnection connection)
-    {
-        UcxTransport transport = new(connection.Plan.Topology, connection.Rank, WorldPlan.Transport);
-        try
-        {
-            connection.Send(ControlKind.Address, transport.LocalAddress);
-            transport.Connect(Addresses.Read(connection.Take(ControlKind.Addresses), connection.Plan.Ranks));
-            return transport;
-        }
-        catch
-        {
-            transport.Dispose();
-            throw;
-        }
     }
 }

@@ -17,14 +17,21 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     /// <summary>What balancing did; null where experts stayed.</summary>
     public BalanceReport? Balance { get; init; }
 
-    internal static RankReport Of(RankMemory memory, ExchangeTraffic? traffic, BalanceReport? balance)
+    /// <summary>Bytes that it sent to the ranks that divide attention with it.</summary>
+    public long GatherBytes { get; init; }
+
+    internal static RankReport Of(RankMemory memory, RankMembership? membership)
     {
+        ExchangeTraffic? traffic = membership?.Exchange.Traffic;
         int[] layers = [.. Enumerable.Range(0, traffic?.Layers ?? 0)];
         return new RankReport(
             memory,
             traffic?.Waited ?? TimeSpan.Zero,
             [.. layers.Select(layer => traffic!.Rows(layer))],
-            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())]) { Balance = balance };
+            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())])
+        {
+            Balance = membership?.Balance, GatherBytes = membership?.GatherBytes ?? 0,
+        };
     }
 
     internal ControlWriter Write()
@@ -39,7 +46,7 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             }
         }
 
-        writer.Int32(Balance is null ? 0 : 1);
+        writer.Int64(GatherBytes).Int32(Balance is null ? 0 : 1);
         if (Balance is { } balance)
         {
             writer.Int64(balance.Epoch).Int64(balance.MovedBytes).Int32(balance.Windows).Double(balance.Reached).Double(balance.Unbalanced);
@@ -65,9 +72,10 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             }
         }
 
+        long gatherBytes = reader.Int64("gathered bytes");
         BalanceReport? balance = reader.Int32("a balance", 0, 1) == 0 ? null : new BalanceReport(
             reader.Int64("epochs"), reader.Int64("moved bytes"), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
         reader.End();
-        return new RankReport(memory, waited, rows, links) { Balance = balance };
+        return new RankReport(memory, waited, rows, links) { Balance = balance, GatherBytes = gatherBytes };
     }
 }

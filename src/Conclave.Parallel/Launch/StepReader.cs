@@ -8,7 +8,9 @@ namespace Conclave.Parallel.Launch;
 internal sealed class StepReader : IDisposable
 {
     private readonly int _rank;
-    private readonly int _dataRanks;
+    private readonly int? _group;
+    private readonly int _groups;
+    private readonly int _firstTold;
     private readonly int _maxTokens;
     private readonly int _cacheBlocks;
     private readonly int _positions;
@@ -18,20 +20,21 @@ internal sealed class StepReader : IDisposable
 
     /// <summary>Prepares for messages.</summary>
     /// <param name="rank">Which rank this is.</param>
-    /// <param name="dataRanks">Ranks that have tokens: this one, where its number is below.</param>
+    /// <param name="plan">Which ranks have tokens.</param>
     /// <param name="config">The model.</param>
     /// <param name="order">Sizes of steps and caches.</param>
-    public StepReader(int rank, int dataRanks, ModelConfig config, ModelOrder order)
+    public StepReader(int rank, WorldPlan plan, ModelConfig config, ModelOrder order)
     {
         _rank = rank;
-        _dataRanks = dataRanks;
+        _group = plan.GroupOf(rank);
+        _groups = plan.DataParallel;
+        _firstTold = StepWriter.FirstTold(plan.TensorParallel);
         _maxTokens = order.MaxTokens;
         _cacheBlocks = order.CacheBlocks;
         _positions = (int)Math.Min(config.MaxPositions, (long)order.CacheBlocks * LatentPages.TokensPerBlock);
         _vocabularySize = config.VocabularySize;
-        bool hasTokens = rank < dataRanks;
-        _tokens = new int[hasTokens ? order.MaxTokens : 0];
-        _table = new int[hasTokens ? LatentCache.BlocksFor(_positions) : 0];
+        _tokens = new int[_group is null ? 0 : order.MaxTokens];
+        _table = new int[_group is null ? 0 : LatentCache.BlocksFor(_positions)];
 
         // A message cannot hold more of them.
         int tables = (int)Math.Min((long)_tokens.Length * _table.Length, ControlFrame.MostBytes(ControlKind.Step) / sizeof(int));
@@ -41,7 +44,7 @@ internal sealed class StepReader : IDisposable
     /// <summary>This rank's part of the step that was read last.</summary>
     public ForwardBatch Batch { get; }
 
-    /// <summary>Tokens of that step on all ranks.</summary>
+    /// <summary>Tokens of that step, of all groups.</summary>
     public int TokensOfAll { get; private set; }
 
     /// <summary>Takes a message.</summary>
@@ -49,12 +52,12 @@ internal sealed class StepReader : IDisposable
     public void Read(ControlFrame frame)
     {
         ControlReader reader = new(frame.Kind, frame.Body);
-        TokensOfAll = reader.Int32("tokens", 0, checked(_maxTokens * _dataRanks));
+        TokensOfAll = reader.Int32("tokens", 0, checked(_maxTokens * _groups));
         Batch.Clear();
-        for (int rank = 1; rank < _dataRanks; rank++)
+        for (int group = _firstTold; group < _groups; group++)
         {
             ReadOnlySpan<byte> bytes = reader.Bytes("a batch", ControlFrame.MostBytes(frame.Kind));
-            if (rank == _rank && !bytes.IsEmpty)
+            if (group == _group && !bytes.IsEmpty)
             {
                 ControlReader batch = new(frame.Kind, bytes);
                 ReadBatch(ref batch);

@@ -4,17 +4,18 @@ using Conclave.Models;
 namespace Conclave.Parallel.Launch;
 
 /// <summary>
-/// Writes the message that begins a step: the tokens of all ranks together, then for each rank from 1 on that has tokens its batch, behind its length. A batch is the copies of blocks, then the chunks in
-/// the order of rows: rows, first position, form, rows that need logits, token ids, block table.
+/// Writes the message that begins a step: the tokens of all groups together, then for each group that has other ranks than the writer its batch, behind its length. A batch is the copies of blocks, then
+/// the chunks in the order of rows: rows, first position, form, rows that need logits, token ids, block table.
 /// </summary>
-/// <param name="dataRanks">Ranks that have tokens.</param>
-internal sealed class StepWriter(int dataRanks)
+/// <param name="groups">Groups that have tokens.</param>
+/// <param name="ranksOfGroup">Ranks of each.</param>
+internal sealed class StepWriter(int groups, int ranksOfGroup)
 {
     private readonly ControlWriter _step = new();
     private readonly ControlWriter _batch = new();
 
     /// <summary>The message, valid until the next is written.</summary>
-    /// <param name="batches">Rank 0's first; those of ranks that are not there are empty.</param>
+    /// <param name="batches">The first group's first; those of groups that are not there are empty.</param>
     public ReadOnlySpan<byte> Write(ReadOnlySpan<ForwardBatch> batches)
     {
         int tokens = 0;
@@ -24,12 +25,12 @@ internal sealed class StepWriter(int dataRanks)
         }
 
         _step.Clear().Int32(tokens);
-        for (int rank = 1; rank < dataRanks; rank++)
+        for (int group = FirstTold(ranksOfGroup); group < groups; group++)
         {
             _batch.Clear();
-            if (rank < batches.Length)
+            if (group < batches.Length)
             {
-                Write(batches[rank]);
+                Write(batches[group]);
             }
 
             _step.Bytes(_batch.Written);
@@ -37,6 +38,9 @@ internal sealed class StepWriter(int dataRanks)
 
         return _step.Written;
     }
+
+    /// <summary>The first group of which a rank must be told.</summary>
+    public static int FirstTold(int ranksOfGroup) => ranksOfGroup > 1 ? 0 : 1;
 
     private void Write(ForwardBatch batch)
     {

@@ -11,7 +11,7 @@ public static class TrafficReport
     private static readonly (LinkClass Link, string Name)[] Links =
         [(LinkClass.SameRank, "same rank"), (LinkClass.SameHost, "same host"), (LinkClass.CrossHost, "cross host")];
 
-    /// <summary>Writes a line for each layer with experts, for all of them, for what balancing did if it was on, and for each rank.</summary>
+    /// <summary>Writes a line for each layer with experts, for all of them, for divided attention, for what balancing did if it was on, and for each rank.</summary>
     public static void Write(TextWriter output, IReadOnlyList<RankReport?> reports)
     {
         RankReport[] complete = [.. reports.OfType<RankReport>()];
@@ -31,6 +31,11 @@ public static class TrafficReport
         }
 
         output.WriteLine($"total: {Describe(total)}");
+        if (complete.Sum(report => report.GatherBytes) is > 0 and long gathered)
+        {
+            output.WriteLine($"attention: {gathered / Megabyte:F3} MB between ranks that divide it");
+        }
+
         if (complete.FirstOrDefault()?.Balance is { } balance)
         {
             string loads = balance.Windows == 0

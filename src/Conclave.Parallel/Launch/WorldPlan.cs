@@ -1,4 +1,5 @@
 using Conclave.Checkpoints;
+using Conclave.Models;
 using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
@@ -26,10 +27,16 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
     public string InstructionSet { get; init; } = "";
 
-    /// <summary>Ranks that have tokens, from 0 on, between which requests are divided; the others have experts only.</summary>
+    /// <summary>Groups that requests are divided over, each with a cache of its own.</summary>
     public int DataParallel { get; init; } = 1;
 
-    /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="Models.ExpertPartition"/>); null: none are.</summary>
+    /// <summary>Ranks of a group, which divide its attention (<see cref="AttentionPartition"/>): the first group has the first ranks, and so on; those behind the last group have experts only.</summary>
+    public int TensorParallel { get; init; } = 1;
+
+    /// <summary>Ranks of all groups, from 0 on.</summary>
+    public int TokenRanks => DataParallel * TensorParallel;
+
+    /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="ExpertPartition"/>); null: none are.</summary>
     public int? DivideFrom { get; init; }
 
     /// <summary>Places for experts of a layer on all ranks together, between which experts are moved as loads change; null: one for each expert, which stays.</summary>
@@ -44,6 +51,15 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>Message buffers of the transport between them.</summary>
     public static TransportOptions Transport { get; } = new() { Credits = 4 };
 
+    /// <summary>The group of a rank; null where it has experts only.</summary>
+    internal int? GroupOf(int rank) => rank < TokenRanks ? rank / TensorParallel : null;
+
+    /// <summary>The number of a rank in its group.</summary>
+    internal int RankInGroup(int rank) => rank % TensorParallel;
+
+    /// <summary>The first rank of a rank's group.</summary>
+    internal int FirstOfGroup(int rank) => rank - RankInGroup(rank);
+
     /// <summary>Where the experts of a model are at first; null where they stay.</summary>
     /// <exception cref="UserErrorException">The slots are too few or too many for the model.</exception>
     internal ExpertPlacement? Place(ModelConfig config) => Slots is { } slots
@@ -53,7 +69,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
         .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1)
-        .Int32(DataParallel);
+        .Int32(DataParallel).Int32(TensorParallel);
 
     internal static WorldPlan Read(ControlFrame frame)
     {
@@ -71,7 +87,8 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         int slots = reader.Int32("slots", 0, PlacementShape.MostSlots);
         int window = reader.Int32("tokens of a window", 1, int.MaxValue);
         int budget = reader.Int32("a move budget", -1, int.MaxValue);
-        int dataParallel = reader.Int32("ranks that have tokens", 1, ranks);
+        int dataParallel = reader.Int32("groups", 1, ranks);
+        int tensorParallel = reader.Int32("ranks of a group", 1, ranks / dataParallel);
         reader.End();
         return new WorldPlan(ranks, hosts, exchange, threads)
         {
@@ -79,6 +96,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
             DivideFrom = divideFrom == 0 ? null : divideFrom,
             Slots = slots == 0 ? null : slots,
             DataParallel = dataParallel,
+            TensorParallel = tensorParallel,
             Balancing = new BalancerOptions { WindowTokens = window, MoveBudget = budget < 0 ? null : budget },
         };
     }

@@ -6,6 +6,8 @@ using Conclave.Transport;
 namespace Conclave.Parallel.TensorParallel;
 
 /// <summary>What comes from one peer.</summary>
+/// <param name="peer">Its number in the world, for those who are told of its errors.</param>
+/// <param name="elementsOfMessage">Elements of a full message.</param>
 internal sealed class PeerPart(int peer, int elementsOfMessage)
 {
     // Messages that have come and not been taken, of this call or of later ones; never more than the transport has buffers for the pair.

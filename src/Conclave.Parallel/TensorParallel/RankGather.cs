@@ -17,6 +17,7 @@ public sealed class RankGather : IRankGather
 
     private readonly ITransport _transport;
     private readonly IExpertExchange? _exchange;
+    private readonly int _firstRank;
     private readonly int _elementsOfMessage;
     private readonly OwnPart _own;
     private readonly PeerPart[] _peers;
@@ -27,8 +28,9 @@ public sealed class RankGather : IRankGather
     /// <summary>Creates this rank's end.</summary>
     /// <param name="transport">The rank's transport among the ranks of its group, for this gather alone; it is not disposed.</param>
     /// <param name="exchange">The model's exchange, which is carried on while this waits, because the peers may be waiting for that; null where tokens do not travel.</param>
+    /// <param name="firstRank">The number in the world of the group's first rank, by which errors name the others.</param>
     /// <exception cref="ArgumentException">A message holds no number.</exception>
-    public RankGather(ITransport transport, IExpertExchange? exchange)
+    public RankGather(ITransport transport, IExpertExchange? exchange, int firstRank = 0)
     {
         _elementsOfMessage = transport.MaxMessageBytes / sizeof(float);
         if (_elementsOfMessage == 0)
@@ -38,8 +40,9 @@ public sealed class RankGather : IRankGather
 
         _transport = transport;
         _exchange = exchange;
+        _firstRank = firstRank;
         _own = new OwnPart(transport, _elementsOfMessage);
-        _peers = [.. Enumerable.Range(0, transport.World).Select(peer => new PeerPart(peer, _elementsOfMessage))];
+        _peers = [.. Enumerable.Range(0, transport.World).Select(peer => new PeerPart(firstRank + peer, _elementsOfMessage))];
         _failures = new string?[transport.World];
     }
 
@@ -134,7 +137,7 @@ public sealed class RankGather : IRankGather
         {
             if (_failures[peer] is string reason && (!_peers[peer].IsComplete || !_own.IsTakenFor(peer)))
             {
-                throw new PeerException(peer, reason);
+                throw new PeerException(_firstRank + peer, reason);
             }
         }
     }

@@ -32,7 +32,7 @@ public sealed class HiddenReturnTests : IDisposable
     {
         _exchanges = [.. Enumerable.Range(0, World).Select(rank => new RankedExchange(
             _fabric[rank], Topology.Even(World, 1), [SlotMap.Even(World, World)], ExchangeOptions.Exact with { TokenRanks = DataRanks }, HiddenSize, 2, KernelSet.Best, _team))];
-        _returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, DataRanks, MaxTokens, HiddenSize))];
+        _returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, DataRanks, 1, MaxTokens, HiddenSize))];
         _buffer = NativeBuffer.ForF32(DataRanks * MaxTokens, HiddenSize, out _rows);
     }
 
@@ -86,6 +86,26 @@ public sealed class HiddenReturnTests : IDisposable
     }
 
     [Fact]
+    public void Of_a_group_the_first_rank_sends()
+    {
+        HiddenReturn[] returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, groups: 2, ranksOfGroup: 2, MaxTokens, HiddenSize))];
+        Array.ForEach(_batches, batch => batch.Clear());
+        _batches[1].Add([1, 2], 0, AttentionForm.Expanded, [0], 2);
+        returns[0].Expect(_batches.AsSpan(0, 2));
+
+        // The other one returns though nobody receives.
+        Send(returns[3], 1, 3, step: 1);
+        Thread sender = new(() => Send(returns[2], 1, 2, step: 2));
+        sender.Start();
+        TensorView rows = _rows.SliceRows(0, 2);
+        returns[0].Receive(rows);
+        sender.Join();
+        Assert.Equal(Row(2, 0, 2), rows.RowF32(0).ToArray());
+        Assert.Equal(Row(2, 1, 2), rows.RowF32(1).ToArray());
+        Array.ForEach(returns, one => one.Dispose());
+    }
+
+    [Fact]
     public void A_rank_that_has_gone_is_named()
     {
         Array.ForEach(_batches, batch => batch.Clear());
@@ -104,7 +124,9 @@ public sealed class HiddenReturnTests : IDisposable
         _team.Dispose();
     }
 
-    private void Send(int rank, int step)
+    private void Send(int rank, int step) => Send(_returns[rank], rank, rank, step);
+
+    private void Send(HiddenReturn from, int batch, int rank, int step)
     {
         using NativeBuffer buffer = NativeBuffer.ForF32(MaxTokens, HiddenSize, out TensorView hidden);
         for (int row = 0; row < MaxTokens; row++)
@@ -112,7 +134,7 @@ public sealed class HiddenReturnTests : IDisposable
             Row(rank, row, step).CopyTo(hidden.RowF32(row));
         }
 
-        _returns[rank].Send(_batches[rank], hidden);
+        from.Send(_batches[batch], hidden);
     }
 
     private static float[] Row(int rank, int row, int step) => [.. Enumerable.Range(0, HiddenSize).Select(column => (rank * 1e6f) + (step * 1e5f) + (row * 100) + column)];

@@ -13,13 +13,13 @@ public sealed class ControlMessageTests
     private static readonly RankHello Hello = new(2, ["reference", "avx2"]);
     private static readonly WorldPlan Plan = new(7, 3, ExchangeOptions.Fast(PayloadFormat.BF16), 2)
     {
-        InstructionSet = "avx2", DataParallel = 4, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
+        InstructionSet = "avx2", DataParallel = 2, TensorParallel = 3, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
     };
 
     private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16);
     private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]])
     {
-        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5),
+        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5), GatherBytes = 11,
     };
 
     [Fact]
@@ -34,7 +34,7 @@ public sealed class ControlMessageTests
         Assert.Equal(Report.Waited, report.Waited);
         Assert.Equal(Report.Rows, report.Rows);
         Assert.Equal(Report.Links, report.Links);
-        Assert.Equal(Report.Balance, report.Balance);
+        Assert.Equal((Report.Balance, Report.GatherBytes), (report.Balance, report.GatherBytes));
         Assert.Null(RankReport.Read(Frame(ControlKind.Report, (Report with { Balance = null }).Write())).Balance);
         byte[][] addresses = [[1, 2, 3], [], [4]];
         Assert.Equal(addresses, Addresses.Read(Frame(ControlKind.Addresses, Addresses.Write(addresses)), 3));

@@ -2,6 +2,7 @@ using Conclave.Engine;
 using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
+using Conclave.Primitives;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;
 
@@ -56,6 +57,39 @@ public sealed class InProcessLaunchTests
 
         // All of them had tokens, and no others: who has none sends copies of none.
         Assert.All(reports, (report, rank) => Assert.Equal(rank < dataRanks, report!.Links[1].Any(link => link.FlatBytes > 0)));
+        if (slots is not null)
+        {
+            AssertMoved(reports);
+        }
+    }
+
+    [Theory]
+    [InlineData(2, 1, 1, 2, null, null)]
+    [InlineData(3, 1, 1, 2, 2, null)]
+    [InlineData(4, 1, 1, 4, null, null)]
+    [InlineData(4, 2, 2, 2, null, null)]
+    [InlineData(5, 1, 2, 2, 3, null)]
+    [InlineData(4, 2, 2, 2, 2, 80)]
+    [InlineData(8, 2, 1, 4, 2, 80)]
+    public void Groups_that_divide_attention_give_the_bits_of_one(int ranks, int hosts, int groups, int ranksOfGroup, int? divideFrom, int? slots)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(ranks, hosts) with
+        {
+            DataParallel = groups, TensorParallel = ranksOfGroup, DivideFrom = divideFrom, Slots = slots, Balancing = new BalancerOptions { WindowTokens = 30 },
+        };
+        (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, LaunchedEngine.Many);
+        Assert.Null(failure);
+        Assert.Equal(LaunchedEngine.Alone(LaunchedEngine.Many), answers);
+        Assert.All(reports, (report, rank) =>
+        {
+            bool hasTokens = rank < groups * ranksOfGroup;
+            Assert.Equal(hasTokens, report!.Links[1].Any(link => link.FlatBytes > 0));
+            Assert.Equal(hasTokens, report.GatherBytes > 0);
+        });
+
+        // Each token's copies travel from one of them.
+        long rows = reports.Sum(report => report!.Rows[1]);
+        Assert.Equal(rows * 2 * 256 * 2, reports.Sum(report => report!.Links[1].Sum(link => link.FlatBytes)));
         if (slots is not null)
         {
             AssertMoved(reports);
@@ -170,21 +204,40 @@ public sealed class InProcessLaunchTests
         Assert.Equal(rows * 2 * 256 * 2, reports.Sum(report => report!.Links[1].Sum(link => link.FlatBytes)));
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause(int dataRanks)
+    [Fact]
+    public void Heads_that_a_group_cannot_divide_are_refused_before_anybody_opens_the_model()
     {
-        WorldPlan plan = LaunchedEngine.Plan(3, 1) with { DataParallel = dataRanks };
+        WorldPlan plan = LaunchedEngine.Plan(4, 1) with { TensorParallel = 3 };
+        UserErrorException refused = Assert.Throws<UserErrorException>(() => LaunchedEngine.Over(plan, LaunchedEngine.Mixed));
+        Assert.Contains("attention heads, which 3 ranks cannot share evenly", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(1, 2)]
+    public async Task A_step_that_fails_at_a_peer_ends_the_engine_with_rank_and_cause(int groups, int ranksOfGroup)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(3, 1) with { DataParallel = groups, TensorParallel = ranksOfGroup };
         using Coordinator coordinator = new(plan, line => Assert.Fail(line));
         using InProcessFabric fabric = new(plan.Topology, WorldPlan.Transport);
-        Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, rank == 1 ? new FailingTransport(fabric[1], 40) : fabric[2])))];
+        using InProcessFabric group = new(Topology.Even(2, 1), WorldPlan.Transport);
+
+        // In a group its transport fails, which the ranks outside do not have.
+        bool isDivided = ranksOfGroup > 1;
+        RankEndpoints[] endpoints =
+        [
+            new(fabric[0], isDivided ? group[0] : null),
+            isDivided ? new(fabric[1], new FailingTransport(group[1], 40)) : new(new FailingTransport(fabric[1], 40), null),
+            new(fabric[2], null),
+        ];
+        Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, endpoints[rank])))];
         Array.ForEach(followers, follower => follower.Start());
         using (RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { }))
         {
-            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, fabric[0], LaunchedEngine.Mixed));
+            EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, endpoints[0], LaunchedEngine.Mixed));
             Assert.Contains("rank 1 failed: the card fell out", failed.Message);
-            fabric[0].Dispose();
+            endpoints[0].Dispose();
         }
 
         Array.ForEach(followers, follower => follower.Join());
@@ -201,10 +254,10 @@ public sealed class InProcessLaunchTests
         Assert.True(balances.Sum(balance => balance.MovedBytes) > 0);
     }
 
-    private static void Follow(Coordinator coordinator, int rank, ITransport endpoint)
+    private static void Follow(Coordinator coordinator, int rank, RankEndpoints endpoints)
     {
         using RankConnection connection = RankConnection.Open(coordinator.SocketPath, rank, () => { });
-        Assert.ThrowsAny<Exception>(() => RankFollower.Run(connection, endpoint));
-        endpoint.Dispose();
+        Assert.ThrowsAny<Exception>(() => RankFollower.Run(connection, endpoints));
+        endpoints.Dispose();
     }
 }

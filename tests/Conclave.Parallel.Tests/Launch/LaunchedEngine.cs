@@ -3,7 +3,6 @@ using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Testing;
 using Conclave.Text;
-using Conclave.Transport;
 
 namespace Conclave.Parallel.Tests.Launch;
 
@@ -55,13 +54,13 @@ internal static class LaunchedEngine
     {
         using Coordinator coordinator = new(plan, line => Assert.Fail(line));
         string[] answers = [];
-        InProcessLaunch.Run(coordinator, plan, (connection, endpoint) => answers = Lead(connection, endpoint, use, running, contexts));
+        InProcessLaunch.Run(coordinator, plan, (connection, endpoints) => answers = Lead(connection, endpoints, use, running, contexts));
         Assert.True(coordinator.Ended.Wait(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken), "not all ranks have left");
         return (answers, coordinator.Ended.Result, coordinator.Reports);
     }
 
-    public static string[] Lead(RankConnection connection, ITransport endpoint, GenerationRequest[] requests) =>
-        Lead(connection, endpoint, engine => Answers(engine, requests), requests.Length, requests.Length);
+    public static string[] Lead(RankConnection connection, RankEndpoints endpoints, GenerationRequest[] requests) =>
+        Lead(connection, endpoints, engine => Answers(engine, requests), requests.Length, requests.Length);
 
     /// <summary>Tokens and the bits of their log-probabilities, of requests that run together.</summary>
     public static string[] Answers(InferenceEngine engine, GenerationRequest[] requests)
@@ -77,9 +76,9 @@ internal static class LaunchedEngine
         .OrderBy(update => update.Sample)
         .Select(update => $"{update.Token} {string.Join(' ', update.Logprobs!.Top.Select(top => $"{top.Token}:{BitConverter.DoubleToInt64Bits(top.Logprob):x}"))}"));
 
-    private static string[] Lead(RankConnection connection, ITransport endpoint, Func<InferenceEngine, string[]> use, int running, int contexts)
+    private static string[] Lead(RankConnection connection, RankEndpoints endpoints, Func<InferenceEngine, string[]> use, int running, int contexts)
     {
-        using RankLeader leader = new(connection, endpoint);
+        using RankLeader leader = new(connection, endpoints);
         try
         {
             return Use(leader, use, running, contexts);
@@ -97,7 +96,7 @@ internal static class LaunchedEngine
         Teams = leader?.Plan.Ranks ?? 1,
         Context = 256,
         Contexts = contexts,
-        Experts = leader is null ? null : (config, kernels, team, options) => leader.Join(Repository.Fable, config, kernels, team, options),
+        Divide = leader is null ? null : (config, kernels, team, options) => leader.Join(Repository.Fable, config, kernels, team, options),
     });
 
     private static string[] Use(RankLeader? leader, Func<InferenceEngine, string[]> use, int running, int contexts)

@@ -17,7 +17,7 @@ public sealed class StepMessageTests : IDisposable
     private const int DataRanks = 3;
 
     private readonly ModelConfig _config;
-    private readonly StepWriter _writer = new(DataRanks);
+    private readonly StepWriter _writer = new(DataRanks, 1);
     private readonly ForwardBatch[] _batches = [.. Enumerable.Range(0, DataRanks).Select(_ => new ForwardBatch(MaxTokens, MaxTokens, MaxTokens * CacheBlocks))];
     private readonly StepReader[] _readers;
 
@@ -25,13 +25,17 @@ public sealed class StepMessageTests : IDisposable
     {
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
         _config = checkpoint.Config;
-        ModelOrder order = new("/m", "reference", 1, MaxTokens, CacheBlocks, ElementFormat.F32);
-        _readers = [.. Enumerable.Range(0, DataRanks + 1).Select(rank => new StepReader(rank, DataRanks, _config, order))];
+        _readers = Readers(1);
     }
 
-    [Fact]
-    public void Every_rank_reads_its_batch()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Every_rank_reads_the_batch_of_its_group(int ranksOfGroup)
     {
+        StepWriter writer = new(DataRanks, ranksOfGroup);
+        StepReader[] readers = Readers(ranksOfGroup);
         Gen.Int.Sample(seed =>
         {
             Random random = new(seed);
@@ -39,20 +43,22 @@ public sealed class StepMessageTests : IDisposable
 
             // A leader need not have a batch for all.
             ReadOnlySpan<ForwardBatch> batches = _batches.AsSpan(0, random.Next(1, DataRanks + 1));
-            ControlFrame frame = new(ControlKind.Step, _writer.Write(batches).ToArray());
+            ControlFrame frame = new(ControlKind.Step, writer.Write(batches).ToArray());
             int tokens = 0;
             foreach (ForwardBatch batch in batches)
             {
                 tokens += batch.Count;
             }
 
-            for (int rank = 1; rank < _readers.Length; rank++)
+            for (int rank = 1; rank < readers.Length; rank++)
             {
-                _readers[rank].Read(frame);
-                Assert.Equal(tokens, _readers[rank].TokensOfAll);
-                Assert.Equal(rank < batches.Length ? Describe(batches[rank]) : Describe(null), Describe(_readers[rank].Batch));
+                readers[rank].Read(frame);
+                int group = rank / ranksOfGroup;
+                Assert.Equal(tokens, readers[rank].TokensOfAll);
+                Assert.Equal(group < batches.Length ? Describe(batches[group]) : Describe(null), Describe(readers[rank].Batch));
             }
         }, threads: 1);
+        Array.ForEach(readers, reader => reader.Dispose());
     }
 
     [Fact]
@@ -114,6 +120,14 @@ public sealed class StepMessageTests : IDisposable
     {
         Array.ForEach(_batches, batch => batch.Dispose());
         Array.ForEach(_readers, reader => reader.Dispose());
+    }
+
+    /// <summary>Of all ranks that have tokens, and one that has none.</summary>
+    private StepReader[] Readers(int ranksOfGroup)
+    {
+        WorldPlan plan = LaunchedEngine.Plan((DataRanks * ranksOfGroup) + 1, 1) with { DataParallel = DataRanks, TensorParallel = ranksOfGroup };
+        ModelOrder order = new("/m", "reference", 1, MaxTokens, CacheBlocks, ElementFormat.F32);
+        return [.. Enumerable.Range(0, plan.Ranks).Select(rank => new StepReader(rank, plan, _config, order))];
     }
 
     private void Fill(ForwardBatch batch, Random random)
