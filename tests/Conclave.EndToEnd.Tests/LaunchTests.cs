@@ -206,12 +206,14 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "4", "--hosts", "2", "--", .. GenerateForLong]);
         Assert.NotEqual(-1, launch.StandardOutput.Read());
         SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 4);
+        long start = Stopwatch.GetTimestamp();
         using (Process victim = Process.GetProcessById(ranks[3]))
         {
             victim.Kill();
         }
 
         CliResult result = Cli.Finish(launch);
+        output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the rank");
         Assert.Equal(1, result.Code);
         Assert.EndsWith("error: rank 3 was killed by signal 9 (SIGKILL)\n", result.Error);
         RankChildren.WaitForEnd(ranks.Values);

@@ -101,7 +101,7 @@ public sealed class PartitionChoiceTests
         int cached = partitions[1].Blocks.CountCached(next);
         Assert.InRange(cached, 200, 203);
 
-        // As far behind as the prefix is long: its answer and the prompt of another.
+        // As far behind as the prefix is long, but for one token; then by one more.
         Submit(partitions[1], Prompt(cached - 2, 2), 1);
         Assert.Equal(1, PartitionChoice.Choose(partitions, next));
         Submit(partitions[1], [1], 1);
