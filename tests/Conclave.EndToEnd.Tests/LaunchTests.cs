@@ -11,6 +11,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     private static readonly string[] Generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "24", "--ignore-eos"];
     private static readonly string[] GenerateForLong = ["generate", "Once upon a time", "--isa", "reference", "--max-tokens", "1000", "--ignore-eos"];
 
+    private static readonly TimeSpan EndsWithin = TimeSpan.FromSeconds(2);
+
     public static TheoryData<string, string> Mistakes => new()
     {
         { "--ranks 0 -- generate a", "--ranks 0: 1 to 512 are expected" },
@@ -135,24 +137,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_killed_rank_ends_the_launch_with_its_name()
-    {
-        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong]);
-        Assert.NotEqual(-1, launch.StandardOutput.Read());
-        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
-        long start = Stopwatch.GetTimestamp();
-        using (Process victim = Process.GetProcessById(ranks[2]))
-        {
-            victim.Kill();
-        }
-
-        CliResult result = Cli.Finish(launch);
-        output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the rank");
-        Assert.Equal(1, result.Code);
-        Assert.EndsWith("error: rank 2 was killed by signal 9 (SIGKILL)\n", result.Error);
-        Assert.Contains("[rank 0] error: ", result.Error);
-        RankChildren.WaitForEnd(ranks.Values);
-    }
+    public void A_killed_rank_ends_the_launch_in_time_with_its_name() => KillRank(ranks: 3, victim: 2);
 
     [Theory]
     [InlineData("ucx")]
@@ -200,23 +185,10 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_rank_killed_on_a_host_ends_the_launch_with_its_name()
+    public void A_rank_killed_on_a_host_ends_the_launch_in_time_with_its_name()
     {
         SkipUnlessRoot();
-        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "4", "--hosts", "2", "--", .. GenerateForLong]);
-        Assert.NotEqual(-1, launch.StandardOutput.Read());
-        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 4);
-        long start = Stopwatch.GetTimestamp();
-        using (Process victim = Process.GetProcessById(ranks[3]))
-        {
-            victim.Kill();
-        }
-
-        CliResult result = Cli.Finish(launch);
-        output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the rank");
-        Assert.Equal(1, result.Code);
-        Assert.EndsWith("error: rank 3 was killed by signal 9 (SIGKILL)\n", result.Error);
-        RankChildren.WaitForEnd(ranks.Values);
+        KillRank(ranks: 4, victim: 3, "--hosts", "2");
     }
 
     [Fact]
@@ -229,6 +201,33 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         CliResult launched = Cli.Run(["launch", "--ranks", "64", "--hosts", "8", "--report", "--", .. generate]);
         output.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s\n{launched.Error}");
         Assert.Equal((0, alone), (launched.Code, launched.Output));
+    }
+
+    private void KillRank(int ranks, int victim, params string[] more)
+    {
+        // Whoever has to wait for a time-out is late each time; who is late once may have waited for a core that a neighbour had.
+        TimeSpan took = TimeSpan.MaxValue;
+        for (int attempt = 0; attempt < 3 && took >= EndsWithin; attempt++)
+        {
+            using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", $"{ranks}", .. more, "--", .. GenerateForLong]);
+            Assert.NotEqual(-1, launch.StandardOutput.Read());
+            SortedDictionary<int, int> processes = RankChildren.WaitFor(launch.Id, ranks);
+            long start = Stopwatch.GetTimestamp();
+            using (Process process = Process.GetProcessById(processes[victim]))
+            {
+                process.Kill();
+            }
+
+            CliResult result = Cli.Finish(launch);
+            took = Stopwatch.GetElapsedTime(start);
+            output.WriteLine($"ended {took.TotalMilliseconds:F0} ms after the rank");
+            Assert.Equal(1, result.Code);
+            Assert.EndsWith($"error: rank {victim} was killed by signal 9 (SIGKILL)\n", result.Error);
+            Assert.Contains("[rank 0] error: ", result.Error);
+            RankChildren.WaitForEnd(processes.Values);
+        }
+
+        Assert.True(took < EndsWithin, $"the launch ended {took.TotalSeconds:F1} s after the rank");
     }
 
     private static void SkipUnlessRoot() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
