@@ -216,10 +216,24 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal((0, alone), (launched.Code, launched.Output));
 
         // What crossed from host to host went over their links.
-        double crossed = double.Parse(CrossHost().Match(launched.Error).Groups["megabytes"].Value) * 1e6;
-        double sent = Sent().Matches(launched.Error).Sum(match => double.Parse(match.Groups["bytes"].Value));
-        output.WriteLine($"{crossed} of {sent} bytes on the links are the exchange's");
+        (double crossed, double sent) = Traffic(launched);
         Assert.InRange(crossed, 1, sent);
+    }
+
+    [Theory]
+    [InlineData(2, "exact")]
+    [InlineData(2, "bf16")]
+    [InlineData(4, "fp8")]
+    public void Little_more_than_the_exchange_goes_over_the_links_of_hosts(int ranks, string exchange)
+    {
+        SkipUnlessRoot();
+        string prompt = string.Concat(Enumerable.Repeat("Once upon a time there was a fox. ", 90));
+        CliResult launched = Cli.Run(["launch", "--ranks", $"{ranks}", "--hosts", "2", "--exchange", exchange, "--report", "--", "generate", prompt, "--max-tokens", "1"]);
+        Assert.Equal(0, launched.Code);
+
+        // Headers of TCP and UCX, credits, and what ranks say to each other at the start.
+        (double crossed, double sent) = Traffic(launched);
+        Assert.InRange(sent, crossed, crossed * 1.06);
     }
 
     [Fact]
@@ -266,6 +280,14 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         }
 
         Assert.True(took < EndsWithin, $"the launch ended {took.TotalSeconds:F1} s after the rank");
+    }
+
+    private (double Crossed, double Sent) Traffic(CliResult launched)
+    {
+        double crossed = double.Parse(CrossHost().Match(launched.Error).Groups["megabytes"].Value) * 1e6;
+        double sent = Sent().Matches(launched.Error).Sum(match => double.Parse(match.Groups["bytes"].Value));
+        output.WriteLine($"{crossed} of {sent} bytes on the links are the exchange's");
+        return (crossed, sent);
     }
 
     private static void SkipUnlessRoot() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
