@@ -138,7 +138,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_killed_rank_ends_the_launch_in_time_with_its_name() => KillRank(ranks: 3, victim: 2);
+    public void A_killed_rank_ends_the_launch_in_time_with_its_name() => Assert.Contains("[rank 0] error: ", KillRank(ranks: 3, victim: 2));
 
     [Theory]
     [InlineData("ucx")]
@@ -255,8 +255,12 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal((0, alone), (launched.Code, launched.Output));
     }
 
-    private void KillRank(int ranks, int victim, params string[] more)
+    /// <summary>Ends the launch by SIGKILL of one rank.</summary>
+    /// <returns>What was written to standard error.</returns>
+    private string KillRank(int ranks, int victim, params string[] more)
     {
+        string error = "";
+
         // Whoever has to wait for a time-out is late each time; who is late once may have waited for a core that a neighbour had.
         TimeSpan took = TimeSpan.MaxValue;
         for (int attempt = 0; attempt < 3 && took >= EndsWithin; attempt++)
@@ -275,11 +279,12 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
             output.WriteLine($"ended {took.TotalMilliseconds:F0} ms after the rank");
             Assert.Equal(1, result.Code);
             Assert.EndsWith($"error: rank {victim} was killed by signal 9 (SIGKILL)\n", result.Error);
-            Assert.Contains("[rank 0] error: ", result.Error);
+            error = result.Error;
             RankChildren.WaitForEnd(processes.Values);
         }
 
         Assert.True(took < EndsWithin, $"the launch ended {took.TotalSeconds:F1} s after the rank");
+        return error;
     }
 
     private (double Crossed, double Sent) Traffic(CliResult launched)
