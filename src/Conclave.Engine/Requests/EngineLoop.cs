@@ -9,7 +9,6 @@ namespace Conclave.Engine;
 internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, EngineMetrics metrics)
 {
     private readonly Dictionary<Sequence, Sample> _samples = [];
-    private readonly PartitionState[] _states = new PartitionState[partitions.Length];
     private readonly StepPlan[] _plans = new StepPlan[partitions.Length];
     private uint[] _mask = [];
 
@@ -18,12 +17,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
     {
         Sample first = generation.Answers[0];
         Sequence sequence = first.Sequence!;
-        for (int i = 0; i < partitions.Length; i++)
-        {
-            _states[i] = new PartitionState(partitions[i].Blocks.CountCached(sequence), partitions[i].Tokens);
-        }
-
-        generation.Partition = partitions[PartitionChoice.Choose(_states)];
+        generation.Partition = partitions[PartitionChoice.Choose(partitions, sequence)];
         _samples.Add(sequence, first);
         generation.Partition.Submit(sequence);
     }

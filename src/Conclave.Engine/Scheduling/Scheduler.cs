@@ -21,6 +21,9 @@ public sealed class Scheduler
 
     // Logits of a position can take as much memory as half a megabyte; those of a whole step would stay allocated for ever.
     private const int MaxPromptLogits = 64;
+
+    // The median of the conversations in Mooncake's trace (tests/data/traces).
+    private const int ExpectedAnswer = 350;
     private static readonly Comparer<Sequence> ByOrder = Comparer<Sequence>.Create((a, b) => a.Order.CompareTo(b.Order));
     private readonly BlockManager _blocks;
     private readonly PriorityQueue<Sequence, (int Priority, long Arrival)> _waiting = new();
@@ -59,23 +62,28 @@ public sealed class Scheduler
     /// <summary>Sequences that wait for their turn, preempted ones among them.</summary>
     public int WaitingCount => _waiting.Count;
 
-    /// <summary>Tokens of all sequences that run or wait.</summary>
-    public long Tokens
+    /// <summary>
+    /// Tokens that all sequences that run or wait have still to compute: of prompts what neither is computed nor was cached when they came, and what their answers will
+    /// have. Nobody knows that; 350 more are expected of each that may have so many. Takes time in proportion to the sequences.
+    /// </summary>
+    public long Work
     {
         get
         {
-            long tokens = 0;
+            long work = 0;
             foreach (Sequence sequence in _running)
             {
-                tokens += sequence.Count;
+                work += sequence.Remaining + Answers(sequence);
             }
 
             foreach ((Sequence sequence, _) in _waiting.UnorderedItems)
             {
-                tokens += sequence.Count;
+                work += sequence.Count - sequence.CachedTokens + Answers(sequence);
             }
 
-            return tokens;
+            return work;
+
+            static long Answers(Sequence sequence) => (1L + sequence.PendingForks) * Math.Min(sequence.Capacity - sequence.Count, ExpectedAnswer);
         }
     }
 
@@ -111,6 +119,7 @@ public sealed class Scheduler
         }
 
         Check(sequence);
+        sequence.CachedTokens = _blocks.CountCached(sequence);
         sequence.PendingForks = sequence.Samples - 1;
         sequence.Arrival = _arrivals + 1;
         _arrivals += sequence.Samples;

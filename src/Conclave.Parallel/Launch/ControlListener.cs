@@ -1,17 +1,15 @@
 using System.Net.Sockets;
 using System.Text;
-using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
 /// <summary>Takes connections to the control channel, a thread for each.</summary>
 internal sealed class ControlListener : IDisposable
 {
-    private const int MostPathBytes = 107;
     private const int Backlog = 512;
     private const int FirstMessageTimeoutMilliseconds = 30_000;
 
-    private readonly DirectoryInfo _folder;
+    private readonly ControlFolder _folder = new();
     private readonly Socket _socket;
     private readonly Action<ControlChannel, ControlFrame> _serve;
     private readonly Action<string> _log;
@@ -24,30 +22,20 @@ internal sealed class ControlListener : IDisposable
     {
         _serve = serve;
         _log = log;
-        _folder = Directory.CreateTempSubdirectory("conclave-");
-        SocketPath = Path.Combine(_folder.FullName, "control");
-        if (Encoding.UTF8.GetByteCount(SocketPath) > MostPathBytes)
-        {
-            _folder.Delete(recursive: true);
-            throw new UserErrorException($"TMPDIR: the path of a socket, {SocketPath}, may have {MostPathBytes} bytes; set TMPDIR to a shorter one");
-        }
-
-        _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        _socket.Bind(new UnixDomainSocketEndPoint(SocketPath));
-        _socket.Listen(Backlog);
+        _socket = _folder.Listen(Backlog);
         _thread = new Thread(Listen) { IsBackground = true, Name = "conclave control" };
         _thread.Start();
     }
 
     /// <summary>Where it listens.</summary>
-    public string SocketPath { get; }
+    public string SocketPath => _folder.SocketPath;
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _folder.Dispose();
         _socket.Dispose();
         _thread.Join();
-        _folder.Delete(recursive: true);
     }
 
     private void Listen()

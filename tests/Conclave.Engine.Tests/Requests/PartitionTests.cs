@@ -12,21 +12,6 @@ public sealed class PartitionTests
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public void TheLongestPrefixDecidesThenTheFewestTokensThenTheOrder()
-    {
-        Assert.Equal(0, PartitionChoice.Choose([new(0, 9)]));
-        Assert.Equal(2, PartitionChoice.Choose([new(0, 0), new(64, 0), new(128, 1000)]));
-        Assert.Equal(1, PartitionChoice.Choose([new(64, 8), new(64, 7), new(0, 0)]));
-        Assert.Equal(0, PartitionChoice.Choose([new(64, 7), new(64, 7)]));
-        Gen.Select(Gen.Int[0, 3], Gen.Long[0, 3]).Array[1, 6].Sample(states =>
-        {
-            PartitionState[] partitions = [.. states.Select(state => new PartitionState(state.Item1, state.Item2))];
-            int expected = partitions.Index().OrderByDescending(one => one.Item.Cached).ThenBy(one => one.Item.Tokens).First().Index;
-            Assert.Equal(expected, PartitionChoice.Choose(partitions));
-        });
-    }
-
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -78,6 +63,39 @@ public sealed class PartitionTests
     }
 
     [Fact]
+    public async Task ARequestDoesNotWaitForItsPrefixsPartition()
+    {
+        RecordingRunner runner = new(64, 2, Tokenizer.VocabularySize);
+        using InferenceEngine engine = Start(runner, 64, 2);
+        int[][] prefixes = await Spread(runner, engine, 2);
+        runner.Gate.Reset();
+        int[] longer = Prompt(7, 400);
+        int[] next = [.. prefixes[0], 7];
+        Generation[] generations = [engine.Submit(Request(longer, 4)), engine.Submit(Request(next, 4))];
+        runner.Gate.Set();
+        await Task.WhenAll(generations.Select(Read));
+        Assert.Equal([0], Partitions(runner, longer));
+        Assert.Equal([1], Partitions(runner, next));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task ACommonPrefixDoesNotGatherRequests(int partitions)
+    {
+        RecordingRunner runner = new(64, partitions, Tokenizer.VocabularySize);
+        using InferenceEngine engine = Start(runner, 64, partitions);
+        runner.Gate.Reset();
+        int[][] prompts = [.. Enumerable.Range(0, 16).Select(i => (int[])[.. Prompt(1, 128), .. Prompt(2 + i, 20)])];
+        Generation[] generations = [.. prompts.Select(prompt => engine.Submit(Request(prompt, 20)))];
+        runner.Gate.Set();
+        await Task.WhenAll(generations.Select(Read));
+        int[] requests = [.. prompts.CountBy(prompt => Assert.Single(Partitions(runner, prompt))).OrderBy(pair => pair.Key).Select(pair => pair.Value)];
+        Assert.Equal(partitions, requests.Length);
+        Assert.True(requests.Max() - requests.Min() <= 1, string.Join(", ", requests));
+    }
+
+    [Fact]
     public async Task PreemptionAndCancellationInOnePartitionLeaveTheOthersAlone()
     {
         RecordingRunner runner = new(9, 2, Tokenizer.VocabularySize);
@@ -85,10 +103,11 @@ public sealed class PartitionTests
         int[][] prefixes = await Spread(runner, engine, 2);
         runner.Gate.Reset();
         int[] lonely = [.. prefixes[1], 7];
-        GenerationRequest[] requests = [Request(lonely, 300), .. Enumerable.Range(0, 4).Select(i => Request([.. prefixes[0], 1000 + i], 300))];
-        Generation[] generations = [.. requests.Select(engine.Submit)];
+        GenerationRequest[] requests = [Request(lonely, 300), .. Enumerable.Range(0, 2).Select(i => Request([.. prefixes[0], 1000 + i], 300))];
+        Generation first = engine.Submit(requests[0]);
         Generation cancelled = engine.Submit(Request([.. prefixes[0], 2000], 300));
         cancelled.Cancel();
+        Generation[] generations = [first, .. requests[1..].Select(engine.Submit)];
         runner.Gate.Set();
         foreach ((Generation generation, GenerationRequest request) in generations.Zip(requests))
         {
