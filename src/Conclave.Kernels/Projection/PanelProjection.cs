@@ -35,17 +35,19 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     {
         Layout layout = new(k, inputs);
         float* arranged = scratch + layout.Arranged;
-        for (int i = 0; i < inputs; i++)
+        for (int tile = 0; tile < layout.Tiles; tile++)
         {
-            (int tile, int place) = Math.DivRem(i, layout.TileInputs);
-            int first = tile * layout.TileInputs;
-            int tileInputs = int.Min(layout.TileInputs, inputs - first);
-            for (nint start = 0; start < k; start += Segment)
+            int first = layout.FirstInput(tile);
+            int tileInputs = layout.FirstInput(tile + 1) - first;
+            for (int i = 0; i < tileInputs; i++)
             {
-                nint count = nint.Min(Segment, k - start);
-                float* target = arranged + (first * layout.Padded) + (start * tileInputs) + (place * TLoops.Lanes);
-                PrepareInput(
-                    input.Row(i) + start, start, count, default, 0, 1f, target, tileInputs * TLoops.Lanes, Padded(count) / Classes * tileInputs, scratch + Layout.Group);
+                for (nint start = 0; start < k; start += Segment)
+                {
+                    nint count = nint.Min(Segment, k - start);
+                    float* target = arranged + (first * layout.Padded) + (start * tileInputs) + (i * TLoops.Lanes);
+                    PrepareInput(
+                        input.Row(first + i) + start, start, count, default, 0, 1f, target, tileInputs * TLoops.Lanes, Padded(count) / Classes * tileInputs, scratch + Layout.Group);
+                }
             }
         }
 
@@ -77,22 +79,22 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             bool ends = start + count == k;
             nint next = ends ? 0 : start + Segment;
             WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
-            MultiplySegment(layout, start, length, ends, rows, arranged, scales, inputs, ref ahead, output, outputStride, scratch);
+            MultiplySegment(layout, start, length, ends, rows, arranged, scales, ref ahead, output, outputStride, scratch);
         }
     }
 
     /// <summary>All inputs times a decoded segment of a panel; <paramref name="scales"/> is null where inputs are taken as they are.</summary>
     private static void MultiplySegment(
-        in Layout layout, nint start, nint length, bool ends, int rows, float* arranged, float* scales, int inputs, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+        in Layout layout, nint start, nint length, bool ends, int rows, float* arranged, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
         nint vectors = length / TLoops.Group;
         nint classLength = length / Classes;
-        nint linesForTile = (ahead.Lines / (Share(inputs, layout.TileInputs) * Classes * Share(rows, TileRows))) + 1;
+        nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
         float* sums = scratch + Layout.Sums;
-        int tileInputs;
-        for (int i = 0; i < inputs; i += tileInputs)
+        for (int t = 0; t < layout.Tiles; t++)
         {
-            tileInputs = int.Min(layout.TileInputs, inputs - i);
+            int i = layout.FirstInput(t);
+            int tileInputs = layout.FirstInput(t + 1) - i;
             float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * PanelRows * TLoops.Lanes);
             for (int c = 0; c < Classes; c++)
             {
@@ -158,11 +160,12 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     /// <summary>Where in the scratch memory a panel keeps what; in floats.</summary>
     private readonly ref struct Layout(nint k, int inputs)
     {
+        private readonly int _inputs = inputs;
         private readonly nint _segment = nint.Min(Padded(k), Segment);
         private readonly bool _keepsAll = k > Segment;
 
-        /// <summary>Inputs of a tile but the last: tiles are about equal, since narrow ones wait for their own sums.</summary>
-        public int TileInputs { get; } = Share(inputs, Share(inputs, TLoops.TileInputs));
+        /// <summary>Tiles of inputs.</summary>
+        public int Tiles => Share(_inputs, TLoops.TileInputs);
 
         /// <summary>Elements of K, rounded up to groups.</summary>
         public nint Padded { get; } = Padded(k);
@@ -189,9 +192,12 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         public nint Partials => Tail + TLoops.Group;
 
         /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other.</summary>
-        public nint Arranged => Partials + (PanelRows * (nint)(_keepsAll ? inputs : TLoops.TileInputs) * TLoops.Lanes);
+        public nint Arranged => Partials + (PanelRows * (nint)(_keepsAll ? _inputs : TLoops.TileInputs) * TLoops.Lanes);
 
-        public nint Bytes => (Arranged + (inputs * Padded)) * sizeof(float);
+        public nint Bytes => (Arranged + (_inputs * Padded)) * sizeof(float);
+
+        /// <summary>The first input of a tile. They are as even as can be, since narrow ones wait for their own sums.</summary>
+        public int FirstInput(int tile) => (int)((long)_inputs * tile / Tiles);
 
         /// <summary>How many inputs before <paramref name="input"/> keep unfinished sums.</summary>
         public nint KeptInputs(int input) => _keepsAll ? input : 0;

@@ -71,15 +71,23 @@ internal abstract unsafe class ProjectionBlocks<TLoops>
         {
             nint run = RunOfOneScale(weights.Scales, row, column + k, count - k, out float scale);
             nint groups = run / TLoops.Group;
-            if (groups > 0 && input is not null)
+            if (groups > 0)
             {
-                TLoops.Arrange(input + k, scale * factor, arranged, stride, classStride, groups);
+                if (input is null)
+                {
+                    Fill(scale * factor, arranged, stride, classStride, groups);
+                }
+                else
+                {
+                    TLoops.Arrange(input + k, scale * factor, arranged, stride, classStride, groups);
+                }
+
                 k += groups * TLoops.Group;
                 arranged += (groups - 1) * stride;
                 continue;
             }
 
-            // Ones, a group in which scales change, or the last, partial one.
+            // A group in which scales change, or the last, partial one.
             for (nint i = 0; i < TLoops.Group;)
             {
                 nint left = nint.Min(TLoops.Group - i, count - k - i);
@@ -98,6 +106,18 @@ internal abstract unsafe class ProjectionBlocks<TLoops>
 
             TLoops.Arrange(group, 1f, arranged, stride, classStride, 1);
             k += TLoops.Group;
+        }
+    }
+
+    /// <summary>Whole groups of one number.</summary>
+    private static void Fill(float value, float* arranged, nint stride, nint classStride, nint groups)
+    {
+        for (nint g = 0; g < groups; g++)
+        {
+            for (int c = 0; c < Classes; c++)
+            {
+                new Span<float>(arranged + (g * stride) + (c * classStride), TLoops.Lanes).Fill(value);
+            }
         }
     }
 

@@ -9,7 +9,6 @@ namespace Conclave.Kernels;
 internal static unsafe class ProjectionExpertMlp<TProjection>
     where TProjection : struct, IProjection
 {
-    private const int RowsTogether = 8;
     private const nint Alignment = 64;
 
     // Reading a weight row takes about as long as multiplying it with this many inputs.
@@ -90,13 +89,14 @@ internal static unsafe class ProjectionExpertMlp<TProjection>
             nint cost = Cost(expert);
             nint before = start;
             start += cost * _rows;
-            return cost == 0 ? (0, 0) : (Bound(_first - before, cost), Bound(_end - before, cost));
+            int together = WorkParts.Together(_rows, cost - ReadingCost);
+            return cost == 0 ? (0, 0) : (Bound(_first - before, cost, together), Bound(_end - before, cost, together));
         }
 
-        private nint Bound(nint position, nint cost) =>
+        private nint Bound(nint position, nint cost, int together) =>
             position <= 0 ? 0
             : position >= cost * _rows ? _rows
-            : position / cost / RowsTogether * RowsTogether;
+            : position / cost / together * together;
 
         private nint Cost(int expert)
         {

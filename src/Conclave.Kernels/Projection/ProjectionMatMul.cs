@@ -6,9 +6,6 @@ namespace Conclave.Kernels;
 internal static unsafe class ProjectionMatMul<TProjection>
     where TProjection : struct, IProjection
 {
-    // Whole register tiles, except for the last rows.
-    private const int RowsTogether = 8;
-
     public static void Run(TensorView weights, TensorView input, TensorView output, WorkerTeam team)
     {
         OperatorShapes.MatMul(weights, input, output);
@@ -23,9 +20,10 @@ internal static unsafe class ProjectionMatMul<TProjection>
     public static void RunPart(
         TensorView weights, in WorkParts parts, int part, InputRows input, int m, float* output, nint outputStride, byte* scratch)
     {
-        (nint first, nint end) = parts.Of((weights.Rows + RowsTogether - 1) / RowsTogether, part);
-        first *= RowsTogether;
-        end = nint.Min(end * RowsTogether, weights.Rows);
+        int together = WorkParts.Together(weights.Rows, m);
+        (nint first, nint end) = parts.Of((weights.Rows + together - 1) / together, part);
+        first *= together;
+        end = nint.Min(end * together, weights.Rows);
         if (first < end)
         {
             TProjection.Run(weights, first, end - first, input, m, output + first, outputStride, scratch);

@@ -7,10 +7,15 @@ namespace Conclave.Kernels;
 /// </summary>
 internal readonly struct WorkParts
 {
-    // A part takes tens of microseconds on the average, against which taking it and preparing inputs for it are little.
+    // A part takes tens of microseconds on the average, against which taking it and preparing inputs for it are little: of many inputs that is more.
     private const nint BytesForFewInputs = 256 << 10;
     private const nint BytesForManyInputs = 512 << 10;
-    private const int FewInputs = 32;
+    private const int FewInputs = 4;
+
+    // Whole register tiles; for many inputs half a panel, since each panel that is begun has inputs scaled for it.
+    private const int RowsTogether = 8;
+    private const int RowsTogetherForManyInputs = 64;
+    private const int RowsOfLongMatrix = 1024;
     private const int MostForAWorker = 16;
 
     private readonly bool _even;
@@ -28,6 +33,11 @@ internal readonly struct WorkParts
         Count = int.Min(most, (int)forEach * workers);
         _even = Count < 2 * workers;
     }
+
+    /// <summary>Parts begin at rows that this divides.</summary>
+    /// <param name="rows">Weight rows of a matrix.</param>
+    /// <param name="inputs">Its inputs.</param>
+    public static int Together(nint rows, nint inputs) => inputs > FewInputs && rows >= RowsOfLongMatrix ? RowsTogetherForManyInputs : RowsTogether;
 
     /// <summary>The number of parts.</summary>
     public int Count { get; }
