@@ -30,10 +30,13 @@ public sealed class BrowserFixture : IAsyncLifetime
     {
         _model = LoadedModel.Open(Repository.Fable, new LoadOptions
         {
-            Experts = (config, kernels, team, _) => new ExpertPartition(
-                new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
-                _ => [.. Enumerable.Range(0, config.RoutedExperts)],
-                (_, _) => Thread.Sleep(StepPause)),
+            Divide = (config, kernels, team, options) => options with
+            {
+                Experts = new ExpertPartition(
+                    new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
+                    _ => [.. Enumerable.Range(0, config.RoutedExperts)],
+                    (_, _) => Thread.Sleep(StepPause)),
+            },
         });
         _engine = new InferenceEngine(_model, new EngineOptions { MaxRunning = 4 });
         _server = await ConclaveServer.StartAsync(_model, _engine, new ServerOptions { ModelName = "fable", Port = 0, ApiKey = Key });
