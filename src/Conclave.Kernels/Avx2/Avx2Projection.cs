@@ -35,6 +35,9 @@ internal readonly unsafe struct Avx2Projection : IProjection
             case ElementFormat.BF16:
                 BlockedProjection<Avx2Loops<Avx2BF16>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
                 break;
+            case ElementFormat.F8_E4M3 when Subnormals.AreFast:
+                BlockedProjection<Avx2Loops<Avx2E4M3Subnormal>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
+                break;
             case ElementFormat.F8_E4M3:
                 BlockedProjection<Avx2Loops<Avx2E4M3>>.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
                 break;

@@ -131,8 +131,49 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
     }
 }
 
+/// <summary>E4M3 for machines that multiply subnormal numbers at full speed: zero and the codes of subnormals become subnormal binary32 numbers, as the others become normal ones.</summary>
+internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
+{
+    public static int Interleaving => 4;
+
+    public static float InputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float LoadInputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Load(p, out v0, out v1, out v2, out v3);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<short> codes = Avx.LoadVector256((short*)p);
+        Vector256<short> field = Vector256.Create(unchecked((short)0x87F0));
+        Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(Avx2.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
+        Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes, 4), field).AsUInt32();
+        Halves(even, odd, out v0, out v1, out v2, out v3);
+    }
+
+    /// <summary>Binary32 values out of their upper halves, of the even and of the odd bytes, two in each element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Halves(
+        Vector256<uint> even, Vector256<uint> odd, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    {
+        Vector256<uint> upper = Vector256.Create(0xFFFF0000u);
+        v0 = Avx2.ShiftLeftLogical(even, 16).AsSingle();
+        v1 = Avx2.ShiftLeftLogical(odd, 16).AsSingle();
+        v2 = Avx2.And(even, upper).AsSingle();
+        v3 = Avx2.And(odd, upper).AsSingle();
+    }
+}
+
 /// <summary>
-/// FP8 E4M3. The seven bits of a magnitude are the low end of a binary32's exponent and the top of its mantissa: moved there, they are value · 2^-120, and an
+/// E4M3 for machines on which subnormal numbers are slow. The seven bits of a magnitude are the low end of a binary32's exponent and the top of its mantissa: moved there, they are value · 2^-120, and an
 /// E4M3 subnormal is a binary32 subnormal, which would cost a microcode assist of a hundred cycles and more. Where a group has a code below 8, the
 /// long way is taken: a table over those codes and one offset for the others turn the magnitude into eight bits that stand for value · 2^-117, subnormals
 /// normalized. Released weights have one such code in thousands.
@@ -150,12 +191,8 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
+        Avx2E4M3Subnormal.Load(p, out v0, out v1, out v2, out v3);
         Vector256<byte> codes = Avx.LoadVector256(p);
-        Vector256<short> field = Vector256.Create(unchecked((short)0x87F0));
-        Vector256<short> left = Avx2.ShiftLeftLogical(codes.AsInt16(), 8);
-        Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(left, 4), field).AsUInt32();
-        Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes.AsInt16(), 4), field).AsUInt32();
-        Halves(even, odd, out v0, out v1, out v2, out v3);
         return !Vector256.EqualsAny(Avx2.And(codes, Vector256.Create((byte)0x78)), Vector256<byte>.Zero);
     }
 
@@ -176,18 +213,6 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
         Vector256<uint> even = Avx2.Or(
             Avx2.And(Avx2.ShiftLeftLogical(normalized, 4), field), Avx2.And(Avx2.ShiftLeftLogical(codes.AsUInt16(), 8), sign)).AsUInt32();
         Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
-        Halves(even, odd, out v0, out v1, out v2, out v3);
-    }
-
-    /// <summary>Binary32 values out of their upper halves, two in each element.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Halves(
-        Vector256<uint> even, Vector256<uint> odd, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
-    {
-        Vector256<uint> upper = Vector256.Create(0xFFFF0000u);
-        v0 = Avx2.ShiftLeftLogical(even, 16).AsSingle();
-        v1 = Avx2.ShiftLeftLogical(odd, 16).AsSingle();
-        v2 = Avx2.And(even, upper).AsSingle();
-        v3 = Avx2.And(odd, upper).AsSingle();
+        Avx2E4M3Subnormal.Halves(even, odd, out v0, out v1, out v2, out v3);
     }
 }

@@ -175,8 +175,58 @@ internal static unsafe class Avx512Halfwords<TWeights>
     }
 }
 
+/// <summary>E4M3 for machines that multiply subnormal numbers at full speed: zero and the codes of subnormals become subnormal binary32 numbers, as the others become normal ones.</summary>
+internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
+{
+    public static int Interleaving => 4;
+
+    public static float InputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float LoadInputFactor => E4M3Magnitudes.InputFactor;
+
+    public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    public static bool HasHalves => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    {
+        LoadHalves(p, out a, out b);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => j switch
+    {
+        0 => Avx512F.ShiftLeftLogical(a, 16).AsSingle(),
+        1 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
+        2 => Avx512F.And(a, Vector512.Create(0xFFFF0000u)).AsSingle(),
+        _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
+    {
+        LoadHalves(p, out Vector512<uint> even, out Vector512<uint> odd);
+        v0 = Vector(0, p, even, odd);
+        v1 = Vector(1, p, even, odd);
+        v2 = Vector(2, p, even, odd);
+        v3 = Vector(3, p, even, odd);
+    }
+
+    /// <summary>The upper halves of binary32 values, of the even and of the odd bytes, two in each element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    {
+        Vector512<short> codes = Avx512BW.LoadVector512((short*)p);
+        Vector512<short> field = Vector512.Create(unchecked((short)0x87F0));
+        a = Avx512F.And(Avx512BW.ShiftRightArithmetic(Avx512BW.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
+        b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes, 4), field).AsUInt32();
+    }
+}
+
 /// <summary>
-/// FP8 E4M3. The seven bits of a magnitude are the low end of a binary32's exponent and the top of its mantissa: moved there, they are value · 2^-120, and an
+/// E4M3 for machines on which subnormal numbers are slow. The seven bits of a magnitude are the low end of a binary32's exponent and the top of its mantissa: moved there, they are value · 2^-120, and an
 /// E4M3 subnormal is a binary32 subnormal, which would cost a microcode assist of a hundred cycles and more. Where a group has a code below 8, the
 /// long way is taken: a table over those codes and one offset for the others turn the magnitude into eight bits that stand for value · 2^-117, subnormals
 /// normalized. Released weights have one such code in thousands.
@@ -193,26 +243,16 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
 
     public static bool HasHalves => true;
 
-    /// <summary>The halves are the upper halves of binary32 values, of the even and of the odd bytes, two in each element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
     {
+        Avx512E4M3Subnormal.LoadHalves(p, out a, out b);
         Vector512<byte> codes = Avx512F.LoadVector512(p);
-        Vector512<short> field = Vector512.Create(unchecked((short)0x87F0));
-        Vector512<short> left = Avx512BW.ShiftLeftLogical(codes.AsInt16(), 8);
-        a = Avx512F.And(Avx512BW.ShiftRightArithmetic(left, 4), field).AsUInt32();
-        b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes.AsInt16(), 4), field).AsUInt32();
         return !Vector512.EqualsAny(Avx512F.And(codes, Vector512.Create((byte)0x78)), Vector512<byte>.Zero);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => j switch
-    {
-        0 => Avx512F.ShiftLeftLogical(a, 16).AsSingle(),
-        1 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
-        2 => Avx512F.And(a, Vector512.Create(0xFFFF0000u)).AsSingle(),
-        _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
-    };
+    public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => Avx512E4M3Subnormal.Vector(j, p, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3)
