@@ -3,6 +3,9 @@ namespace Conclave.Parallel.Launch;
 /// <summary>Where the transports of all ranks are reached.</summary>
 internal static class Addresses
 {
+    /// <summary>Addresses of one rank: in the world, and in its group, empty where it has none.</summary>
+    public const int OfRank = 2;
+
     public static ControlWriter Write(IEnumerable<byte[]> addresses) =>
         addresses.Aggregate(new ControlWriter(), (writer, address) => writer.Bytes(address));
 

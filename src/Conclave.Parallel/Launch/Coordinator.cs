@@ -247,6 +247,7 @@ public sealed class Coordinator : IDisposable
                 Pass(frame);
                 break;
             case ControlKind.Address when _opening && member.Address is null:
+                Addresses.Read(frame, Addresses.OfRank);
                 member.Address = frame.Body;
                 if (_members.All(one => one.Address is not null))
                 {

@@ -38,7 +38,7 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
             connection.Send(ControlKind.Address, Addresses.Write([world.LocalAddress.ToArray(), group is null ? [] : group.LocalAddress.ToArray()]).Written);
             byte[][][] addresses =
             [
-                .. Addresses.Read(connection.Take(ControlKind.Addresses), plan.Ranks).Select(both => Addresses.Read(new ControlFrame(ControlKind.Address, both), 2)),
+                .. Addresses.Read(connection.Take(ControlKind.Addresses), plan.Ranks).Select(both => Addresses.Read(new ControlFrame(ControlKind.Address, both), Addresses.OfRank)),
             ];
             world.Connect([.. addresses.Select(both => both[0])]);
             group?.Connect([.. addresses.Skip(plan.FirstOfGroup(rank)).Take(plan.TensorParallel).Select(both => both[1])]);
@@ -55,7 +55,7 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
     /// <summary>Waits until all ranks of this process are here.</summary>
     internal RankEndpoints Meet(RankConnection connection)
     {
-        connection.Send(ControlKind.Address);
+        connection.Send(ControlKind.Address, Addresses.Write([[], []]).Written);
         connection.Take(ControlKind.Addresses);
         return this;
     }

@@ -94,17 +94,27 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void A_rank_that_sends_no_addresses_has_failed()
+    {
+        ControlChannel[] ranks = Meet(3);
+        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512, 1, ElementFormat.F32).Write().Written);
+        AssertNext(ControlKind.Open, ranks[1]);
+        ranks[1].Send(ControlKind.Address, [1]);
+        AssertFailure(1, "rank 1 sent Address that ends too early");
+    }
+
+    [Fact]
     public async Task The_leaders_word_reaches_the_others_and_a_stop_reaches_the_leader()
     {
         ControlChannel[] ranks = Meet(3);
         _coordinator!.Stop();
         AssertNext(ControlKind.Stop, ranks[0]);
         ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512, 1, ElementFormat.F32).Write().Written);
-        ranks[0].Send(ControlKind.Address, [1]);
+        ranks[0].Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
         foreach (ControlChannel rank in ranks[1..])
         {
             AssertNext(ControlKind.Open, rank);
-            rank.Send(ControlKind.Address, [1]);
+            rank.Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
         }
 
         foreach (ControlChannel rank in ranks[1..])
