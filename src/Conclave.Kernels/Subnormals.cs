@@ -14,7 +14,7 @@ internal static class Subnormals
     private const int Runs = 8;
     private const int MultiplyAdds = 1024;
 
-    /// <summary>Measured once, in some tens of microseconds.</summary>
+    /// <summary>Measured once.</summary>
     public static bool AreFast { get; } = Fma.IsSupported && Measure();
 
     private static bool Measure()

@@ -136,7 +136,7 @@ public sealed class DeepSeekModel : IDisposable
     /// <summary>The routed experts whose weights are here, by the slots of the exchange.</summary>
     public ExpertTable Experts { get; private set; }
 
-    /// <summary>Ranks that have tokens, each with a cache of its own: as many batches has a step.</summary>
+    /// <summary>Ranks that have tokens, or groups of them (<see cref="ExpertPartition"/>), each with a cache of its own: as many batches has a step.</summary>
     public int DataRanks => Options.Experts?.DataRanks ?? 1;
 
     /// <summary>True where the multi-token prediction layer is loaded.</summary>
@@ -172,7 +172,7 @@ public sealed class DeepSeekModel : IDisposable
     }
 
     /// <summary>Computes a step of all ranks that have tokens; the logits are those of all batches, in their order.</summary>
-    /// <param name="batches">This rank's, as above, then those of the next ranks, each for the cache of its rank; at most <see cref="DataRanks"/>, and the ranks that have none step with an empty one.</param>
+    /// <param name="batches">This rank's, as above, then those of the next ranks or groups, each for their cache; at most <see cref="DataRanks"/>, and the ranks that have none step with an empty one.</param>
     /// <param name="observer">Who looks at intermediate tensors of this rank, if anybody.</param>
     /// <exception cref="ArgumentException">As above, or there are more batches than ranks that have tokens.</exception>
     public TensorView Forward(ReadOnlySpan<ForwardBatch> batches, IForwardObserver? observer = null)

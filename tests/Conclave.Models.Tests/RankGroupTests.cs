@@ -80,7 +80,7 @@ public sealed class RankGroupTests
         using WorkerTeam team = new(1);
         ModelOptions options = new() { CacheBlocks = 1, Attention = new AttentionPartition(0, ranks, null!) };
         UserErrorException refused = Assert.Throws<UserErrorException>(() => new DeepSeekModel(checkpoint, KernelSet.Best, team, options));
-        Assert.Equal($"the model has 8 attention heads, which {ranks} ranks cannot share evenly; choose a number of ranks that divides 8", refused.Message);
+        Assert.Equal($"the model has 8 attention heads, which {ranks} ranks cannot share evenly; divide attention (--tp) over a number of ranks that divides 8", refused.Message);
     }
 
     /// <summary>Leaves what the others would have computed as it is.</summary>

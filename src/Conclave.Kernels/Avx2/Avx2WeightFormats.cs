@@ -150,9 +150,13 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3) =>
+        Decode(Avx.LoadVector256((short*)p), out v0, out v1, out v2, out v3);
+
+    /// <summary>Codes moved into place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Decode(Vector256<short> codes, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Vector256<short> codes = Avx.LoadVector256((short*)p);
         Vector256<short> field = Vector256.Create(unchecked((short)0x87F0));
         Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(Avx2.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
         Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes, 4), field).AsUInt32();
@@ -191,8 +195,8 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Avx2E4M3Subnormal.Load(p, out v0, out v1, out v2, out v3);
         Vector256<byte> codes = Avx.LoadVector256(p);
+        Avx2E4M3Subnormal.Decode(codes.AsInt16(), out v0, out v1, out v2, out v3);
         return !Vector256.EqualsAny(Avx2.And(codes, Vector256.Create((byte)0x78)), Vector256<byte>.Zero);
     }
 

@@ -214,11 +214,13 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
         v3 = Vector(3, p, even, odd);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => Halves(Avx512BW.LoadVector512((short*)p), out a, out b);
+
     /// <summary>The upper halves of binary32 values, of the even and of the odd bytes, two in each element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b)
+    public static void Halves(Vector512<short> codes, out Vector512<uint> a, out Vector512<uint> b)
     {
-        Vector512<short> codes = Avx512BW.LoadVector512((short*)p);
         Vector512<short> field = Vector512.Create(unchecked((short)0x87F0));
         a = Avx512F.And(Avx512BW.ShiftRightArithmetic(Avx512BW.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
         b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes, 4), field).AsUInt32();
@@ -246,8 +248,8 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
     {
-        Avx512E4M3Subnormal.LoadHalves(p, out a, out b);
         Vector512<byte> codes = Avx512F.LoadVector512(p);
+        Avx512E4M3Subnormal.Halves(codes.AsInt16(), out a, out b);
         return !Vector512.EqualsAny(Avx512F.And(codes, Vector512.Create((byte)0x78)), Vector512<byte>.Zero);
     }
 

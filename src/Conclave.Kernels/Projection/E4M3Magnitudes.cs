@@ -1,8 +1,8 @@
 namespace Conclave.Kernels;
 
 /// <summary>
-/// How the loops read the seven bits of an E4M3 code's magnitude: moved to the bits 20 … 26 of a binary32 they are the value divided by 2^120, or, where an
-/// E4M3 subnormal would become one of binary32, as eight bits at 20 … 27 that are the value divided by 2^117. Sums are exact in the sense of binary32
+/// How the loops read the seven bits of an E4M3 code's magnitude: moved to the bits 20 … 26 of a binary32 they are the value divided by 2^120, or, where
+/// multiplying a binary32 subnormal would be slow (<see cref="Subnormals"/>), as eight bits at 20 … 27 that are the value divided by 2^117. Sums are exact in the sense of binary32
 /// while x · scale stays below 2^44 and no product that matters is below 2^-89.
 /// </summary>
 internal static class E4M3Magnitudes

@@ -15,7 +15,7 @@ namespace Conclave.Models;
 /// Steps of at least so many tokens, those of all ranks together, are computed in two micro-batches, the exchange of one under the computation of the other, for which weights are read twice; the
 /// same on all ranks. Null: no steps are.
 /// </param>
-/// <param name="DataRanks">Ranks that have tokens, each with a cache of its own; this one begins their steps. 1: no other has.</param>
+/// <param name="DataRanks">Ranks that have tokens of their own, each with a cache, or groups of them that divide attention (<see cref="AttentionPartition"/>); this one begins their steps. 1: no other has.</param>
 /// <param name="ReceiveHidden">
 /// Called at the end of a step of which other ranks' batches want logits: fills [their rows, H] with the hidden states after the final norm of the rows whose logits are wanted, in the order of batches.
 /// </param>

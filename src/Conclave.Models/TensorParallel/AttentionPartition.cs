@@ -19,7 +19,7 @@ public sealed record AttentionPartition(int Rank, int Ranks, IRankGather Gather)
         if (config.Heads % ranks != 0)
         {
             throw new UserErrorException(
-                $"the model has {config.Heads} attention heads, which {ranks} ranks cannot share evenly; choose a number of ranks that divides {config.Heads}");
+                $"the model has {config.Heads} attention heads, which {ranks} ranks cannot share evenly; divide attention (--tp) over a number of ranks that divides {config.Heads}");
         }
     }
 }
