@@ -10,8 +10,9 @@ require_sdk() {
   # Looking at the folders costs a millisecond; starting dotnet would cost a hundred.
   local command folder
   if command=$(command -v dotnet 2>/dev/null); then
-    folder=$(dirname "$(readlink -f "$command" 2>/dev/null || echo "$command")")
-    if ls -d "$folder"/sdk/10.0.* >/dev/null 2>&1; then return 0; fi
+    folder=$command
+    if [ -L "$folder" ]; then folder=$(readlink -f "$command" 2>/dev/null || echo "$command"); fi
+    if compgen -G "${folder%/*}/sdk/10.0.*" >/dev/null; then return 0; fi
     if (cd "$1" && dotnet --version) >/dev/null 2>&1; then return 0; fi
     echo "error: 'dotnet' is $command, but it has no .NET 10 SDK" >&2
   else

@@ -101,14 +101,15 @@ public sealed class LoadedModel : IDisposable
     /// <exception cref="UserErrorException">A file is missing or wrong, or the context is longer than the model allows.</exception>
     public static LoadedModel Open(string directory, LoadOptions options, IProgress<CheckpointProgress>? progress = null)
     {
-        Checkpoint checkpoint = Checkpoint.Open(directory, progress);
+        // A vocabulary takes about as long to read as the rest.
+        Task<(Tokenizer Tokenizer, ChatPrompt? Chat)> text = Task.Run(() => LoadText(directory));
+        Checkpoint? checkpoint = null;
         WorkerTeam? team = null;
         DeepSeekModel? model = null;
         try
         {
+            checkpoint = Checkpoint.Open(directory, progress);
             int context = FindContextLength(checkpoint.Config, options.Context);
-            Tokenizer tokenizer = Tokenizer.Load(directory);
-            ChatPrompt? chat = ChatPrompt.Load(directory, tokenizer);
             team = new WorkerTeam(options.Threads, options.Teams);
             ModelOptions sizes = new()
             {
@@ -118,6 +119,7 @@ public sealed class LoadedModel : IDisposable
             };
             model = new DeepSeekModel(
                 checkpoint, options.Kernels, team, options.Divide?.Invoke(checkpoint.Config, options.Kernels, team, sizes) ?? sizes);
+            (Tokenizer tokenizer, ChatPrompt? chat) = text.GetAwaiter().GetResult();
             _ = checkpoint.PromotePages();
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
         }
@@ -125,7 +127,7 @@ public sealed class LoadedModel : IDisposable
         {
             model?.Dispose();
             team?.Dispose();
-            checkpoint.Dispose();
+            checkpoint?.Dispose();
             throw;
         }
     }
@@ -136,6 +138,12 @@ public sealed class LoadedModel : IDisposable
         Model.Dispose();
         _team.Dispose();
         _checkpoint.Dispose();
+    }
+
+    private static (Tokenizer Tokenizer, ChatPrompt? Chat) LoadText(string directory)
+    {
+        Tokenizer tokenizer = Tokenizer.Load(directory);
+        return (tokenizer, ChatPrompt.Load(directory, tokenizer));
     }
 
     private static int CacheBlocks(ModelConfig config, LoadOptions options, int context)

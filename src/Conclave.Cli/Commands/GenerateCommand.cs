@@ -68,11 +68,14 @@ internal static class GenerateCommand
                 request,
                 piece =>
                 {
-                    first ??= SinceStart();
                     if (streaming)
                     {
                         output.Write(piece);
                         output.Flush();
+                    }
+                    else
+                    {
+                        first ??= SinceStart();
                     }
                 },
                 cancellation);
