@@ -15,19 +15,8 @@ public static unsafe partial class MappedPages
     /// <summary>MADV_COLLAPSE.</summary>
     internal const int Collapse = 25;
 
-    private const int WillNeed = 3;
     private const int Cold = 20;
     private static readonly nint PageSize = Environment.SystemPageSize;
-
-    /// <summary>
-    /// Asks the system to read a weight that is not in memory, and returns while the disk works (madvise, MADV_WILLNEED). Does nothing elsewhere than on Linux,
-    /// where reading then begins with the first use; the same where the system refuses.
-    /// </summary>
-    public static void Request(TensorView weight)
-    {
-        nint start = (nint)weight.Data & -PageSize;
-        _ = TryAdvise(start, (nint)weight.Data + weight.ByteLength, WillNeed);
-    }
 
     /// <summary>
     /// Reads a weight into memory and enters its pages in the process's tables, so that its first use neither waits for the disk nor faults (madvise, MADV_POPULATE_READ). Returns when that is done.

@@ -20,7 +20,7 @@ public sealed record ModelOptions
     public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
 
     /// <summary>
-    /// Whether chosen experts are requested from the disk as soon as a layer is routed: for models larger than memory. Where all weights are in memory it costs
+    /// Whether chosen experts are read from the disk as soon as a layer is routed: for models larger than memory. Where all weights are in memory it costs
     /// some system calls for nothing.
     /// </summary>
     public bool ReadAhead { get; init; }
@@ -48,6 +48,7 @@ public sealed class DeepSeekModel : IDisposable
     private readonly IExpertExchange? _exchange;
     private readonly ExchangeSlot[] _slots = [];
     private readonly MicroBatches? _microBatches;
+    private readonly ExpertReader? _reader;
     private readonly RotaryEmbedding _rotary;
     private readonly TensorView _embedding;
     private readonly TensorView _finalNorm;
@@ -90,6 +91,7 @@ public sealed class DeepSeekModel : IDisposable
             _exchange = partition.Exchange;
             _slots = [.. SlotTokens(options, partition.DivideFrom).Select(tokens => _exchange.CreateSlot(group.MostTokens(tokens)))];
             _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
+            _reader = options.ReadAhead ? new ExpertReader(Config.RoutedExperts) : null;
         }
 
         _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
@@ -104,7 +106,7 @@ public sealed class DeepSeekModel : IDisposable
             MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale, group);
             bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
             FeedForward feedForward = isMoe
-                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, options.ReadAhead)
+                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, _reader)
                 : new DenseMlp(_weights, Config, $"{prefix}.mlp");
             return new DecoderLayer(_weights, Config, prefix, attention, feedForward, group);
         }
@@ -239,6 +241,7 @@ public sealed class DeepSeekModel : IDisposable
     public void Dispose()
     {
         Options.Experts?.EndSteps?.Invoke();
+        _reader?.Dispose();
         _logitsBuffer?.Dispose();
         _wantedBuffer.Dispose();
         _hiddenBuffer.Dispose();

@@ -44,10 +44,10 @@ internal sealed class MoeLayer : FeedForward
     private readonly TensorView _gate;
     private readonly TensorView? _bias;
     private readonly MlpWeights[] _shared;
-    private readonly bool[]? _requested;
+    private readonly ExpertReader? _reader;
 
     public MoeLayer(
-        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot[] slots, bool readAhead)
+        WeightSource weights, ModelConfig config, string prefix, int layer, Router router, IExpertExchange exchange, ExchangeSlot[] slots, ExpertReader? reader)
     {
         _layer = layer;
         _router = router;
@@ -59,7 +59,7 @@ internal sealed class MoeLayer : FeedForward
             _bias = weights.Vector($"{prefix}.gate.e_score_correction_bias", config.RoutedExperts);
         }
 
-        _requested = readAhead ? new bool[config.RoutedExperts] : null;
+        _reader = reader;
         _shared = config.SharedExperts == 0
             ? []
             : [weights.Mlp($"{prefix}.shared_experts", config.HiddenSize, config.MoeIntermediateSize * config.SharedExperts)];
@@ -73,7 +73,7 @@ internal sealed class MoeLayer : FeedForward
         step.Kernels.MatMul.Run(_gate, input, scores, step.Team);
         _router.Route(scores, _bias is { } bias ? bias.RowF32(0) : [], routing);
         step.Observer?.Routed(_layer, routing);
-        RequestExperts(step.Experts, routing);
+        _reader?.Request(step.Experts.Weights(_layer), step.Experts.Experts(_layer), routing);
         _exchange.BeginDispatch(_slots[step.MicroBatch], _layer, input, routing);
     }
 
@@ -102,39 +102,6 @@ internal sealed class MoeLayer : FeedForward
         if (_shared.Length > 0)
         {
             step.Add(step.Rows(step.Workspace.Shared), output);
-        }
-    }
-
-    /// <summary>The disk reads the chosen experts while the shared expert and the first ones are computed.</summary>
-    private void RequestExperts(ExpertTable table, in Routing routing)
-    {
-        if (_requested is null)
-        {
-            return;
-        }
-
-        Array.Clear(_requested);
-        for (int token = 0; token < routing.Tokens; token++)
-        {
-            foreach (int expert in routing.Experts(token))
-            {
-                if (expert >= 0)
-                {
-                    _requested[expert] = true;
-                }
-            }
-        }
-
-        // In the order in which they are computed.
-        ReadOnlySpan<MlpWeights> weights = table.Weights(_layer);
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (_requested[table.Experts(_layer)[i]])
-            {
-                MappedPages.Request(weights[i].Gate);
-                MappedPages.Request(weights[i].Up);
-                MappedPages.Request(weights[i].Down);
-            }
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Conclave.Primitives;
 using Conclave.Testing;
@@ -22,9 +21,9 @@ public sealed class MappedPagesTests : IDisposable
         File.WriteAllBytes(file, SafetensorsBytes.File(Encoding.UTF8.GetBytes(header), bytes));
         using SafetensorsFile mapped = SafetensorsFile.Open(file);
         TensorView weight = mapped.Tensors[0].View;
-        long before = ResidentKilobytes(file);
+        long before = ProcessMemory.ResidentKilobytes(file);
         MappedPages.Load(weight);
-        Assert.InRange(ResidentKilobytes(file) - before, (Bytes / 1024) - 64, (Bytes / 1024) + 64);
+        Assert.InRange(ProcessMemory.ResidentKilobytes(file) - before, (Bytes / 1024) - 64, (Bytes / 1024) + 64);
         MappedPages.Release(weight);
         MappedPages.Load(weight.SliceRows(0, 0));
         Assert.Equal(bytes, new ReadOnlySpan<byte>(weight.Data, Bytes).ToArray());
@@ -73,19 +72,4 @@ public sealed class MappedPagesTests : IDisposable
     }
 
     private static unsafe bool Holds(TensorView weight, byte[] bytes) => new ReadOnlySpan<byte>(weight.Data, bytes.Length).SequenceEqual(bytes);
-
-    /// <summary>What the process's tables have of a file's mapping (proc_pid_smaps(5), Rss).</summary>
-    private static long ResidentKilobytes(string file)
-    {
-        long resident = 0;
-        bool isFile = false;
-        foreach (string line in File.ReadLines("/proc/self/smaps"))
-        {
-            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            isFile = words[0].EndsWith(':') ? isFile : words[^1] == file;
-            resident += isFile && words[0] == "Rss:" ? long.Parse(words[1], CultureInfo.InvariantCulture) : 0;
-        }
-
-        return resident;
-    }
 }

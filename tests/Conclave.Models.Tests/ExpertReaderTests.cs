@@ -1,0 +1,90 @@
+using System.IO.MemoryMappedFiles;
+using Conclave.Kernels;
+using Conclave.Primitives;
+using Conclave.Testing;
+
+namespace Conclave.Models.Tests;
+
+public sealed unsafe class ExpertReaderTests : IDisposable
+{
+    private const int Experts = 8;
+    private const int MatrixBytes = 1 << 20;
+    private const int ExpertKilobytes = 3 * MatrixBytes / 1024;
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _file;
+    private readonly MemoryMappedFile _mapped;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly MlpWeights[] _weights;
+
+    public ExpertReaderTests()
+    {
+        _file = _folder.Write("experts", new byte[Experts * 3 * MatrixBytes]);
+        _mapped = MemoryMappedFile.CreateFromFile(_file, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        _view = _mapped.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        byte* data = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
+        TensorView Matrix(int index) => new(data + (index * MatrixBytes), ElementFormat.F8_E4M3, 1024, 1024);
+        _weights = [.. Enumerable.Range(0, Experts).Select(e => new MlpWeights(Matrix(3 * e), Matrix((3 * e) + 1), Matrix((3 * e) + 2)))];
+    }
+
+    public void Dispose()
+    {
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _mapped.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void ChosenExpertsComeIntoMemoryOncePerMatrixAndOthersDoNot()
+    {
+        using ExpertReader reader = new(Experts + 1);
+
+        // Two tokens share expert 2; one has no second expert, and expert 8 is another rank's.
+        Request(reader, [2, -1, 2, 8, 5, 2]);
+        AwaitResident(2);
+        Request(reader, [0, 5]);
+        AwaitResident(3);
+    }
+
+    [Fact]
+    public void ALaterRequestReplacesTheEarlierOneAndTheEndWaitsForWhatIsBegun()
+    {
+        using (ExpertReader reader = new(Experts + 1))
+        {
+            for (int round = 0; round < 200; round++)
+            {
+                Request(reader, [round % Experts, (round + 3) % Experts]);
+            }
+
+            Request(reader, [1, 1]);
+            AwaitResidentAtLeast(1);
+        }
+
+        long after = ProcessMemory.ResidentKilobytes(_file);
+        Thread.Sleep(50);
+        Assert.Equal(after, ProcessMemory.ResidentKilobytes(_file));
+        using ExpertReader idle = new(Experts);
+    }
+
+    private void Request(ExpertReader reader, int[] chosen)
+    {
+        float[] weights = new float[chosen.Length];
+        fixed (int* experts = chosen)
+        fixed (float* w = weights)
+        {
+            reader.Request(_weights, [.. Enumerable.Range(0, Experts)], new Routing(experts, w, chosen.Length / 2, 2));
+        }
+    }
+
+    /// <summary>Waits for as many experts. The system may enter the pages next to those that were asked for: 64 KiB at each end of a matrix.</summary>
+    private void AwaitResident(int experts)
+    {
+        AwaitResidentAtLeast(experts);
+        Thread.Sleep(50);
+        Assert.InRange(ProcessMemory.ResidentKilobytes(_file), experts * ExpertKilobytes, experts * (ExpertKilobytes + (6 * 64)));
+    }
+
+    private void AwaitResidentAtLeast(int experts) =>
+        Assert.True(SpinWait.SpinUntil(() => ProcessMemory.ResidentKilobytes(_file) >= experts * ExpertKilobytes, TimeSpan.FromSeconds(30)), "the experts were not read");
+}
