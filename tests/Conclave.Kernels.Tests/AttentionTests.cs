@@ -117,6 +117,38 @@ public sealed class AttentionTests
 
     [Theory]
     [MemberData(nameof(All))]
+    public void Bits_of_long_contexts_do_not_depend_on_batch_or_threads(string set, bool absorbed)
+    {
+        // Work is cut by rows where contexts are long on the average, by heads where they are short.
+        LatentAttention form = Form(set, absorbed);
+        using AttentionCase attention = new(37, Small with { Heads = 5 }, ElementFormat.F8_E4M3, ElementFormat.F32, 1100, 700, 30);
+        (int Sequence, int Position)[] rows = [(0, 1096), (0, 1097), (0, 1098), (0, 1099), (1, 698), (1, 699), (2, 28), (2, 29)];
+        int[][] alone = [.. rows.Select(row =>
+        {
+            using Matrix one = attention.Run(form, 1, attention.Span(row.Sequence, row.Position, row.Position + 1));
+            return Row(one, attention.FirstRow(row.Sequence) + row.Position);
+        })];
+        (double[] expected, double size) = attention.Expected(0, 1099, 4);
+        for (int threads = 1; threads <= 8; threads++)
+        {
+            foreach (int last in (int[])[1, 4, 6, 8])
+            {
+                using Matrix output = attention.Run(form, threads, [.. rows[..last].Select(row => attention.Span(row.Sequence, row.Position, row.Position + 1))]);
+                for (int i = 0; i < last; i++)
+                {
+                    Assert.Equal(alone[i], Row(output, attention.FirstRow(rows[i].Sequence) + rows[i].Position));
+                }
+
+                for (int d = 0; last >= 4 && d < expected.Length; d++)
+                {
+                    Assert.InRange(Math.Abs(output[1099, (4 * Small.ValueDim) + d] - expected[d]) / size, 0, set == "reference" ? ReferenceTolerance : Tolerance);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
     public void Rows_in_no_span_are_left_alone(string set, bool absorbed)
     {
         using AttentionCase attention = new(29, Small, ElementFormat.BF16, ElementFormat.F32, 9, 9);

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Conclave.Kernels;
 
@@ -12,6 +13,10 @@ internal static unsafe class LatentDots<TSimd, TVector>
 {
     private const int TokensAtOnce = 4;
 
+    // Fewer come too late when memory is loaded, more fall out of the nearest cache.
+    private const int TokensAhead = 8;
+    private const int CacheLine = 64;
+
     /// <summary>scores[h · scoreStride + t] = Σ_k queries[h · dimensions + k] · tokens[t · dimensions + k].</summary>
     /// <param name="queries">Absorbed queries, one after the other.</param>
     /// <param name="heads">How many.</param>
@@ -22,12 +27,22 @@ internal static unsafe class LatentDots<TSimd, TVector>
     /// <param name="scoreStride">Elements from the scores of one query to those of the next.</param>
     public static void Run(float* queries, int heads, float* tokens, int count, nint dimensions, float* scores, nint scoreStride)
     {
-        for (int head = 0; head < heads; head += 2)
+        // Tokens come from far: four of them stay in the nearest cache while all heads are computed, and later ones are asked for meanwhile, by each pair of heads a part.
+        byte* end = (byte*)(tokens + (count * dimensions));
+        nint bytes = TokensAtOnce * dimensions * sizeof(float);
+        nint part = ((bytes / ((heads + 1) / 2)) + CacheLine - 1) & -CacheLine;
+        for (int t = 0; t < count; t += TokensAtOnce)
         {
-            // Queries and tokens that do not exist are the last one again.
-            int other = int.Min(head + 1, heads - 1);
-            for (int t = 0; t < count; t += TokensAtOnce)
+            byte* ahead = (byte*)(tokens + ((t + TokensAhead) * dimensions));
+            for (int head = 0; head < heads; head += 2)
             {
+                for (byte* limit = ahead + part; ahead < limit && ahead < end; ahead += CacheLine)
+                {
+                    Sse.Prefetch0(ahead);
+                }
+
+                // Queries and tokens that do not exist are the last one again.
+                int other = int.Min(head + 1, heads - 1);
                 (Vector128<float> first, Vector128<float> second) = TwoByFour(
                     queries + (head * dimensions),
                     queries + (other * dimensions),

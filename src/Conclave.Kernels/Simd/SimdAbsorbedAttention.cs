@@ -4,7 +4,7 @@ namespace Conclave.Kernels;
 
 /// <summary>
 /// Absorbed latent attention. A worker takes a group of heads for a few rows at a time, so that a weight is decoded once for these rows and a cached
-/// block serves the heads from the cache of the core. Every element of an absorbed query is one chain of fused multiply-adds over the rows of W^UK
+/// block serves the heads from the cache of the core; of long contexts it takes all heads if there are rows enough for everybody. Every element of an absorbed query is one chain of fused multiply-adds over the rows of W^UK
 /// in their order, the weights decoded as the codec does; scores are <see cref="LatentDots{TSimd, TVector}"/>, a segment's weighted sum of latents is
 /// one chain over its positions.
 /// </summary>
@@ -19,6 +19,9 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
     private const int MaxRows = 16;
     private const int MaxRowHeads = 256;
     private const int ItemsPerWorker = 2;
+
+    // Below it, decoding a head's weights once more for other rows costs more than reading their contexts for other heads.
+    private const int LongContext = 512;
 
     // Weight rows decoded at once: their binary32 values stay in the first-level cache.
     private const int WeightRows = 8;
@@ -35,9 +38,11 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
     {
         OperatorShapes.Attention(shape, query, expansion, pages, spans, output);
         int rows = 0;
+        long positions = 0;
         foreach (AttentionSpan span in spans)
         {
             rows += span.Rows;
+            positions += (long)span.Rows * (span.FirstPosition + span.Rows);
         }
 
         if (rows == 0)
@@ -46,7 +51,7 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
         }
 
         int next = -1;
-        team.Run(new Work(shape, query, expansion, pages, spans, output, team, Division.Of(rows, shape.Heads, team.Count), &next));
+        team.Run(new Work(shape, query, expansion, pages, spans, output, team, Division.Of(rows, shape.Heads, positions, team.Count), &next));
     }
 
     /// <summary>How rows and heads are cut into items. It decides who computes a result, never the result.</summary>
@@ -56,9 +61,22 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
 
         public int Items => HeadGroups * ((Rows + RowsOfItem - 1) / RowsOfItem);
 
-        public static Division Of(int rows, int heads, int workers)
+        /// <param name="rows">Rows.</param>
+        /// <param name="heads">Heads.</param>
+        /// <param name="positions">What all rows see together.</param>
+        /// <param name="workers">Who shares the items.</param>
+        public static Division Of(int rows, int heads, long positions, int workers)
         {
             int wanted = workers == 1 ? 1 : workers * ItemsPerWorker;
+            if (positions >= (long)rows * LongContext)
+            {
+                // Each item reads its rows' contexts: rows are divided first, and of few rows as few heads as occupy everybody.
+                int few = int.Clamp(rows / wanted, 1, MaxRows);
+                int groups = (rows + few - 1) / few;
+                int headParts = groups >= workers ? 1 : (workers + groups - 1) / groups;
+                return new Division(rows, heads, few, int.Clamp((heads + headParts - 1) / headParts, 1, MaxRowHeads / few));
+            }
+
             int rowsOfItem = int.Min(rows, MaxRows);
             int headsOfItem = int.Clamp(heads / wanted, 1, MaxRowHeads / rowsOfItem);
             int headGroups = (heads + headsOfItem - 1) / headsOfItem;
@@ -198,18 +216,18 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
                 int visible = int.Min(Segment, row.Position + 1 - (segment * Segment));
                 new Span<int>(depths, HeadsAtOnce).Fill(visible);
                 float* tokens = ContextSegment<TSimd, TVector>.Tokens(pages, row.Span, segment, visible, room.Tokens);
+                LatentDots<TSimd, TVector>.Run(absorbed, heads, tokens, visible, shape.CacheDim, room.Scores, Segment);
                 for (int h = 0; h < heads; h += HeadsAtOnce)
                 {
                     int count = int.Min(HeadsAtOnce, heads - h);
-                    LatentDots<TSimd, TVector>.Run(
-                        absorbed + ((nint)h * shape.CacheDim), count, tokens, visible, shape.CacheDim, room.Scores, Segment);
+                    float* scores = room.Scores + ((nint)h * Segment);
                     for (int i = 0; i < count; i++)
                     {
-                        sums[i] = SegmentSoftmax<TSimd, TVector>.Weigh(room.Scores + (i * Segment), visible, shape.Scale);
+                        sums[i] = SegmentSoftmax<TSimd, TVector>.Weigh(scores + (i * Segment), visible, shape.Scale);
                     }
 
                     OrderedProduct<TSimd, TVector>.Run(
-                        room.Scores,
+                        scores,
                         Segment,
                         count,
                         depths,
@@ -254,7 +272,7 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
             nint queries = layout.Floats((nint)rows * shape.NopeDim);
             nint weights = layout.Floats((nint)WeightRows * shape.LatentDim);
             nint tokens = layout.Floats((nint)Segment * shape.CacheDim);
-            nint scores = layout.Floats(HeadsAtOnce * Segment);
+            nint scores = layout.Floats((nint)heads * Segment);
             nint part = layout.Floats((nint)HeadsAtOnce * shape.LatentDim);
             nint values = layout.Floats((nint)rows * shape.ValueDim);
             nint projection = layout.Bytes(TSimd.ProjectionScratch(shape.LatentDim, rows));
