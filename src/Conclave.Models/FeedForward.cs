@@ -73,7 +73,7 @@ internal sealed class MoeLayer : FeedForward
         step.Kernels.MatMul.Run(_gate, input, scores, step.Team);
         _router.Route(scores, _bias is { } bias ? bias.RowF32(0) : [], routing);
         step.Observer?.Routed(_layer, routing);
-        _reader?.Request(step.Experts.Weights(_layer), step.Experts.Experts(_layer), routing);
+        _reader?.Request(_layer, step.Experts.Weights(_layer), step.Experts.Experts(_layer), routing);
         _exchange.BeginDispatch(_slots[step.MicroBatch], _layer, input, routing);
     }
 

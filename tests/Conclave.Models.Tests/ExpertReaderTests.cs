@@ -41,23 +41,35 @@ public sealed unsafe class ExpertReaderTests : IDisposable
         using ExpertReader reader = new(Experts + 1);
 
         // Two tokens share expert 2; one has no second expert, and expert 8 is another rank's.
-        Request(reader, [2, -1, 2, 8, 5, 2]);
+        Request(reader, layer: 3, [2, -1, 2, 8, 5, 2]);
         AwaitResident(2);
-        Request(reader, [0, 5]);
+        Request(reader, layer: 4, [0, 5]);
         AwaitResident(3);
     }
 
     [Fact]
-    public void ALaterRequestReplacesTheEarlierOneAndTheEndWaitsForWhatIsBegun()
+    public void BothMicroBatchesOfALayerGetTheirExperts()
+    {
+        using ExpertReader reader = new(Experts + 1);
+        for (int expert = 0; expert < Experts; expert++)
+        {
+            Request(reader, layer: 3, [expert, -1]);
+        }
+
+        AwaitResident(Experts);
+    }
+
+    [Fact]
+    public void ManyRequestsReplaceEachOtherAndTheEndWaitsForWhatIsBegun()
     {
         using (ExpertReader reader = new(Experts + 1))
         {
             for (int round = 0; round < 200; round++)
             {
-                Request(reader, [round % Experts, (round + 3) % Experts]);
+                Request(reader, layer: round, [round % Experts, (round + 3) % Experts]);
             }
 
-            Request(reader, [1, 1]);
+            Request(reader, layer: 0, [1, 1]);
             AwaitResidentAtLeast(1);
         }
 
@@ -67,13 +79,13 @@ public sealed unsafe class ExpertReaderTests : IDisposable
         using ExpertReader idle = new(Experts);
     }
 
-    private void Request(ExpertReader reader, int[] chosen)
+    private void Request(ExpertReader reader, int layer, int[] chosen)
     {
         float[] weights = new float[chosen.Length];
         fixed (int* experts = chosen)
         fixed (float* w = weights)
         {
-            reader.Request(_weights, [.. Enumerable.Range(0, Experts)], new Routing(experts, w, chosen.Length / 2, 2));
+            reader.Request(layer, _weights, [.. Enumerable.Range(0, Experts)], new Routing(experts, w, chosen.Length / 2, 2));
         }
     }
 

@@ -17,17 +17,22 @@ internal sealed class ExpertReader : IDisposable
     private readonly List<TensorView> _weights = [];
     private readonly bool[] _chosen;
     private readonly List<Thread> _threads = [];
+    private int _layer;
     private int _next;
     private bool _ends;
 
     /// <summary>Prepares for layers of so many routed experts.</summary>
     public ExpertReader(int experts) => _chosen = new bool[experts];
 
-    /// <summary>Asks for experts in the order in which they will be computed. What was asked for before and is not begun is dropped: its layer has been computed since.</summary>
+    /// <summary>
+    /// Asks for experts in the order in which they will be computed. What was asked for in another layer and is not begun is dropped: that layer has been computed since. The other
+    /// micro-batch of a step may still need what it asked for in the same layer.
+    /// </summary>
+    /// <param name="layer">The layer.</param>
     /// <param name="weights">Experts that are here.</param>
     /// <param name="experts">Which they are.</param>
     /// <param name="routing">Which experts the tokens chose.</param>
-    public void Request(ReadOnlySpan<MlpWeights> weights, IReadOnlyList<int> experts, in Routing routing)
+    public void Request(int layer, ReadOnlySpan<MlpWeights> weights, IReadOnlyList<int> experts, in Routing routing)
     {
         Array.Clear(_chosen);
         for (int token = 0; token < routing.Tokens; token++)
@@ -43,8 +48,13 @@ internal sealed class ExpertReader : IDisposable
 
         lock (_lock)
         {
-            _weights.Clear();
-            _next = 0;
+            if (layer != _layer || _next == _weights.Count)
+            {
+                _weights.Clear();
+                _next = 0;
+                _layer = layer;
+            }
+
             for (int i = 0; i < weights.Length; i++)
             {
                 if (_chosen[experts[i]])
