@@ -59,26 +59,6 @@ public sealed unsafe class ExpertReaderTests : IDisposable
         AwaitResident(Experts);
     }
 
-    [Fact]
-    public void ManyRequestsReplaceEachOtherAndTheEndWaitsForWhatIsBegun()
-    {
-        using (ExpertReader reader = new(Experts + 1))
-        {
-            for (int round = 0; round < 200; round++)
-            {
-                Request(reader, layer: round, [round % Experts, (round + 3) % Experts]);
-            }
-
-            Request(reader, layer: 0, [1, 1]);
-            AwaitResidentAtLeast(1);
-        }
-
-        long after = ProcessMemory.ResidentKilobytes(_file);
-        Thread.Sleep(50);
-        Assert.Equal(after, ProcessMemory.ResidentKilobytes(_file));
-        using ExpertReader idle = new(Experts);
-    }
-
     private void Request(ExpertReader reader, int layer, int[] chosen)
     {
         float[] weights = new float[chosen.Length];

@@ -4,8 +4,8 @@ namespace Conclave.Kernels;
 
 /// <summary>
 /// Absorbed latent attention. A worker takes a group of heads for a few rows at a time, so that a weight is decoded once for these rows and a cached
-/// block serves the heads from the cache of the core; of long contexts it takes all heads if there are rows enough for everybody. Every element of an absorbed query is one chain of fused multiply-adds over the rows of W^UK
-/// in their order, the weights decoded as the codec does; scores are <see cref="LatentDots{TSimd, TVector}"/>, a segment's weighted sum of latents is
+/// block serves the heads from the cache of the core; of long contexts it takes all heads if there are rows enough for everybody. Every element of an
+/// absorbed query is one chain of fused multiply-adds over the rows of W^UK in their order, the weights decoded as the codec does; scores are <see cref="LatentDots{TSimd, TVector}"/>, a segment's weighted sum of latents is
 /// one chain over its positions.
 /// </summary>
 internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAttention
@@ -71,10 +71,10 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
             if (positions >= (long)rows * LongContext)
             {
                 // Each item reads its rows' contexts: rows are divided first, and of few rows as few heads as occupy everybody.
-                int few = int.Clamp(rows / wanted, 1, MaxRows);
-                int groups = (rows + few - 1) / few;
+                int rowsEach = int.Clamp(rows / wanted, 1, MaxRows);
+                int groups = (rows + rowsEach - 1) / rowsEach;
                 int headParts = groups >= workers ? 1 : (workers + groups - 1) / groups;
-                return new Division(rows, heads, few, int.Clamp((heads + headParts - 1) / headParts, 1, MaxRowHeads / few));
+                return new Division(rows, heads, rowsEach, int.Clamp((heads + headParts - 1) / headParts, 1, MaxRowHeads / rowsEach));
             }
 
             int rowsOfItem = int.Min(rows, MaxRows);
