@@ -1,6 +1,7 @@
 using System.Globalization;
 using Conclave.Checkpoints;
 using Conclave.Conversion;
+using Conclave.Kernels;
 using Conclave.Measurement.Load;
 using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
@@ -16,12 +17,13 @@ namespace Conclave.Cli.Commands;
 /// <param name="FusedPrepare">Whether the operator before attention is one.</param>
 /// <param name="Overlap">Whether tokens travel under computation.</param>
 /// <param name="Batching">Whether answers are computed together.</param>
-internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool Balancing, bool FusedPrepare, bool Overlap, bool Batching)
+/// <param name="DataParallel">Whether requests are divided over as many ranks as there are cores.</param>
+internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool Balancing, bool FusedPrepare, bool Overlap, bool Batching, bool DataParallel)
 {
-    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false, false);
+    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false, false, false);
 
     /// <summary>One switch at a time.</summary>
-    /// <param name="batching">Whether answers are computed together in all rows, not in the last one only.</param>
+    /// <param name="batching">Whether answers are computed together in all rows, not in the last ones only.</param>
     public static AblationRow[] Table(bool batching)
     {
         AblationRow naive = Naive with { Batching = batching };
@@ -33,15 +35,18 @@ internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool B
         AblationRow balancing = fp8 with { Name = "balancing", Balancing = true };
         AblationRow prepare = balancing with { Name = "prepare as one operator", FusedPrepare = true };
         AblationRow overlap = prepare with { Name = "overlap", Overlap = true };
-        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap];
-        return batching ? rows : [.. rows, overlap with { Name = "batching", Batching = true }];
+        AblationRow batched = overlap with { Name = "batching", Batching = true };
+        AblationRow groups = batched with { Name = "data-parallel attention", DataParallel = true };
+        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap, batched, groups];
+        return [.. rows.Where(row => row != batched || !batching)];
     }
 }
 
 /// <summary>Runs rows of the ablation, each as a launch of its own, on a model that it writes.</summary>
 internal sealed class Ablation : IDisposable
 {
-    private const int LoadsWindow = 128;
+    // Two rounds of 32 requests, as many as are run before rounds are measured: by then experts have moved once.
+    private const int LoadsWindow = 2048;
 
     // Far above what scores differ by, so that every token chooses it.
     private const float Hot = 10;
@@ -49,21 +54,27 @@ internal sealed class Ablation : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("conclave-ablation-").FullName;
     private readonly int _ranks;
     private readonly int _hosts;
+
+    // A rank whose requests wait for a core that another rank has gains nothing.
+    private readonly int _groups;
+
     private readonly int _clients;
     private readonly int _requests;
+    private readonly int _rounds;
 
-    public Ablation(int ranks, int hosts, int clients, int requests)
+    public Ablation(int ranks, int hosts, int clients, int requests, int rounds)
     {
-        (_ranks, _hosts, _clients, _requests) = (ranks, hosts, clients, requests);
+        _groups = Math.Min(ranks, WorkerTeam.DefaultThreads);
+        (_ranks, _hosts, _clients, _requests, _rounds) = (ranks, hosts, clients, requests, rounds);
     }
 
     /// <summary>
-    /// DeepSeek-V3's layers: a dense one and three of 64 experts in 8 groups, of which a token has 8 in 4 groups. Tokens are more than half as wide as V3's, but experts 32 times narrower: what
-    /// travels has about the time that it would have, and what is computed has some of the few cores that all ranks share. One expert of each layer is chosen by every token.
+    /// DeepSeek-V3's layers: a dense one, as wide as nine experts, and five of 64 experts in 8 groups, of which a token has 8 in 4 groups. Tokens are more than half as wide as V3's, but experts 32
+    /// times narrower: what travels has about the time that it would have, and what is computed has some of the few cores that all ranks share. One expert of each layer is chosen by every token.
     /// </summary>
-    private static ModelConfig Shape { get; } = ReleasedShapes.Find("deepseek-v3", 4) with
+    private static ModelConfig Shape { get; } = ReleasedShapes.Find("deepseek-v3", 6) with
     {
-        VocabularySize = 2048, HiddenSize = 4096, IntermediateSize = 1024, MoeIntermediateSize = 64, IsMoeLayer = [false, true, true, true], Heads = 8, QueryLoraRank = 256,
+        VocabularySize = 2048, HiddenSize = 4096, IntermediateSize = 576, MoeIntermediateSize = 64, IsMoeLayer = [false, true, true, true, true, true], Heads = 8, QueryLoraRank = 256,
         LatentDim = 256, NopeDim = 64, RopeDim = 32, ValueDim = 64, RoutedExperts = 64, Yarn = null, MaxPositions = 4096,
     };
 
@@ -89,15 +100,18 @@ internal sealed class Ablation : IDisposable
     {
         string file = Path.Combine(_folder, "result");
         string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
+        int groups = row.DataParallel ? _groups : 1;
         WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1)
         {
+            DataParallel = groups,
             DivideFrom = row.Overlap ? WorldPlan.DefaultDivideFrom : null,
             Slots = row.Balancing ? ((Shape.RoutedExperts + _ranks - 1) / _ranks + 1) * _ranks : null,
             Balancing = new BalancerOptions { WindowTokens = LoadsWindow },
         };
         string[] command =
         [
-            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--max-running", row.Batching ? $"{_clients}" : "1", "--out", file, .. separate,
+            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--rounds", $"{_rounds}",
+            "--max-running", row.Batching ? $"{(_clients + groups - 1) / groups}" : "1", "--out", file, .. separate,
         ];
         using (Launcher launcher = new(plan, command, TextWriter.Null))
         {
@@ -109,7 +123,7 @@ internal sealed class Ablation : IDisposable
         }
 
         double[] numbers = [.. File.ReadAllText(file).Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
-        return new ClosedLoopResult(numbers[0], numbers[1]);
+        return new ClosedLoopResult(numbers[1..], numbers[0]);
     }
 
     private static unsafe void Heat(StoredTensor bias, int expert)

@@ -17,14 +17,15 @@ internal static class BenchAblationCommand
             Description = "Number of hosts, joined by links of 1 Gbit/s. More than one needs root: they are made on this machine by scripts/hosts", HelpName = "H", DefaultValueFactory = _ => 4,
         };
         Option<int> clients = new("--clients") { Description = "Clients, each of which waits for its answer before it asks again", HelpName = "N", DefaultValueFactory = _ => 16 };
-        Option<int> requests = new("--requests") { Description = "Requests of a row", HelpName = "N", DefaultValueFactory = _ => 32 };
+        Option<int> requests = new("--requests") { Description = "Requests of a round", HelpName = "N", DefaultValueFactory = _ => 32 };
+        Option<int> repeat = new("--repeat") { Description = "Rounds of a row, after two that are not measured; the median is shown", HelpName = "N", DefaultValueFactory = _ => 5 };
         CliCommand command = new(
             "ablation",
             "Measures a model like DeepSeek-V3 over ranks, one switch at a time from naive to everything on, then the same with batching in every row. Its weights are random and its layers few.",
             ("sudo conclave bench ablation", "eight ranks on four hosts, sixteen clients"),
             ("conclave bench ablation --ranks 4 --hosts 1", "on one host"))
         {
-            ranks, hosts, clients, requests,
+            ranks, hosts, clients, requests, repeat,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -37,13 +38,13 @@ internal static class BenchAblationCommand
 
             TextWriter output = result.InvocationConfiguration.Output;
             int inParallel = BenchCommand.Positive(result, clients);
-            using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests));
+            using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests), BenchCommand.Positive(result, repeat));
             ablation.WriteModel(cancellation);
             output.WriteLine($"{world} ranks on {machines} host{(machines == 1 ? "" : "s")}, {inParallel} clients; prompts and answers of 16 tokens");
             foreach (bool batching in (bool[])[false, true])
             {
                 output.WriteLine();
-                output.WriteLine($"{(batching ? "batching in every row" : "one request at a time, up to the last row"),-44}{"tok/s",9}{"×",7}{"of first",10}{"latency ms",12}{"of first",10}");
+                output.WriteLine($"{(batching ? "batching in every row" : "one request at a time, up to batching"),-44}{"tok/s",9}{"min … max",16}{"×",7}{"of first",10}{"latency ms",12}{"of first",10}");
                 ClosedLoopResult? first = null;
                 ClosedLoopResult? before = null;
                 foreach (AblationRow row in AblationRow.Table(batching))
@@ -52,7 +53,7 @@ internal static class BenchAblationCommand
                     first ??= measured;
                     before ??= measured;
                     output.WriteLine(
-                        $"{row.Name,-44}{measured.TokensPerSecond,9:F1}{measured.TokensPerSecond / before.TokensPerSecond,7:F2}{measured.TokensPerSecond / first.TokensPerSecond,9:F2}×{measured.MedianLatency,12:F0}{measured.MedianLatency / first.MedianLatency,10:P0}");
+                        $"{row.Name,-44}{measured.TokensPerSecond,9:F1}{$"{measured.Rates.Min():F1} … {measured.Rates.Max():F1}",16}{measured.TokensPerSecond / before.TokensPerSecond,7:F2}{measured.TokensPerSecond / first.TokensPerSecond,9:F2}×{measured.MedianLatency,12:F0}{measured.MedianLatency / first.MedianLatency,10:P0}");
                     output.Flush();
                     before = measured;
                 }
