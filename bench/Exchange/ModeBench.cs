@@ -19,7 +19,9 @@ internal sealed class ModeBench(IMeasuredWorld world, int tokens, int hidden, do
     private const int Experts = 256;
     private const int ExpertsPerToken = 8;
     private const int Repetitions = 5;
-    private const int Layers = 4;
+
+    // The last combine of a step has nothing to hide under; of a model's many layers that is little.
+    private const int Layers = 12;
 
     private static readonly (string Name, ExchangeOptions Options)[] Modes =
     [

@@ -125,7 +125,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
         flight.Begin(layer, _placement, hidden, routing);
         _loads.Count(layer, routing);
         CountFlat(layer, flight.ChosenSlots);
-        Progress();
+        ProgressOnce();
     }
 
     /// <inheritdoc/>
@@ -149,7 +149,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
         RankedSlot ranked = (RankedSlot)slot;
         QueueUp(ranked);
         ranked.Current.BeginCombine(outputs);
-        Progress();
+        ProgressOnce();
     }
 
     /// <inheritdoc/>
@@ -164,14 +164,14 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
         _team.Run(new SumWork(ranked.Current, destination));
         ranked.Advance();
-        Progress();
+        ProgressOnce();
     }
 
     /// <inheritdoc/>
     /// <exception cref="PeerException">A rank sent what cannot be.</exception>
     public void Progress()
     {
-        while (Receive() | Send())
+        while (ProgressOnce())
         {
         }
     }
@@ -191,7 +191,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
                     throw new PeerException(peer, reason);
                 }
 
-                if (!(Receive() | Send()))
+                if (!ProgressOnce())
                 {
                     _transport.Wait(LongestWait);
                 }
@@ -247,7 +247,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     {
         while (!hasAnswered(peer))
         {
-            if (!(Receive() | Send()))
+            if (!ProgressOnce())
             {
                 if (_failures[peer] is string reason)
                 {
@@ -261,7 +261,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
     private void ProgressOrWait(Flight flight)
     {
-        if (Receive() | Send())
+        if (ProgressOnce())
         {
             return;
         }
@@ -279,6 +279,10 @@ public sealed unsafe class RankedExchange : IExpertExchange
         _transport.Wait(LongestWait);
         Traffic.CountWait(Stopwatch.GetElapsedTime(start));
     }
+
+    /// <summary>Takes what has come and sends what there is room for now. Whoever begins something does no more than that: the rest is done while others compute.</summary>
+    /// <returns>Whether there was any; more may have become possible.</returns>
+    private bool ProgressOnce() => Receive() | Send();
 
     private bool Receive()
     {
