@@ -48,6 +48,8 @@ internal sealed class Ablation : IDisposable
     // Two rounds of 32 requests, as many as are run before rounds are measured: by then experts have moved once.
     private const int LoadsWindow = 2048;
 
+    private const int RoundsOfPass = 2;
+
     // Far above what scores differ by, so that every token chooses it.
     private const float Hot = 10;
 
@@ -60,12 +62,11 @@ internal sealed class Ablation : IDisposable
 
     private readonly int _clients;
     private readonly int _requests;
-    private readonly int _rounds;
 
-    public Ablation(int ranks, int hosts, int clients, int requests, int rounds)
+    public Ablation(int ranks, int hosts, int clients, int requests)
     {
         _groups = Math.Min(ranks, WorkerTeam.DefaultThreads);
-        (_ranks, _hosts, _clients, _requests, _rounds) = (ranks, hosts, clients, requests, rounds);
+        (_ranks, _hosts, _clients, _requests) = (ranks, hosts, clients, requests);
     }
 
     /// <summary>
@@ -94,9 +95,28 @@ internal sealed class Ablation : IDisposable
         }
     }
 
-    /// <summary>Measures a row.</summary>
+    /// <summary>Measures rows one after the other, several times over, so that what the machine does meanwhile meets all of them.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="passes">How many times.</param>
+    /// <param name="progress">Gets the share that is done.</param>
+    /// <param name="cancellation">Ends the run.</param>
     /// <exception cref="RankFailedException">A rank failed.</exception>
-    public ClosedLoopResult Run(AblationRow row, CancellationToken cancellation)
+    public ClosedLoopResult[] Run(AblationRow[] rows, int passes, IProgress<double> progress, CancellationToken cancellation)
+    {
+        List<ClosedLoopResult>[] runs = Array.ConvertAll(rows, _ => new List<ClosedLoopResult>());
+        for (int pass = 0; pass < passes; pass++)
+        {
+            for (int row = 0; row < rows.Length; row++)
+            {
+                runs[row].Add(Run(rows[row], cancellation));
+                progress.Report((pass + ((row + 1) / (double)rows.Length)) / passes);
+            }
+        }
+
+        return Array.ConvertAll(runs, ClosedLoopResult.Merge);
+    }
+
+    private ClosedLoopResult Run(AblationRow row, CancellationToken cancellation)
     {
         string file = Path.Combine(_folder, "result");
         string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
@@ -110,7 +130,7 @@ internal sealed class Ablation : IDisposable
         };
         string[] command =
         [
-            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--rounds", $"{_rounds}",
+            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--rounds", $"{RoundsOfPass}",
             "--max-running", row.Batching ? $"{(_clients + groups - 1) / groups}" : "1", "--out", file, .. separate,
         ];
         using (Launcher launcher = new(plan, command, TextWriter.Null))

@@ -18,7 +18,7 @@ internal static class BenchAblationCommand
         };
         Option<int> clients = new("--clients") { Description = "Clients, each of which waits for its answer before it asks again", HelpName = "N", DefaultValueFactory = _ => 16 };
         Option<int> requests = new("--requests") { Description = "Requests of a round", HelpName = "N", DefaultValueFactory = _ => 32 };
-        Option<int> repeat = new("--repeat") { Description = "Rounds of a row, after two that are not measured; the median is shown", HelpName = "N", DefaultValueFactory = _ => 5 };
+        Option<int> repeat = new("--repeat") { Description = "How often each row is launched, in turn with the others, for two rounds after two that are not measured; the median of all is shown", HelpName = "N", DefaultValueFactory = _ => 3 };
         CliCommand command = new(
             "ablation",
             "Measures a model like DeepSeek-V3 over ranks, one switch at a time from naive to everything on, then the same with batching in every row. Its weights are random and its layers few.",
@@ -38,25 +38,25 @@ internal static class BenchAblationCommand
 
             TextWriter output = result.InvocationConfiguration.Output;
             int inParallel = BenchCommand.Positive(result, clients);
-            using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests), BenchCommand.Positive(result, repeat));
+            using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests));
+            int passes = BenchCommand.Positive(result, repeat);
             ablation.WriteModel(cancellation);
             output.WriteLine($"{world} ranks on {machines} host{(machines == 1 ? "" : "s")}, {inParallel} clients; prompts and answers of 16 tokens");
             foreach (bool batching in (bool[])[false, true])
             {
+                AblationRow[] rows = AblationRow.Table(batching);
+                ClosedLoopResult[] measured = ProgressBar.Run(
+                    batching ? "batching in every row" : "one request at a time", (IProgress<double> progress) => ablation.Run(rows, passes, progress, cancellation), done => done);
                 output.WriteLine();
                 output.WriteLine($"{(batching ? "batching in every row" : "one request at a time, up to batching"),-44}{"tok/s",9}{"min … max",16}{"×",7}{"of first",10}{"latency ms",12}{"of first",10}");
-                ClosedLoopResult? first = null;
-                ClosedLoopResult? before = null;
-                foreach (AblationRow row in AblationRow.Table(batching))
+                for (int row = 0; row < rows.Length; row++)
                 {
-                    ClosedLoopResult measured = ablation.Run(row, cancellation);
-                    first ??= measured;
-                    before ??= measured;
+                    (ClosedLoopResult now, ClosedLoopResult before, ClosedLoopResult first) = (measured[row], measured[Math.Max(0, row - 1)], measured[0]);
                     output.WriteLine(
-                        $"{row.Name,-44}{measured.TokensPerSecond,9:F1}{$"{measured.Rates.Min():F1} … {measured.Rates.Max():F1}",16}{measured.TokensPerSecond / before.TokensPerSecond,7:F2}{measured.TokensPerSecond / first.TokensPerSecond,9:F2}×{measured.MedianLatency,12:F0}{measured.MedianLatency / first.MedianLatency,10:P0}");
-                    output.Flush();
-                    before = measured;
+                        $"{rows[row].Name,-44}{now.TokensPerSecond,9:F1}{$"{now.Rates.Min():F1} … {now.Rates.Max():F1}",16}{now.TokensPerSecond / before.TokensPerSecond,7:F2}{now.TokensPerSecond / first.TokensPerSecond,9:F2}×{now.MedianLatency,12:F0}{now.MedianLatency / first.MedianLatency,10:P0}");
                 }
+
+                output.Flush();
             }
 
             return Task.CompletedTask;

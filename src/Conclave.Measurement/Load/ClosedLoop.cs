@@ -77,4 +77,9 @@ public sealed record ClosedLoopResult(double[] Rates, double MedianLatency)
 {
     /// <summary>The median of the rounds.</summary>
     public double TokensPerSecond => RunRatio.MedianOf(Rates);
+
+    /// <summary>Several runs as one: the rounds of all, and the median of their latencies.</summary>
+    /// <param name="runs">One or more.</param>
+    public static ClosedLoopResult Merge(IReadOnlyCollection<ClosedLoopResult> runs) =>
+        new([.. runs.SelectMany(run => run.Rates)], RunRatio.MedianOf([.. runs.Select(run => run.MedianLatency)]));
 }
