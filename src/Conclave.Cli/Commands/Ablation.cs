@@ -37,18 +37,16 @@ internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool B
         AblationRow overlap = prepare with { Name = "overlap", Overlap = true };
         AblationRow batched = overlap with { Name = "batching", Batching = true };
         AblationRow groups = batched with { Name = "data-parallel attention", DataParallel = true };
-        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap, batched, groups];
-        return [.. rows.Where(row => row != batched || !batching)];
+        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap];
+        return batching ? [.. rows, groups] : [.. rows, batched, groups];
     }
 }
 
 /// <summary>Runs rows of the ablation, each as a launch of its own, on a model that it writes.</summary>
 internal sealed class Ablation : IDisposable
 {
-    // Two rounds of 32 requests, as many as are run before rounds are measured: by then experts have moved once.
+    // As many as the default's 32 requests have in the two rounds that are not measured: by then experts have moved once.
     private const int LoadsWindow = 2048;
-
-    private const int RoundsOfPass = 2;
 
     // Far above what scores differ by, so that every token chooses it.
     private const float Hot = 10;
@@ -56,16 +54,11 @@ internal sealed class Ablation : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("conclave-ablation-").FullName;
     private readonly int _ranks;
     private readonly int _hosts;
-
-    // A rank whose requests wait for a core that another rank has gains nothing.
-    private readonly int _groups;
-
     private readonly int _clients;
     private readonly int _requests;
 
     public Ablation(int ranks, int hosts, int clients, int requests)
     {
-        _groups = Math.Min(ranks, WorkerTeam.DefaultThreads);
         (_ranks, _hosts, _clients, _requests) = (ranks, hosts, clients, requests);
     }
 
@@ -120,7 +113,9 @@ internal sealed class Ablation : IDisposable
     {
         string file = Path.Combine(_folder, "result");
         string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
-        int groups = row.DataParallel ? _groups : 1;
+
+        // A rank whose requests wait for a core that another rank has gains nothing.
+        int groups = row.DataParallel ? Math.Min(_ranks, WorkerTeam.DefaultThreads) : 1;
         WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1)
         {
             DataParallel = groups,
@@ -130,7 +125,7 @@ internal sealed class Ablation : IDisposable
         };
         string[] command =
         [
-            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}", "--rounds", $"{RoundsOfPass}",
+            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}",
             "--max-running", row.Batching ? $"{(_clients + groups - 1) / groups}" : "1", "--out", file, .. separate,
         ];
         using (Launcher launcher = new(plan, command, TextWriter.Null))

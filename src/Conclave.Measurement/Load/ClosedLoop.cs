@@ -72,7 +72,7 @@ public sealed record ClosedLoop(int Clients, int Requests, int Rounds, int Promp
 
 /// <summary>What clients saw.</summary>
 /// <param name="Rates">Generated tokens a second of all answers, by rounds.</param>
-/// <param name="MedianLatency">Milliseconds from a request to the end of its answer, over all rounds.</param>
+/// <param name="MedianLatency">Milliseconds from a request to the end of its answer: the median over all rounds, of merged runs the median of theirs.</param>
 public sealed record ClosedLoopResult(double[] Rates, double MedianLatency)
 {
     /// <summary>The median of the rounds.</summary>
