@@ -7,7 +7,7 @@ namespace Conclave.Kernels.Tests;
 public sealed unsafe class MatMulTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
-    private static readonly int[] InputCounts = [1, 2, 3, 5, 9, 16, 17, 32, 33, 64, 130];
+    private static readonly int[] InputCounts = [1, 2, 3, 5, 7, 9, 13, 16, 33, 47, 48, 64, 270];
 
     public static TheoryData<string> Sets => [.. ProjectionSets.Names];
 
@@ -77,7 +77,7 @@ public sealed unsafe class MatMulTests
             {
                 Random random = new(seed);
                 using MatMulCase weights = RandomWeights(random, out int n, out int k);
-                int m = InputCounts[random.Next(5)];
+                int m = InputCounts[random.Next(InputCounts.Length)];
                 using NativeBuffer xs = Input(random, m, k, out TensorView x);
                 using NativeBuffer all = NativeBuffer.ForF32(m, n, out TensorView whole);
                 using NativeBuffer parts = NativeBuffer.ForF32(m, n, out TensorView pieces);
@@ -124,11 +124,12 @@ public sealed unsafe class MatMulTests
                 }
             }
 
-            foreach (int m in new[] { 1, 2 })
+            // One input, several that share a decoding, and panels in both forms.
+            foreach (int m in new[] { 1, 2, 17, 48 })
             {
                 using NativeBuffer xs = NativeBuffer.ForF32(m, K, out TensorView x);
                 using NativeBuffer ys = NativeBuffer.ForF32(m, codes, out TensorView y);
-                x.RowF32(0).Fill(1);
+                x.RowF32(m - 1).Fill(1);
                 matMul.Run(weights, x, y, team);
                 for (int code = 0; code < codes; code++)
                 {
@@ -140,7 +141,7 @@ public sealed unsafe class MatMulTests
                     };
                     if (float.IsFinite(expected))
                     {
-                        Assert.Equal(expected, y.RowF32(0)[code]);
+                        Assert.Equal(expected, y.RowF32(m - 1)[code]);
                     }
                 }
             }

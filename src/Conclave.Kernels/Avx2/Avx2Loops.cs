@@ -42,10 +42,16 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
-    public static int Streams => 4;
+    public static int MostRegisterInputs => 10;
 
     /// <inheritdoc/>
-    public static int Stream(int ofClass) => ofClass;
+    public static int PanelRows => 64;
+
+    /// <inheritdoc/>
+    public static int Streams(int inputs) => 4;
+
+    /// <inheritdoc/>
+    public static int Stream(int streams, int ofClass) => ofClass;
 
     /// <inheritdoc/>
     public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups)
@@ -64,7 +70,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
+    public static void Decode(int streams, byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
@@ -79,19 +85,26 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Scale(int count, float* packed, float* scales, float* scaled, nint vectors)
+    public static void Pack(float* natural, float* scales, float* packed, nint stride, nint classStride, nint groups)
     {
-        for (nint v = 0; v < vectors; v++)
+        for (nint g = 0; g < groups; g++)
         {
-            Vector256<float> scale = Vector256.Load(scales);
-            for (int i = 0; i < count; i++)
+            Interleave(natural, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+            if (scales is not null)
             {
-                (Vector256.Load(packed) * scale).Store(scaled);
-                packed += Vector256<float>.Count;
-                scaled += Vector256<float>.Count;
+                v0 *= Vector256.Load(scales);
+                v1 *= Vector256.Load(scales + Vector256<float>.Count);
+                v2 *= Vector256.Load(scales + (2 * Vector256<float>.Count));
+                v3 *= Vector256.Load(scales + (3 * Vector256<float>.Count));
+                scales += Group;
             }
 
-            scales += Vector256<float>.Count;
+            v0.Store(packed);
+            v1.Store(packed + classStride);
+            v2.Store(packed + (2 * classStride));
+            v3.Store(packed + (3 * classStride));
+            natural += Group;
+            packed += stride;
         }
     }
 
@@ -111,7 +124,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    public static void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
     {
         switch (count)
         {

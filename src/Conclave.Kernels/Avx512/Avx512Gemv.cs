@@ -11,11 +11,10 @@ namespace Conclave.Kernels;
 internal static unsafe class Avx512Gemv<TWeights>
     where TWeights : struct, IAvx512Weights
 {
-    // Farther than the prefetcher of the second cache has looked when a row begins; near enough to be there still when it is read.
-    private const int PrefetchDistance = 4096;
+    // Into the second cache from farther than its own prefetcher looks, since that ends at each page; from there into the first one in time.
+    private const int FarDistance = 8192;
+    private const int NearDistance = 1024;
 
-    // Two rows are read at once, but asked for as one stream in the order of memory, from behind those that are being read.
-    private const int PairPrefetchDistance = 8192;
     private const int CacheLine = 64;
     private const int Group = 4 * 16;
 
@@ -51,7 +50,7 @@ internal static unsafe class Avx512Gemv<TWeights>
                 {
                     for (; p < end; p += groupBytes)
                     {
-                        Prefetch(p + PrefetchDistance, groupBytes);
+                        Prefetch(p, groupBytes);
                         if (TWeights.TryUnpack(p, out Vector512<uint> a, out Vector512<uint> b))
                         {
                             a0 = Avx512F.FusedMultiplyAdd(TWeights.Vector(0, p, a, b), Vector512.Load(x), a0);
@@ -102,7 +101,7 @@ internal static unsafe class Avx512Gemv<TWeights>
             int source = int.Min(row, rows - 1);
             nint second = (int.Min(row + 1, rows - 1) - source) * rowBytes;
             byte* p = weights + (source * rowBytes);
-            byte* ahead = p + PairPrefetchDistance;
+            byte* ahead = p;
             float* x = inputs;
             float* own = lanes + (row * Vector512<float>.Count);
             for (nint start = 0; start < total; start += segment)
@@ -205,29 +204,36 @@ internal static unsafe class Avx512Gemv<TWeights>
     private static void AddClasses(bool first, float* lanes, Vector512<float> c0, Vector512<float> c1, Vector512<float> c2, Vector512<float> c3) =>
         (Avx512Lanes.Start(first, lanes) + c0 + c1 + c2 + c3).Store(lanes);
 
-    /// <summary>Asks for bytes of one group or two.</summary>
+    /// <summary>Asks for what lies ahead of one group or two.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(byte* address, int bytes)
     {
-        Sse.Prefetch0(address);
+        PrefetchLine(address);
         if (bytes > CacheLine)
         {
-            Sse.Prefetch0(address + CacheLine);
+            PrefetchLine(address + CacheLine);
         }
 
         if (bytes > 2 * CacheLine)
         {
-            Sse.Prefetch0(address + (2 * CacheLine));
-            Sse.Prefetch0(address + (3 * CacheLine));
+            PrefetchLine(address + (2 * CacheLine));
+            PrefetchLine(address + (3 * CacheLine));
         }
 
         if (bytes > 4 * CacheLine)
         {
-            Sse.Prefetch0(address + (4 * CacheLine));
-            Sse.Prefetch0(address + (5 * CacheLine));
-            Sse.Prefetch0(address + (6 * CacheLine));
-            Sse.Prefetch0(address + (7 * CacheLine));
+            PrefetchLine(address + (4 * CacheLine));
+            PrefetchLine(address + (5 * CacheLine));
+            PrefetchLine(address + (6 * CacheLine));
+            PrefetchLine(address + (7 * CacheLine));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchLine(byte* address)
+    {
+        Sse.Prefetch1(address + FarDistance);
+        Sse.Prefetch0(address + NearDistance);
     }
 
     /// <summary>For weights of <c>Load</c>, which are a power of two larger: the inputs are made smaller by it.</summary>

@@ -10,6 +10,10 @@ namespace Conclave.Kernels;
 internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     where TWeights : struct, IAvx512Weights
 {
+    // On Intel's cores (those on which subnormals are slow) all 512-bit operations share two units, so that taking a half out costs a multiply-add: with so many inputs that is more than storing twice
+    // as much. AMD's have other units for it.
+    private const int InputsForWholes = 48;
+
     private static int GroupBytes => Group * ElementBytes;
 
     /// <inheritdoc/>
@@ -37,10 +41,16 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static int Streams => TWeights.HasHalves ? 2 : 4;
+    public static int MostRegisterInputs => TWeights.Interleaving == 4 ? 6 : 12;
 
     /// <inheritdoc/>
-    public static int Stream(int ofClass) => !TWeights.HasHalves ? ofClass : TWeights.Interleaving == 4 ? ofClass % 2 : ofClass / 2;
+    public static int PanelRows => 128;
+
+    /// <inheritdoc/>
+    public static int Streams(int inputs) => TWeights.HasHalves && (inputs < InputsForWholes || Subnormals.AreFast) ? 2 : 4;
+
+    /// <inheritdoc/>
+    public static int Stream(int streams, int ofClass) => streams == 4 ? ofClass : TWeights.Interleaving == 4 ? ofClass % 2 : ofClass / 2;
 
     /// <inheritdoc/>
     public static void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups)
@@ -59,11 +69,11 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
+    public static void Decode(int streams, byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
         for (nint g = 0; g < groups; g++)
         {
-            if (TWeights.HasHalves)
+            if (streams == 2)
             {
                 TWeights.LoadHalves(weights, out Vector512<uint> a, out Vector512<uint> b);
                 a.AsSingle().Store(decoded);
@@ -84,19 +94,26 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Scale(int count, float* packed, float* scales, float* scaled, nint vectors)
+    public static void Pack(float* natural, float* scales, float* packed, nint stride, nint classStride, nint groups)
     {
-        for (nint v = 0; v < vectors; v++)
+        for (nint g = 0; g < groups; g++)
         {
-            Vector512<float> scale = Vector512.Load(scales);
-            for (int i = 0; i < count; i++)
+            Interleave(natural, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
+            if (scales is not null)
             {
-                (Vector512.Load(packed) * scale).Store(scaled);
-                packed += Vector512<float>.Count;
-                scaled += Vector512<float>.Count;
+                v0 *= Vector512.Load(scales);
+                v1 *= Vector512.Load(scales + Vector512<float>.Count);
+                v2 *= Vector512.Load(scales + (2 * Vector512<float>.Count));
+                v3 *= Vector512.Load(scales + (3 * Vector512<float>.Count));
+                scales += Group;
             }
 
-            scales += Vector512<float>.Count;
+            v0.Store(packed);
+            v1.Store(packed + classStride);
+            v2.Store(packed + (2 * classStride));
+            v3.Store(packed + (3 * classStride));
+            natural += Group;
+            packed += stride;
         }
     }
 
@@ -119,9 +136,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    public static void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
     {
-        if (!TWeights.HasHalves)
+        if (streams == 4)
         {
             Tile<Whole>(count, weights, inputs, vectors, lanes, first, sums);
         }

@@ -9,8 +9,12 @@ internal readonly unsafe struct Avx512Projection : IProjection
     /// <inheritdoc/>
     public static int InputsAtOnce => BlockedProjection<Avx512Loops<Avx512E4M3>>.InputsAtOnce;
 
-    /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements and <paramref name="m"/> inputs.</summary>
-    public static nint ScratchBytes(nint k, int m) => BlockedProjection<Avx512Loops<Avx512E4M3>>.ScratchBytes(k, m);
+    /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements in any format and <paramref name="m"/> inputs.</summary>
+    public static nint ScratchBytes(nint k, int m)
+    {
+        // FP8 is the first to be decoded into panels, binary32 has the largest ones.
+        return nint.Max(BlockedProjection<Avx512Loops<Avx512E4M3>>.ScratchBytes(k, m), BlockedProjection<Avx512Loops<Avx512F32>>.ScratchBytes(k, m));
+    }
 
     /// <summary>
     /// output[i · outputStride + j] = Σ_k input[i · inputStride + k] · w[firstRow + j, k] for i &lt; m and j &lt; rowCount, on the calling thread. Strides are in

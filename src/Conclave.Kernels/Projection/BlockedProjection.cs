@@ -14,14 +14,13 @@ internal static unsafe class BlockedProjection<TLoops>
     where TLoops : struct, IProjectionLoops
 {
     /// <summary>Up to how many inputs share one decoding of the weights.</summary>
-    public const int InputsAtOnce = 96;
+    public const int InputsAtOnce = 256;
 
     /// <summary>Rises with k and with m: what many inputs need is enough for few.</summary>
     public static nint ScratchBytes(nint k, int m)
     {
-        // Shorter rows may take more inputs through registers than these.
-        nint registers = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, RegisterProjection<TLoops>.MostInputs(0)));
-        return ProjectionBlocks<TLoops>.Alignment + (m <= RegisterProjection<TLoops>.MostInputs(k)
+        nint registers = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostRegisterInputs));
+        return ProjectionBlocks<TLoops>.Alignment + (m <= TLoops.MostRegisterInputs
             ? registers
             : nint.Max(registers, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce))));
     }
@@ -35,7 +34,7 @@ internal static unsafe class BlockedProjection<TLoops>
         {
             int inputs = int.Min(InputsAtOnce, m - i);
             float* target = output + (i * outputStride);
-            if (inputs <= RegisterProjection<TLoops>.MostInputs(weights.Columns))
+            if (inputs <= TLoops.MostRegisterInputs)
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }

@@ -39,20 +39,29 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups);
 
-    /// <summary>
-    /// Streams of a decoded panel: four, each of one class's binary32 vectors, or, where all weights are exact in the upper half of a binary32, two: an element holds a weight
-    /// of one class in its lower half and one of another in its upper half.
-    /// </summary>
-    static abstract int Streams { get; }
+    /// <summary>Up to how many inputs decoding weights in registers, again for every <see cref="GemvInputs"/>, is faster than panels.</summary>
+    static abstract int MostRegisterInputs { get; }
 
-    /// <summary>In which stream a class lies.</summary>
-    static abstract int Stream(int ofClass);
+    /// <summary>Weight rows of a panel: as many as the second cache holds of a decoded segment, and no more than usually have the same scales.</summary>
+    static abstract int PanelRows { get; }
+
+    /// <summary>
+    /// Streams of a panel that is decoded for <paramref name="inputs"/> inputs (never fewer for more of them): four, each of one class's binary32 vectors, or, where all weights are exact in the upper half of a
+    /// binary32, two: an element holds a weight of one class in its lower half and one of another in its upper half.
+    /// </summary>
+    static abstract int Streams(int inputs);
+
+    /// <summary>In which of the streams a class lies.</summary>
+    static abstract int Stream(int streams, int ofClass);
 
     /// <summary>Decodes whole groups of weights into the same order: groups <paramref name="stride"/> elements apart, streams <paramref name="streamStride"/>.</summary>
-    static abstract void Decode(byte* weights, float* decoded, nint stride, nint streamStride, nint groups);
+    static abstract void Decode(int streams, byte* weights, float* decoded, nint stride, nint streamStride, nint groups);
 
-    /// <summary>Multiplies <paramref name="count"/> packed inputs with the arranged scales of their elements.</summary>
-    static abstract void Scale(int count, float* packed, float* scales, float* scaled, nint vectors);
+    /// <summary>
+    /// <see cref="Arrange"/> with a scale for each element instead of one factor: <paramref name="scales"/> has them in the order of decoded weights, group after group, or is null where activations
+    /// are taken as they are.
+    /// </summary>
+    static abstract void Pack(float* natural, float* scales, float* packed, nint stride, nint classStride, nint groups);
 
     /// <summary>
     /// The sums of <paramref name="count"/> arranged inputs times four weight rows <paramref name="rowBytes"/> apart, of which only the first
@@ -68,5 +77,5 @@ internal unsafe interface IProjectionLoops
     /// <paramref name="lanes"/> gets the sums added, and counts as zero where this is the <paramref name="first"/> class of the first segment. If
     /// <paramref name="sums"/> is not null, the sums over lanes are written there instead, four for each input.
     /// </summary>
-    static abstract void Tile(int count, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
+    static abstract void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
 }

@@ -10,9 +10,6 @@ namespace Conclave.Kernels;
 internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
-    // 512 KiB of decoded weights.
-    private static int PanelRows => TLoops.Streams == 2 ? 128 : 64;
-
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => new Layout(k, inputs).Bytes;
 
@@ -20,43 +17,18 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     public static void Run(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
     {
-        float* arranged = ArrangeInputs(weights.Columns, input, inputs, scratch);
         for (nint row = 0; row < rowCount;)
         {
-            int rows = (int)nint.Min(PanelRows, RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row));
-            int following = (int)nint.Min(PanelRows, rowCount - row - rows);
-            RunPanel(weights, firstRow + row, rows, following, arranged, inputs, output + row, outputStride, scratch);
+            int rows = (int)nint.Min(TLoops.PanelRows, RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row));
+            int following = (int)nint.Min(TLoops.PanelRows, rowCount - row - rows);
+            RunPanel(weights, firstRow + row, rows, following, input, inputs, output + row, outputStride, scratch);
             row += rows;
         }
     }
 
-    /// <summary>All of the inputs in the order of decoded weights: tile after tile, of each its segments, of each its classes, of each the inputs' vectors in turn.</summary>
-    private static float* ArrangeInputs(nint k, InputRows input, int inputs, float* scratch)
-    {
-        Layout layout = new(k, inputs);
-        float* arranged = scratch + layout.Arranged;
-        for (int tile = 0; tile < layout.Tiles; tile++)
-        {
-            int first = layout.FirstInput(tile);
-            int tileInputs = layout.FirstInput(tile + 1) - first;
-            for (int i = 0; i < tileInputs; i++)
-            {
-                for (nint start = 0; start < k; start += Segment)
-                {
-                    nint count = nint.Min(Segment, k - start);
-                    float* target = arranged + (first * layout.Padded) + (start * tileInputs) + (i * TLoops.Lanes);
-                    PrepareInput(
-                        input.Row(first + i) + start, start, count, default, 0, 1f, target, tileInputs * TLoops.Lanes, Padded(count) / Classes * tileInputs, scratch + Layout.Group);
-                }
-            }
-        }
-
-        return arranged;
-    }
-
     /// <summary>A panel of rows that have the same scales; <paramref name="following"/> rows are to come after it.</summary>
     private static void RunPanel(
-        TensorView weights, nint firstRow, int rows, int following, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
+        TensorView weights, nint firstRow, int rows, int following, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
         Layout layout = new(k, inputs);
@@ -68,51 +40,50 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             nint length = Padded(count);
             if (scales is not null)
             {
-                PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Lanes, length / Classes, scratch + Layout.Group);
+                PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
             }
 
             for (int row = 0; row < rows; row += TileRows)
             {
-                DecodeRows(weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * TLoops.Streams), scratch + layout.Tail);
+                DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * layout.Streams), scratch + layout.Tail);
             }
 
             bool ends = start + count == k;
             nint next = ends ? 0 : start + Segment;
             WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
-            MultiplySegment(layout, start, length, ends, rows, arranged, scales, ref ahead, output, outputStride, scratch);
+            MultiplySegment(layout, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
         }
     }
 
     /// <summary>All inputs times a decoded segment of a panel; <paramref name="scales"/> is null where inputs are taken as they are.</summary>
     private static void MultiplySegment(
-        in Layout layout, nint start, nint length, bool ends, int rows, float* arranged, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+        in Layout layout, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
-        nint vectors = length / TLoops.Group;
-        nint classLength = length / Classes;
+        nint classLength = Padded(count) / Classes;
         nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
+        float* packed = scratch + layout.Packed;
         float* sums = scratch + Layout.Sums;
         for (int t = 0; t < layout.Tiles; t++)
         {
             int i = layout.FirstInput(t);
             int tileInputs = layout.FirstInput(t + 1) - i;
-            float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * PanelRows * TLoops.Lanes);
+            for (int j = 0; j < tileInputs; j++)
+            {
+                Pack(input.Row(i + j) + start, count, scales, packed + (j * TLoops.Lanes), tileInputs, classLength, scratch + Layout.Group);
+            }
+
+            float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * TLoops.PanelRows * TLoops.Lanes);
             for (int c = 0; c < Classes; c++)
             {
-                float* tile = arranged + (i * layout.Padded) + ((start + (c * classLength)) * tileInputs);
-                if (scales is not null)
-                {
-                    TLoops.Scale(tileInputs, tile, scales + (c * classLength), scratch + layout.Scaled, vectors);
-                    tile = scratch + layout.Scaled;
-                }
-
+                float* tile = packed + (c * classLength * tileInputs);
                 bool first = start == 0 && c == 0;
                 bool last = ends && c == Classes - 1;
                 for (int row = 0; row < rows; row += TileRows)
                 {
-                    float* panel = scratch + Layout.Decoded + (((row * TLoops.Streams) + (TLoops.Stream(c) * TileRows)) * classLength);
+                    float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
                     float* lanes = partials + (row * tileInputs * TLoops.Lanes);
                     ahead.Prefetch(linesForTile);
-                    TLoops.Tile(tileInputs, c, panel, tile, vectors, lanes, first, last ? sums : null);
+                    TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
@@ -123,10 +94,29 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     }
 
     /// <summary>
+    /// A segment of an input, multiplied with its elements' scales, in the order of decoded weights: class after class, of each the vectors of
+    /// <paramref name="inputs"/> inputs in turn.
+    /// </summary>
+    private static void Pack(float* natural, nint count, float* scales, float* packed, int inputs, nint classLength, float* group)
+    {
+        nint groups = count / TLoops.Group;
+        nint stride = inputs * TLoops.Lanes;
+        TLoops.Pack(natural, scales, packed, stride, classLength * inputs, groups);
+        nint whole = groups * TLoops.Group;
+        if (whole < count)
+        {
+            Span<float> padded = new(group, TLoops.Group);
+            new ReadOnlySpan<float>(natural + whole, (int)(count - whole)).CopyTo(padded);
+            padded[(int)(count - whole)..].Clear();
+            TLoops.Pack(group, scales is null ? null : scales + whole, packed + (groups * stride), stride, classLength * inputs, 1);
+        }
+    }
+
+    /// <summary>
     /// Decodes a segment of four weight rows and packs them, stream after stream; the last row stands in for those that do not exist, so that tiles never read
     /// undefined memory.
     /// </summary>
-    private static void DecodeRows(TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
+    private static void DecodeRows(int streams, TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
     {
         nint groups = count / TLoops.Group;
         nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
@@ -136,11 +126,11 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
             float* target = decoded + (r * TLoops.Lanes);
             Prefetch(source + (TileRows * weights.RowStride * TLoops.ElementBytes), count * TLoops.ElementBytes);
-            TLoops.Decode(source, target, TileRows * TLoops.Lanes, streamStride, groups);
+            TLoops.Decode(streams, source, target, TileRows * TLoops.Lanes, streamStride, groups);
             if (tailBytes > 0)
             {
                 CopyPadded(source + (groups * GroupBytes), tailBytes, (byte*)tail);
-                TLoops.Decode((byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, streamStride, 1);
+                TLoops.Decode(streams, (byte*)tail, target + (groups * TileRows * TLoops.Lanes), TileRows * TLoops.Lanes, streamStride, 1);
             }
         }
     }
@@ -164,11 +154,11 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         private readonly nint _segment = nint.Min(Padded(k), Segment);
         private readonly bool _keepsAll = k > Segment;
 
+        /// <summary>See <see cref="IProjectionLoops.Streams"/>.</summary>
+        public int Streams { get; } = TLoops.Streams(inputs);
+
         /// <summary>Tiles of inputs.</summary>
         public int Tiles => Share(_inputs, TLoops.TileInputs);
-
-        /// <summary>Elements of K, rounded up to groups.</summary>
-        public nint Padded { get; } = Padded(k);
 
         /// <summary>One group.</summary>
         public static nint Group => 0;
@@ -176,25 +166,22 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         /// <summary>Sums of a tile.</summary>
         public static nint Sums => Group + TLoops.Group;
 
-        /// <summary>Decoded weights: the streams of PanelRows rows of a segment.</summary>
+        /// <summary>Decoded weights: the streams of a panel's rows, of one segment.</summary>
         public static nint Decoded => Sums + Alignment;
 
         /// <summary>Scales of a segment, arranged.</summary>
-        public nint Scales => Decoded + (_segment / Classes * TLoops.Streams * PanelRows);
+        public nint Scales => Decoded + (_segment / Classes * Streams * TLoops.PanelRows);
 
-        /// <summary>A class of a segment of the inputs of one tile, scaled.</summary>
-        public nint Scaled => Scales + _segment;
+        /// <summary>A segment of the inputs of one tile.</summary>
+        public nint Packed => Scales + _segment;
 
         /// <summary>A last, partial group of weights.</summary>
-        public nint Tail => Scaled + (_segment / Classes * TLoops.TileInputs);
+        public nint Tail => Packed + (_segment * TLoops.TileInputs);
 
         /// <summary>Unfinished sums, a vector for each input and row: of one tile, or of all where there is more than one segment.</summary>
         public nint Partials => Tail + TLoops.Group;
 
-        /// <summary>All inputs, arranged: the tiles, of Padded elements for each of their inputs, one after the other.</summary>
-        public nint Arranged => Partials + (PanelRows * (nint)(_keepsAll ? _inputs : TLoops.TileInputs) * TLoops.Lanes);
-
-        public nint Bytes => (Arranged + (_inputs * Padded)) * sizeof(float);
+        public nint Bytes => (Partials + (TLoops.PanelRows * (nint)(_keepsAll ? _inputs : TLoops.TileInputs) * TLoops.Lanes)) * sizeof(float);
 
         /// <summary>The first input of a tile. They are as even as can be, since narrow ones wait for their own sums.</summary>
         public int FirstInput(int tile) => (int)((long)_inputs * tile / Tiles);

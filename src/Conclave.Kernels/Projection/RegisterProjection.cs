@@ -6,20 +6,7 @@ namespace Conclave.Kernels;
 internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
-    private const int MostInputsFar = 8;
     private const int RowsTogether = 32;
-
-    // Inputs are read for each row of weights again, so those of one call should stay in the nearest cache.
-    private const int NearElements = 9216;
-
-    // Panels of half the size are worth their decoding sooner.
-    private static int MostInputsNear => TLoops.Streams == 2 ? 16 : 32;
-
-    /// <summary>
-    /// With more inputs panels are faster: with far fewer where rows are so long that the inputs of a call do not fit the nearest cache together, for then
-    /// more calls decode the weights again.
-    /// </summary>
-    public static int MostInputs(nint k) => InputsTogether(k) == TLoops.GemvInputs ? MostInputsNear : MostInputsFar;
 
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => Layout.Bytes(k, inputs);
@@ -49,7 +36,7 @@ internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLo
                 input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
         }
 
-        int together = Share(inputs, Share(inputs, InputsTogether(k)));
+        int together = Share(inputs, Share(inputs, TLoops.GemvInputs));
         for (nint first = 0; first < rowCount; first += RowsTogether)
         {
             int rows = (int)nint.Min(RowsTogether, rowCount - first);
@@ -60,8 +47,6 @@ internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLo
             }
         }
     }
-
-    private static int InputsTogether(nint k) => (int)nint.Clamp(NearElements / nint.Max(Padded(k), 1), 1, TLoops.GemvInputs);
 
     private static void Gemv(
         TensorView weights, nint firstRow, int rowCount, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
