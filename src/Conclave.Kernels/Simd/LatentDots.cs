@@ -13,7 +13,10 @@ internal static unsafe class LatentDots<TSimd, TVector>
 {
     private const int TokensAtOnce = 4;
 
-    // Fewer come too late when memory is loaded, more fall out of the nearest cache.
+    // What 32 registers have room for, or 16.
+    private static int MostHeads => TSimd.Lanes == 16 ? 6 : 2;
+
+    // Asked for into the second cache: the queries of all heads take most of the nearest one.
     private const int TokensAhead = 8;
     private const int CacheLine = 64;
 
@@ -27,33 +30,54 @@ internal static unsafe class LatentDots<TSimd, TVector>
     /// <param name="scoreStride">Elements from the scores of one query to those of the next.</param>
     public static void Run(float* queries, int heads, float* tokens, int count, nint dimensions, float* scores, nint scoreStride)
     {
-        // Tokens come from far: four of them stay in the nearest cache while all heads are computed, and later ones are asked for meanwhile, by each pair of heads a part.
+        // Tokens come from far: four of them stay in the nearest cache while all heads are computed, and later ones are asked for meanwhile, by each group of heads a part.
+        int groups = (heads + MostHeads - 1) / MostHeads;
+        int together = (heads + groups - 1) / groups;
         byte* end = (byte*)(tokens + (count * dimensions));
-        nint bytes = TokensAtOnce * dimensions * sizeof(float);
-        nint part = ((bytes / ((heads + 1) / 2)) + CacheLine - 1) & -CacheLine;
+        nint part = ((TokensAtOnce * dimensions * sizeof(float) / groups) + CacheLine - 1) & -CacheLine;
         for (int t = 0; t < count; t += TokensAtOnce)
         {
+            // Tokens that do not exist are the last one again.
+            float* t0 = tokens + (t * dimensions);
+            float* t1 = tokens + (int.Min(t + 1, count - 1) * dimensions);
+            float* t2 = tokens + (int.Min(t + 2, count - 1) * dimensions);
+            float* t3 = tokens + (int.Min(t + 3, count - 1) * dimensions);
             byte* ahead = (byte*)(tokens + ((t + TokensAhead) * dimensions));
-            for (int head = 0; head < heads; head += 2)
+            for (int head = 0; head < heads; head += together)
             {
                 for (byte* limit = ahead + part; ahead < limit && ahead < end; ahead += CacheLine)
                 {
-                    Sse.Prefetch0(ahead);
+                    Sse.Prefetch1(ahead);
                 }
 
-                // Queries and tokens that do not exist are the last one again.
-                int other = int.Min(head + 1, heads - 1);
-                (Vector128<float> first, Vector128<float> second) = TwoByFour(
-                    queries + (head * dimensions),
-                    queries + (other * dimensions),
-                    tokens + (t * dimensions),
-                    tokens + (int.Min(t + 1, count - 1) * dimensions),
-                    tokens + (int.Min(t + 2, count - 1) * dimensions),
-                    tokens + (int.Min(t + 3, count - 1) * dimensions),
-                    dimensions);
-                first.Store(scores + (head * scoreStride) + t);
-                second.Store(scores + (other * scoreStride) + t);
+                Group(int.Min(together, heads - head), queries + (head * dimensions), t0, t1, t2, t3, dimensions, scores + (head * scoreStride) + t, scoreStride);
             }
+        }
+    }
+
+    private static void Group(int heads, float* queries, float* t0, float* t1, float* t2, float* t3, nint dimensions, float* scores, nint scoreStride)
+    {
+        switch (heads)
+        {
+            case 3:
+                Avx512LatentDots<Three>.Run(queries, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 4:
+                Avx512LatentDots<Four>.Run(queries, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 5:
+                Avx512LatentDots<Five>.Run(queries, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 6:
+                Avx512LatentDots<Six>.Run(queries, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            default:
+                // A second query that does not exist is the first one again.
+                nint second = heads - 1;
+                (Vector128<float> first, Vector128<float> other) = TwoByFour(queries, queries + (second * dimensions), t0, t1, t2, t3, dimensions);
+                first.Store(scores);
+                other.Store(scores + (second * scoreStride));
+                break;
         }
     }
 

@@ -10,13 +10,15 @@ internal static unsafe class OrderedProduct<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    /// <summary>Most rows that <see cref="Run"/> takes.</summary>
-    public const int MaxRows = 4;
+    private const int NarrowRows = 4;
 
-    /// <summary>Computes up to four rows.</summary>
+    /// <summary>Most rows that <see cref="Run"/> takes: what 32 registers have room for, or 16.</summary>
+    public static int MaxRows => TSimd.Lanes == 16 ? 6 : NarrowRows;
+
+    /// <summary>Computes up to <see cref="MaxRows"/> rows.</summary>
     /// <param name="a">The first row of a.</param>
     /// <param name="aStride">Elements from one row of a to the next.</param>
-    /// <param name="rows">1 … 4.</param>
+    /// <param name="rows">How many; at least one.</param>
     /// <param name="depths">For each row, how far its sum goes; never falling.</param>
     /// <param name="b">The first row of b.</param>
     /// <param name="bStride">Elements from one row of b to the next.</param>
@@ -33,12 +35,62 @@ internal static unsafe class OrderedProduct<TSimd, TVector>
             return;
         }
 
+        int j = 0;
+        if (TSimd.Lanes == 16)
+        {
+            for (; j + (4 * TSimd.Lanes) <= columns; j += 4 * TSimd.Lanes)
+            {
+                Wide(a, aStride, rows, depths[0], b + j, bStride, c + j, cStride, accumulate);
+            }
+
+            // What some rows sum beyond the others continues their chains.
+            for (int i = 1; i < rows; i++)
+            {
+                nint common = depths[0];
+                if (depths[i] > common)
+                {
+                    Single(a + (i * aStride) + common, depths[i] - common, b + (common * bStride), bStride, j, c + (i * cStride), accumulate: true);
+                }
+            }
+        }
+
+        for (int i = 0; i < rows && j < columns; i += NarrowRows)
+        {
+            Narrow(a + (i * aStride), aStride, int.Min(NarrowRows, rows - i), depths + i, b, bStride, j, columns, c + (i * cStride), cStride, accumulate);
+        }
+    }
+
+    private static void Wide(float* a, nint aStride, int rows, int depth, float* b, nint bStride, float* c, nint cStride, bool accumulate)
+    {
+        switch (rows)
+        {
+            case 2:
+                Avx512WideProduct<Two>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 3:
+                Avx512WideProduct<Three>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 4:
+                Avx512WideProduct<Four>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 5:
+                Avx512WideProduct<Five>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            default:
+                Avx512WideProduct<Six>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+        }
+    }
+
+    /// <summary>The columns from j on, of up to four rows.</summary>
+    private static void Narrow(
+        float* a, nint aStride, int rows, int* depths, float* b, nint bStride, int j, int columns, float* c, nint cStride, bool accumulate)
+    {
         // Rows that do not exist are the last one again: they compute and store the same values.
         Row r0 = new(a, c, depths[0]);
-        Row r1 = new(a + aStride, c + cStride, depths[1]);
+        Row r1 = rows > 1 ? new(a + aStride, c + cStride, depths[1]) : r0;
         Row r2 = rows > 2 ? new(a + (2 * aStride), c + (2 * cStride), depths[2]) : r1;
         Row r3 = rows > 3 ? new(a + (3 * aStride), c + (3 * cStride), depths[3]) : r2;
-        int j = 0;
         for (; j + (2 * TSimd.Lanes) <= columns; j += 2 * TSimd.Lanes)
         {
             Quad(r0, r1, r2, r3, b + j, bStride, j, accumulate);

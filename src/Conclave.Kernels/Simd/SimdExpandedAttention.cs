@@ -11,7 +11,7 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
     where TVector : struct
 {
     private const int Segment = LatentPages.TokensPerBlock;
-    private const int RowsAtOnce = OrderedProduct<TSimd, TVector>.MaxRows;
+    private static int RowsAtOnce => OrderedProduct<TSimd, TVector>.MaxRows;
 
     /// <inheritdoc/>
     public override void Run(
@@ -101,7 +101,7 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
             }
         }
 
-        /// <summary>Takes a segment into the outputs of up to four rows, which hold the state's weighted sum until the end.</summary>
+        /// <summary>Takes a segment into the outputs of a few rows, which hold the state's weighted sum until the end.</summary>
         private void Update(AttentionSpan span, int head, int firstRow, int rows, int segment, Room room)
         {
             int start = segment * Segment;
