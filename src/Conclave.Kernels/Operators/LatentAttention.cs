@@ -91,7 +91,7 @@ public readonly unsafe record struct AttentionSpan(int FirstRow, int Rows, int F
 /// <para>expanded: score_t = (q^C · (W^UK c_t) + q^R · r_t) · Scale, output = Σ_t softmax(score)_t · (W^UV c_t);</para>
 /// <para>absorbed: score_t = ((W^UKᵀ q^C) · c_t + q^R · r_t) · Scale, output = W^UV · Σ_t softmax(score)_t · c_t.</para>
 /// They are equal in exact arithmetic (DeepSeek-V2, section 2.1.2: W^UK is absorbed into W^Q, W^UV into W^O). The context is summed in fixed segments of
-/// 64 positions counted from 0, combined in order, so the result of a row depends on its own query and context only, never on the other rows, on
+/// 64 positions counted from 0, combined in order (in the absorbed form eight of them before they join the ones before), so the result of a row depends on its own query and context only, never on the other rows, on
 /// how a prompt was cut, or on threads.
 /// </summary>
 public abstract class LatentAttention
