@@ -103,31 +103,31 @@ public sealed unsafe class MatMulTests
 
         // E4M3 once more among codes that are not below 8: vectors without any of those are decoded on a way of their own.
         const byte SmallestNormal = 8;
-        foreach ((ElementFormat format, byte others) in
-            new[] { (ElementFormat.F8_E4M3, (byte)0), (ElementFormat.F8_E4M3, SmallestNormal), (ElementFormat.F16, (byte)0), (ElementFormat.BF16, (byte)0) })
+        // BF16 once more in whole groups, which are multiplied as they are stored.
+        foreach ((ElementFormat format, byte others, int k) in
+            new[] { (ElementFormat.F8_E4M3, (byte)0, 67), (ElementFormat.F8_E4M3, SmallestNormal, 67), (ElementFormat.F16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 128) })
         {
             // One row for each code, which lies at another column each time; the other weights are zero, or so that all sums are exact.
             int codes = format == ElementFormat.F8_E4M3 ? 256 : 65536;
-            const int K = 67;
-            using NativeBuffer memory = new((nint)codes * K * format.Size());
-            TensorView weights = new(memory.Data, format, codes, K);
+            using NativeBuffer memory = new((nint)codes * k * format.Size());
+            TensorView weights = new(memory.Data, format, codes, k);
             new Span<byte>(memory.Data, (int)memory.Length).Fill(others);
             for (int code = 0; code < codes; code++)
             {
                 if (format == ElementFormat.F8_E4M3)
                 {
-                    weights.RowPointer(code)[code % K] = (byte)code;
+                    weights.RowPointer(code)[code % k] = (byte)code;
                 }
                 else
                 {
-                    ((ushort*)weights.RowPointer(code))[code % K] = (ushort)code;
+                    ((ushort*)weights.RowPointer(code))[code % k] = (ushort)code;
                 }
             }
 
             // One input, several that share a decoding, and panels in both forms.
             foreach (int m in new[] { 1, 2, 17, 48 })
             {
-                using NativeBuffer xs = NativeBuffer.ForF32(m, K, out TensorView x);
+                using NativeBuffer xs = NativeBuffer.ForF32(m, k, out TensorView x);
                 using NativeBuffer ys = NativeBuffer.ForF32(m, codes, out TensorView y);
                 x.RowF32(m - 1).Fill(1);
                 matMul.Run(weights, x, y, team);
@@ -135,7 +135,7 @@ public sealed unsafe class MatMulTests
                 {
                     float expected = format switch
                     {
-                        ElementFormat.F8_E4M3 => E4M3.Decode((byte)code) + ((K - 1) * E4M3.Decode(others)),
+                        ElementFormat.F8_E4M3 => E4M3.Decode((byte)code) + ((k - 1) * E4M3.Decode(others)),
                         ElementFormat.F16 => (float)BitConverter.UInt16BitsToHalf((ushort)code),
                         _ => BFloat16.Decode((ushort)code),
                     };
@@ -207,6 +207,9 @@ public sealed unsafe class MatMulTests
 
             // About where one segment of a sum ends and the next one begins.
             1 => (2048 * random.Next(1, 4)) + random.Next(-70, 70),
+
+            // Whole groups, which some formats are multiplied in as they are stored.
+            2 or 3 => 64 * random.Next(1, 40),
             _ => random.Next(1, 300),
         };
         ElementFormat format = Formats[random.Next(Formats.Length)];

@@ -51,6 +51,9 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int Streams(int inputs) => 4;
 
     /// <inheritdoc/>
+    public static bool ReadsRows(int inputs) => false;
+
+    /// <inheritdoc/>
     public static int Stream(int streams, int ofClass) => ofClass;
 
     /// <inheritdoc/>
@@ -139,6 +142,10 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 break;
         }
     }
+
+    /// <inheritdoc/>
+    public static void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums) =>
+        throw new NotSupportedException();
 
     /// <summary>One row after the other, since memory is read fastest as one stream; the four classes keep the multiply-adds apart.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -43,7 +43,8 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                 PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
             }
 
-            for (int row = 0; row < rows; row += TileRows)
+            bool stored = TLoops.ReadsRows(inputs) && rows % TileRows == 0 && count % TLoops.Group == 0;
+            for (int row = 0; row < rows && !stored; row += TileRows)
             {
                 DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * layout.Streams), scratch + layout.Tail);
             }
@@ -51,13 +52,16 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             bool ends = start + count == k;
             nint next = ends ? 0 : start + Segment;
             WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
-            MultiplySegment(layout, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
+            byte* source = stored ? weights.RowPointer(firstRow) + (start * TLoops.ElementBytes) : null;
+            MultiplySegment(layout, source, weights.RowStride * TLoops.ElementBytes, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
         }
     }
 
-    /// <summary>All inputs times a decoded segment of a panel; <paramref name="scales"/> is null where inputs are taken as they are.</summary>
+    /// <summary>
+    /// All inputs times a segment of a panel, which is decoded, or as it is stored from <paramref name="stored"/> on; <paramref name="scales"/> is null where inputs are taken as they are.
+    /// </summary>
     private static void MultiplySegment(
-        in Layout layout, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+        in Layout layout, byte* stored, nint rowBytes, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
         nint classLength = Padded(count) / Classes;
         nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
@@ -80,10 +84,18 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                 bool last = ends && c == Classes - 1;
                 for (int row = 0; row < rows; row += TileRows)
                 {
-                    float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
                     float* lanes = partials + (row * tileInputs * TLoops.Lanes);
                     ahead.Prefetch(linesForTile);
-                    TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
+                    if (stored is not null)
+                    {
+                        TLoops.StoredTile(tileInputs, c, stored + (row * rowBytes), rowBytes, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
+                    }
+                    else
+                    {
+                        float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
+                        TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
+                    }
+
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
