@@ -12,7 +12,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
 {
     // On Intel's cores (those on which subnormals are slow) all 512-bit operations share two units, so that taking a half out costs a multiply-add: with so many inputs that is more than storing twice
     // as much. AMD's have other units for it.
-    private const int InputsForWholes = 48;
+    private const int InputsForWholes = 80;
 
     private static int GroupBytes => Group * ElementBytes;
 
