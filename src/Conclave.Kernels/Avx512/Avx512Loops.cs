@@ -10,8 +10,8 @@ namespace Conclave.Kernels;
 internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     where TWeights : struct, IAvx512Weights
 {
-    // On Intel's cores (those on which subnormals are slow) all 512-bit operations share two units, so that taking a half out costs a multiply-add: with so many inputs that is more than storing twice
-    // as much. AMD's have other units for it.
+    // On Intel's cores (those on which subnormals are slow) all 512-bit operations share two units, so that decoding in registers and taking halves out cost multiply-adds. AMD's have other units
+    // for it.
     private const int InputsForWholes = 80;
 
     private static int GroupBytes => Group * ElementBytes;
@@ -41,7 +41,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostRegisterInputs => TWeights.Interleaving == 4 ? 6 : 12;
+    public static int MostRegisterInputs => Subnormals.AreFast ? 16 : TWeights.Interleaving == 4 ? 6 : 12;
 
     /// <inheritdoc/>
     public static int PanelRows => 128;
