@@ -10,10 +10,15 @@ internal readonly unsafe struct AbsorbedRoom<TSimd, TVector>
 
     private const int Segment = LatentPages.TokensPerBlock;
 
-    public AbsorbedRoom(in LatentAttentionShape shape, int rows, int heads, byte* memory)
+    /// <summary>Divides <paramref name="memory"/>, or only says how much it would take where that is null.</summary>
+    /// <param name="shape">Dimensions.</param>
+    /// <param name="rows">Rows that are absorbed or projected at once.</param>
+    /// <param name="heads">Heads that attend at once.</param>
+    /// <param name="rowHeads">Heads of rows whose queries and sums are kept here.</param>
+    /// <param name="memory">The memory.</param>
+    public AbsorbedRoom(in LatentAttentionShape shape, int rows, int heads, nint rowHeads, byte* memory)
     {
         ScratchLayout layout = default;
-        nint rowHeads = (nint)rows * heads;
         nint absorbed = layout.Floats(rowHeads * shape.CacheDim);
         nint totals = layout.Floats(rowHeads * shape.LatentDim);
         nint states = layout.Bytes((nint)heads * sizeof(SegmentSoftmax<TSimd, TVector>.Sums));
@@ -44,10 +49,10 @@ internal readonly unsafe struct AbsorbedRoom<TSimd, TVector>
     /// <summary>How much memory this takes.</summary>
     public nint Bytes { get; }
 
-    /// <summary>[rows, heads, CacheDim].</summary>
+    /// <summary>[rowHeads, CacheDim].</summary>
     public float* Absorbed { get; }
 
-    /// <summary>[rows, heads, LatentDim].</summary>
+    /// <summary>[rowHeads, LatentDim].</summary>
     public float* Totals { get; }
 
     /// <summary>[heads], as the next ones are for a chunk of the context.</summary>

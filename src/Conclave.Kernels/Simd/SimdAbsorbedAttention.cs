@@ -103,8 +103,9 @@ internal sealed unsafe class SimdAbsorbedAttention<TSimd, TVector> : LatentAtten
             LatentAttentionShape shape = _stages.Shape;
             QueryRow* rows = stackalloc QueryRow[MaxRows];
             int count = _stages.FindRows(firstRow, division.RowsOfItem, rows);
-            nint bytes = new AbsorbedRoom<TSimd, TVector>(shape, count, heads, null).Bytes;
-            AbsorbedRoom<TSimd, TVector> room = new(shape, count, heads, team.Scratch(worker, bytes));
+            nint rowHeads = (nint)count * heads;
+            nint bytes = new AbsorbedRoom<TSimd, TVector>(shape, count, heads, rowHeads, null).Bytes;
+            AbsorbedRoom<TSimd, TVector> room = new(shape, count, heads, rowHeads, team.Scratch(worker, bytes));
             for (int h = 0; h < heads; h++)
             {
                 _stages.Absorb(firstHead + h, rows, count, room.Absorbed + ((nint)h * shape.CacheDim), (nint)heads * shape.CacheDim, room);

@@ -33,7 +33,7 @@ internal static unsafe class SplitAbsorbedAttention<TSimd, TVector>
         }
 
         // What all workers share lies before the first one's own scratch memory.
-        nint own = new AbsorbedRoom<TSimd, TVector>(shape, rows, shape.Heads, null).Bytes;
+        nint own = new AbsorbedRoom<TSimd, TVector>(shape, rows, shape.Heads, rows, null).Bytes;
         byte* memory = team.Scratch(0, sums.Bytes + own);
         sums = new Sums(shape, rows, chunks, memory);
         Call call = new(found, firstChunks, rows, sums, memory + sums.Bytes, own, team);
@@ -85,8 +85,9 @@ internal static unsafe class SplitAbsorbedAttention<TSimd, TVector>
         /// <summary>Counted through the chunks of all rows.</summary>
         public int FirstChunk(int row) => firstChunks[row];
 
+        /// <summary>A worker's own memory; of one head at a time it keeps the sums of all rows.</summary>
         public AbsorbedRoom<TSimd, TVector> Room(in LatentAttentionShape shape, int worker) =>
-            new(shape, Count, shape.Heads, worker == 0 ? first : team.Scratch(worker, own));
+            new(shape, Count, shape.Heads, Count, worker == 0 ? first : team.Scratch(worker, own));
     }
 
     private readonly ref struct AbsorbPass(AbsorbedStages<TSimd, TVector> stages, Call call, int headParts, int* next) : IWork
