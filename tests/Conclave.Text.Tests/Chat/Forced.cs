@@ -35,6 +35,9 @@ internal static class Forced
             // Patterns end with certain characters.
             List<int> endings = [.. single.Where(token => masks.TextOf(token)[0] is (byte)'b' or (byte)'0' or (byte)'a')];
             bool late = step > 80;
+
+            // Lists of objects of many texts would else go on for thousands of steps once in a while.
+            bool overdue = step > 1_000;
             if (random.Next(late ? 4 : 20) == 0 && Ends.FirstOrDefault(ending => CanTake(matcher, ending, tokenizer)) is { } tag)
             {
                 // Nobody spells a tag by chance.
@@ -45,7 +48,7 @@ internal static class Forced
 
             int next = allowed.Contains(end) && (late || random.Next(3) == 0) ? end
                 : named.Count > 0 && (late || random.Next(6) == 0) ? named[random.Next(named.Count)]
-                : closing.Count > 0 && random.Next(late ? 2 : 8) == 0 ? closing[random.Next(closing.Count)]
+                : closing.Count > 0 && (overdue ? random.Next(4) > 0 : random.Next(late ? 2 : 8) == 0) ? closing[random.Next(closing.Count)]
                 : late && random.Next(4) == 0 && endings.Count > 0 ? endings[random.Next(endings.Count)]
                 : late && single.Count > 0 && random.Next(2) == 0 ? single[random.Next(single.Count)]
                 : allowed[random.Next(allowed.Count)];
