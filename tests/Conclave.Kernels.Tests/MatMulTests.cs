@@ -7,7 +7,7 @@ namespace Conclave.Kernels.Tests;
 public sealed unsafe class MatMulTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
-    private static readonly int[] InputCounts = [1, 2, 3, 5, 7, 9, 13, 16, 33, 64, 79, 80, 270];
+    private static readonly int[] InputCounts = [1, 2, 3, 5, 7, 9, 13, 16, 17, 33, 64, 79, 80, 130, 270];
 
     public static TheoryData<string> Sets => [.. ProjectionSets.Names];
 

@@ -101,6 +101,8 @@ internal static unsafe class Avx512Gemv<TWeights>
             int source = int.Min(row, rows - 1);
             nint second = (int.Min(row + 1, rows - 1) - source) * rowBytes;
             byte* p = weights + (source * rowBytes);
+
+            // Two rows are read at once, but asked for as one stream in the order of memory.
             byte* ahead = p;
             float* x = inputs;
             float* own = lanes + (row * Vector512<float>.Count);

@@ -53,7 +53,7 @@ internal static unsafe class Avx512WideProduct<TCount>
         float* a5 = TCount.Value > 5 ? a4 + aStride : a4;
         for (nint t = 0; t < depth; t++)
         {
-            // Written out, because the JIT loads and spreads an element in one instruction only where it finds both in one expression.
+            // With the intrinsics themselves: through ISimd the JIT took two instructions to load and spread an element.
             Vector512<float> b0 = Vector512.Load(b);
             Vector512<float> b1 = Vector512.Load(b + Vector512<float>.Count);
             Vector512<float> b2 = Vector512.Load(b + (2 * Vector512<float>.Count));

@@ -4,7 +4,7 @@ using Conclave.Primitives;
 namespace Conclave.Kernels;
 
 /// <summary>
-/// Many inputs: a panel of weight rows is decoded and stays in the second cache while all inputs are multiplied with it. Meanwhile the
+/// Many inputs: a panel of weight rows is decoded, unless tiles can read it as it is stored, and stays in the second cache while all inputs are multiplied with it. Meanwhile the
 /// next panel's weights are on their way from memory.
 /// </summary>
 internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>

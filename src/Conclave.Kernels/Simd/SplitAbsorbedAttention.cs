@@ -12,6 +12,9 @@ internal static unsafe class SplitAbsorbedAttention<TSimd, TVector>
     private const nint MostBytes = 128 << 20;
     private const int ItemsPerWorker = 2;
 
+    // Few chunks are divided by heads too: the last one of a context may be short, and workers would wait for those that have whole ones.
+    private const int ChunkItemsPerWorker = 4;
+
     /// <summary>Computes all rows, or returns false where no context has a second chunk or there are too many.</summary>
     public static bool TryRun(in AbsorbedStages<TSimd, TVector> stages, int rows, WorkerTeam team)
     {
@@ -41,7 +44,7 @@ internal static unsafe class SplitAbsorbedAttention<TSimd, TVector>
         int next = -1;
         team.Run(new AbsorbPass(stages, call, headParts, &next));
         next = -1;
-        team.Run(new ChunkPass(stages, call, chunks, int.Min(shape.Heads, (team.Count + chunks - 1) / chunks), &next));
+        team.Run(new ChunkPass(stages, call, chunks, int.Min(shape.Heads, ((ChunkItemsPerWorker * team.Count) + chunks - 1) / chunks), &next));
         next = -1;
         team.Run(new OutputPass(stages, call, headParts, &next));
         return true;
