@@ -27,12 +27,6 @@ public sealed record TokenizerConfig
     /// <summary>unk_token: its text.</summary>
     public string? UnknownToken { get; init; }
 
-    /// <summary>add_bos_token: whether encoding a text for the model puts the beginning-of-text token in front.</summary>
-    public bool? AddBosToken { get; init; }
-
-    /// <summary>add_eos_token: whether encoding a text for the model puts the end-of-text token behind.</summary>
-    public bool? AddEosToken { get; init; }
-
     /// <summary>tokenizer_class.</summary>
     public string? TokenizerClass { get; init; }
 
@@ -64,8 +58,6 @@ public sealed record TokenizerConfig
                 EosToken = Token(root, "eos_token"),
                 PadToken = Token(root, "pad_token"),
                 UnknownToken = Token(root, "unk_token"),
-                AddBosToken = root.Optional("add_bos_token")?.Boolean(),
-                AddEosToken = root.Optional("add_eos_token")?.Boolean(),
                 TokenizerClass = root.Optional("tokenizer_class")?.String(),
                 MaxLength = root.Optional("model_max_length")?.Double(1, double.MaxValue) is { } length and <= int.MaxValue ? (int)length : null,
             };

@@ -44,19 +44,20 @@ public sealed class Tokenizer
 
     internal bool SpacesBetweenTokens { get; }
 
-    /// <summary>Reads the tokenizer of a model directory: tokenizer.json, or else tiktoken.model with tokenizer_config.json.</summary>
+    /// <summary>Reads the tokenizer of a model directory: tokenizer.json or else tiktoken.model, with tokenizer_config.json.</summary>
     /// <exception cref="UserErrorException">Neither file is there, or what it says is wrong or not supported.</exception>
     public static Tokenizer Load(string directory)
     {
         string json = Path.Combine(directory, "tokenizer.json");
+        string configuration = Path.Combine(directory, "tokenizer_config.json");
         if (File.Exists(json))
         {
-            return new Tokenizer(new TokenizerJsonReader(json).Read());
+            return new Tokenizer(SurroundingTokensReader.Read(new TokenizerJsonReader(json).Read(), configuration));
         }
 
         string ranks = Path.Combine(directory, "tiktoken.model");
         return File.Exists(ranks)
-            ? new Tokenizer(TiktokenReader.Read(ranks, Path.Combine(directory, "tokenizer_config.json")))
+            ? new Tokenizer(TiktokenReader.Read(ranks, configuration))
             : throw new UserErrorException($"{directory}: no tokenizer; one of the files tokenizer.json and tiktoken.model is expected here");
     }
 
