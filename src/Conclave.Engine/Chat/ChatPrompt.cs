@@ -13,10 +13,12 @@ public sealed class ChatPrompt
     private readonly ChatTemplate _template;
     private readonly TokenizerConfig _config;
     private readonly Lazy<ToolCallFormat?> _toolCalls;
+    private readonly Lazy<TemplateForm> _form;
 
     private ChatPrompt(ChatTemplate template, Tokenizer tokenizer, TokenizerConfig config)
     {
         _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallFormat.Recognize(config.ChatTemplate, tokenizer));
+        _form = new Lazy<TemplateForm>(() => TemplateForm.Of(template));
         _template = template;
         Tokenizer = tokenizer;
         _config = config;
@@ -48,47 +50,39 @@ public sealed class ChatPrompt
     }
 
     /// <summary>The text of a conversation.</summary>
-    /// <param name="messages">Messages as OpenAI's API has them, contents being strings; arguments of tool calls may be strings or objects.</param>
+    /// <param name="messages">
+    /// Messages as OpenAI's API has them: contents are strings, lists of parts of text, or null; arguments of tool calls are strings or objects.
+    /// </param>
     /// <param name="tools">Tools as OpenAI's API has them; null: none.</param>
     /// <param name="arguments">More variables for the template; null: none.</param>
     /// <param name="addGenerationPrompt">Goes on to where an answer begins.</param>
     /// <exception cref="UserErrorException">The template refuses the conversation.</exception>
     public string Render(JsonArray messages, JsonArray? tools = null, JsonObject? arguments = null, bool addGenerationPrompt = true)
     {
-        JsonArray parsed = (JsonArray)messages.DeepClone();
-        bool calls = ParseCallArguments(parsed);
         JsonObject variables = (JsonObject?)arguments?.DeepClone() ?? [];
-        variables["messages"] = parsed;
         if (tools is not null)
         {
-            variables["tools"] = tools.DeepClone();
+            variables["tools"] = ToolCalls is { SortsDefinitions: true } ? TemplateMessages.Sorted(tools) : tools.DeepClone();
         }
 
         variables["add_generation_prompt"] = addGenerationPrompt;
         variables["bos_token"] = _config.BosToken ?? "";
         variables["eos_token"] = _config.EosToken ?? "";
-        try
+        TemplateException? refusal = null;
+        foreach (JsonArray form in TemplateMessages.Forms(messages, _form.Value))
         {
-            return Render(variables);
-        }
-        catch (TemplateException) when (calls)
-        {
-            // Most templates want the arguments of calls as objects, those of R1 as the strings that the model wrote.
-            variables["messages"] = messages.DeepClone();
-        }
-        catch (TemplateException e)
-        {
-            throw Refused(e);
+            variables["messages"] = form;
+            try
+            {
+                return _template.Render(JsonSerializer.SerializeToElement(variables, ChatJson.Default.JsonObject));
+            }
+            catch (TemplateException e)
+            {
+                refusal = e;
+            }
         }
 
-        try
-        {
-            return Render(variables);
-        }
-        catch (TemplateException e)
-        {
-            throw Refused(e);
-        }
+        throw new UserErrorException($"the model's chat template refuses this conversation: {refusal!.Message}", refusal);
     }
 
     /// <summary>The tokens of a conversation of plain messages, up to where the answer begins.</summary>
@@ -104,37 +98,4 @@ public sealed class ChatPrompt
         Tokenizer.Encode(text, ids, addSpecialTokens: false);
         return ids;
     }
-
-    private static UserErrorException Refused(TemplateException error) =>
-        new($"the model's chat template refuses this conversation: {error.Message}", error);
-
-    private static bool ParseCallArguments(JsonArray messages)
-    {
-        bool any = false;
-        foreach (JsonObject function in messages.OfType<JsonObject>().SelectMany(message => message["tool_calls"] as JsonArray ?? []).OfType<JsonObject>()
-            .Select(call => call["function"]).OfType<JsonObject>())
-        {
-            if (function["arguments"] is not JsonValue value || !value.TryGetValue(out string? text))
-            {
-                continue;
-            }
-
-            try
-            {
-                if (JsonNode.Parse(text) is JsonObject arguments)
-                {
-                    function["arguments"] = arguments;
-                    any = true;
-                }
-            }
-            catch (JsonException)
-            {
-                // What a model once wrote need not be JSON; the template gets it as it is.
-            }
-        }
-
-        return any;
-    }
-
-    private string Render(JsonObject variables) => _template.Render(JsonSerializer.SerializeToElement(variables, ChatJson.Default.JsonObject));
 }

@@ -5,8 +5,7 @@ using Conclave.Server.Http;
 namespace Conclave.Server.Api;
 
 /// <summary>
-/// A conversation as clients send it, as chat templates expect it: contents of several parts joined, what only OpenAI's models know renamed. Everything else in
-/// a message is left to the template.
+/// A conversation as clients send it, checked; what only OpenAI's models know is renamed. Everything else in a message is left to the template.
 /// </summary>
 internal static class ChatMessages
 {
@@ -32,26 +31,32 @@ internal static class ChatMessages
         return result;
     }
 
-    private static string? Content(JsonBody message, string path) => message.Element("content") switch
+    private static JsonNode? Content(JsonBody message, string path) => message.Element("content") switch
     {
-        null => null,
-        { ValueKind: JsonValueKind.Array } => string.Join('\n', message.List("content", RequestLimits.ContentParts, Part)!),
-        { } text => JsonBody.Text(text, $"{path}.content"),
+        { ValueKind: JsonValueKind.Array } => new JsonArray([.. message.List("content", RequestLimits.ContentParts, Part)!]),
+        _ => message.String("content"),
     };
 
-    private static string Part(JsonElement element, string path)
+    // A refusal is what an assistant said, and the two others are what the newer API calls texts.
+    private static JsonObject Part(JsonElement element, string path)
     {
         JsonBody part = JsonBody.Of(element, path);
         string? type = part.String("type");
-        return type is "text" && part.String("text") is { } text
-            ? text
+        string? text = type switch
+        {
+            "text" or "input_text" or "output_text" => part.String("text"),
+            "refusal" => part.String("refusal"),
+            _ => null,
+        };
+        return text is not null
+            ? new JsonObject { ["type"] = "text", ["text"] = text }
             : throw ApiException.Invalid($"{path}: a part of type text with a text is expected, not one of type '{type}'; images and audio are not supported", "messages");
     }
 
     private static string ToolCall(JsonElement element, string path)
     {
         JsonBody? function = JsonBody.Of(element, path).Object("function");
-        return function?.String("name") is { } name && function.Value.Element("arguments") is { ValueKind: JsonValueKind.String or JsonValueKind.Object }
+        return function?.String("name") is { } name && function.Value.Element("arguments") is null or { ValueKind: JsonValueKind.String or JsonValueKind.Object }
             ? name
             : throw ApiException.Invalid($"{path}.function: a name and arguments are expected", "messages");
     }

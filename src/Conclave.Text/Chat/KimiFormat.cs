@@ -14,6 +14,9 @@ internal sealed class KimiFormat : ToolCallFormat
     private const string Prefix = "functions.";
 
     /// <inheritdoc/>
+    public override bool SortsDefinitions => true;
+
+    /// <inheritdoc/>
     internal override string[] Markers { get; } = [SectionBegin, CallBegin, SectionEndMarker];
 
     /// <inheritdoc/>
@@ -62,7 +65,6 @@ internal sealed class KimiFormat : ToolCallFormat
         return id;
     }
 
-    /// <inheritdoc/>
     /// <inheritdoc/>
     public override bool NumbersCalls => true;
 

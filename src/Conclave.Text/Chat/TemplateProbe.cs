@@ -4,7 +4,7 @@ using Conclave.Primitives;
 
 namespace Conclave.Text.Chat;
 
-/// <summary>Finds out how a model writes tool calls by having its template write one.</summary>
+/// <summary>Finds out how a model writes tool calls, and how its template takes messages, by having the template write some.</summary>
 internal static class TemplateProbe
 {
     private const string Name = "probe_name";
@@ -67,25 +67,13 @@ internal static class TemplateProbe
         {
             foreach (string? content in (string?[])[null, string.Empty])
             {
-                using JsonDocument variables = JsonDocument.Parse(Variables(structured, content).ToJsonString());
-                try
-                {
-                    string text = template.Render(variables.RootElement);
-                    int call = text.LastIndexOf(Name, StringComparison.Ordinal);
+                string? text = Render(template, Calling(structured, content));
+                int call = text?.LastIndexOf(Name, StringComparison.Ordinal) ?? -1;
 
-                    // Only the call itself: instructions before it may show other forms.
-                    if (call >= 0 && text.IndexOf(Value, call, StringComparison.Ordinal) > call)
-                    {
-                        return text[Math.Max(0, call - 200)..];
-                    }
-                }
-                catch (TemplateException)
+                // Only the call itself: instructions before it may show other forms.
+                if (call >= 0 && text!.IndexOf(Value, call, StringComparison.Ordinal) > call)
                 {
-                    // The next form may be the one that it expects.
-                }
-                catch (UserErrorException)
-                {
-                    return string.Empty;
+                    return text[Math.Max(0, call - 200)..];
                 }
             }
         }
@@ -93,19 +81,49 @@ internal static class TemplateProbe
         return string.Empty;
     }
 
-    private static JsonObject Variables(bool structured, string? content)
+    /// <summary>See <see cref="TemplateForm"/>.</summary>
+    public static bool TakesMissingContent(ChatTemplate template) => Array.Exists((bool[])[true, false], structured =>
+        Render(template, Calling(structured, null)) is { } text && text.Contains(Value, StringComparison.Ordinal)
+        && Nones(text) == Nones(Render(template, Calling(structured, string.Empty)) ?? string.Empty));
+
+    /// <summary>See <see cref="TemplateForm"/>.</summary>
+    public static bool JoinsParts(ChatTemplate template)
     {
-        JsonObject arguments = new() { [Key] = Value };
-        JsonObject function = new() { ["name"] = Name, ["arguments"] = structured ? arguments : arguments.ToJsonString() };
-        JsonObject call = new() { ["type"] = "function", ["id"] = $"functions.{Name}:0", ["function"] = function };
-        return new JsonObject
+        JsonArray parts = new(new JsonObject { ["type"] = "text", ["text"] = Name }, new JsonObject { ["type"] = "text", ["text"] = Value });
+        return Render(template, new JsonArray(new JsonObject { ["role"] = "user", ["content"] = parts }))?.Contains(Name + Value, StringComparison.Ordinal) ?? false;
+    }
+
+    private static int Nones(string text) => text.Split("None").Length;
+
+    /// <summary>What the template makes of messages; null where it refuses them.</summary>
+    private static string? Render(ChatTemplate template, JsonArray messages)
+    {
+        JsonObject variables = new()
         {
-            ["messages"] = new JsonArray(
-                new JsonObject { ["role"] = "user", ["content"] = "Hello" },
-                new JsonObject { ["role"] = "assistant", ["content"] = content, ["tool_calls"] = new JsonArray(call) }),
+            ["messages"] = messages,
             ["bos_token"] = string.Empty,
             ["eos_token"] = string.Empty,
             ["add_generation_prompt"] = false,
         };
+        using JsonDocument document = JsonDocument.Parse(variables.ToJsonString());
+        try
+        {
+            return template.Render(document.RootElement);
+        }
+        catch (Exception e) when (e is TemplateException or UserErrorException)
+        {
+            // The next form may be the one that it expects.
+            return null;
+        }
+    }
+
+    private static JsonArray Calling(bool structured, string? content)
+    {
+        JsonObject arguments = new() { [Key] = Value };
+        JsonObject function = new() { ["name"] = Name, ["arguments"] = structured ? arguments : arguments.ToJsonString() };
+        JsonObject call = new() { ["type"] = "function", ["id"] = $"functions.{Name}:0", ["function"] = function };
+        return new JsonArray(
+            new JsonObject { ["role"] = "user", ["content"] = "Hello" },
+            new JsonObject { ["role"] = "assistant", ["content"] = content, ["tool_calls"] = new JsonArray(call) });
     }
 }

@@ -37,6 +37,9 @@ public abstract class ToolCallFormat
     /// <summary>Whether calls are numbered over the conversation, so that a grammar depends on how many there were.</summary>
     public virtual bool NumbersCalls => false;
 
+    /// <summary>Whether the model was trained on definitions of tools whose members are sorted (Kimi K2: tokenization_kimi.py, apply_chat_template).</summary>
+    public virtual bool SortsDefinitions => false;
+
     /// <summary>The markers that begin a call, or a section of them, or end a section; all begin with the same character.</summary>
     internal abstract string[] Markers { get; }
 

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Conclave.Text.Chat;
+
+namespace Conclave.Engine;
+
+/// <summary>
+/// Messages as OpenAI's API has them, as a chat template takes them: nothing that is null or an empty list of calls, since templates ask whether a field is there; a content that is one text;
+/// arguments of calls as objects or as strings.
+/// </summary>
+internal static class TemplateMessages
+{
+    // What surrounds them takes part of the depth that JSON may have.
+    private const int ArgumentDepth = 48;
+
+    /// <summary>
+    /// The forms in which to offer a conversation: most templates want the arguments of calls as objects, those of R1 as the strings that the model wrote. What a model wrote need not be JSON; where
+    /// a template cannot do without an object, it gets an empty one.
+    /// </summary>
+    public static IEnumerable<JsonArray> Forms(JsonArray messages, TemplateForm form)
+    {
+        JsonArray plain = new([.. messages.Select(message => message is JsonObject given ? Message(given, form) : message?.DeepClone())]);
+        JsonArray parsed = (JsonArray)plain.DeepClone();
+        int objects = 0;
+        List<JsonObject> others = [];
+        foreach (JsonObject function in parsed.OfType<JsonObject>().SelectMany(Functions))
+        {
+            if (function["arguments"] is not JsonValue value || !value.TryGetValue(out string? text))
+            {
+                continue;
+            }
+
+            if (ParseArguments(text) is { } arguments)
+            {
+                function["arguments"] = arguments;
+                objects++;
+            }
+            else
+            {
+                others.Add(function);
+            }
+        }
+
+        yield return objects > 0 ? (JsonArray)parsed.DeepClone() : plain;
+        if (others.Count > 0)
+        {
+            others.ForEach(function => function["arguments"] = new JsonObject());
+            yield return parsed;
+        }
+
+        if (objects > 0)
+        {
+            yield return plain;
+        }
+    }
+
+    /// <summary>Tools with the members of all objects in order (tokenization_kimi.py, deep_sort_dict).</summary>
+    public static JsonNode? Sorted(JsonNode? node) => node switch
+    {
+        JsonObject members => new JsonObject(members.OrderBy(member => member.Key, StringComparer.Ordinal).Select(member => KeyValuePair.Create(member.Key, Sorted(member.Value)))),
+        JsonArray items => new JsonArray([.. items.Select(Sorted)]),
+        _ => node?.DeepClone(),
+    };
+
+    private static JsonObject Message(JsonObject given, TemplateForm form)
+    {
+        JsonObject message = [];
+        foreach ((string name, JsonNode? value) in given)
+        {
+            if (value is not null && !(name == "tool_calls" && value is JsonArray { Count: 0 }))
+            {
+                message[name] = value.DeepClone();
+            }
+        }
+
+        message["content"] = message["content"] switch
+        {
+            JsonArray parts => string.Join(form.PartSeparator, parts.OfType<JsonObject>().Select(part => (string?)part["text"])),
+            null => form.TakesMissingContent && message.ContainsKey("tool_calls") ? null : "",
+            JsonNode text => text.DeepClone(),
+        };
+        foreach (JsonObject function in Functions(message))
+        {
+            if (function["arguments"] is null || (function["arguments"] is JsonValue value && value.TryGetValue(out string? text) && string.IsNullOrWhiteSpace(text)))
+            {
+                function["arguments"] = "{}";
+            }
+        }
+
+        return message;
+    }
+
+    private static IEnumerable<JsonObject> Functions(JsonObject message) =>
+        (message["tool_calls"] as JsonArray ?? []).OfType<JsonObject>().Select(call => call["function"]).OfType<JsonObject>();
+
+    private static JsonObject? ParseArguments(string text)
+    {
+        try
+        {
+            JsonObject? arguments = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = ArgumentDepth }) as JsonObject;
+
+            // Half of a surrogate pair is found only when a string is read.
+            _ = arguments?.ToJsonString();
+            return arguments;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+}

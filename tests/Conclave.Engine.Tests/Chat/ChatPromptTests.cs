@@ -1,0 +1,128 @@
+using System.Text.Json.Nodes;
+using Conclave.Primitives;
+using Conclave.Testing;
+using Conclave.Text;
+
+namespace Conclave.Engine.Tests.Chat;
+
+/// <summary>What templates of several habits are given: small ones, each with the habit of one that was released.</summary>
+public sealed class ChatPromptTests
+{
+    // GLM: whatever is no text is written out; arguments must be objects; parts of a content are read one by one.
+    private const string Glm = """
+        {%- macro visible(content) -%}{%- if content is string -%}{{ content }}{%- elif content is iterable and content is not mapping -%}
+        {%- for part in content -%}{%- if part.type == 'text' -%}{{ part.text }}{%- elif part is string -%}{{ part }}{%- endif -%}{%- endfor -%}
+        {%- else -%}{{ content }}{%- endif -%}{%- endmacro -%}
+        {%- for m in messages -%}<|{{ m.role }}|>{{ visible(m.content) }}
+        {%- for c in m.tool_calls or [] -%}<tool_call>{{ c.function.name }}{% for k, v in c.function.arguments.items() %}<arg_key>{{ k }}</arg_key><arg_value>{{ v }}</arg_value>{% endfor %}</tool_call>{%- endfor -%}
+        {%- endfor -%}
+        """;
+
+    // R1: a message that has calls is written without its text; arguments must be strings.
+    private const string R1 = """
+        {%- for m in messages -%}{%- if m['role'] == 'assistant' and 'tool_calls' in m -%}
+        {%- for c in m['tool_calls'] -%}{{ '[function ' + c['function']['name'] + ' ' + c['function']['arguments'] + ']' }}{%- endfor -%}<end>
+        {%- else -%}{{ '<' + m['role'] + '>' + m['content'] }}{%- endif -%}{%- endfor -%}
+        """;
+
+    // V2.5: calls are written where there is no content.
+    private const string V25 = """
+        {%- for m in messages -%}{%- if m['content'] is none -%}{%- for c in m['tool_calls'] -%}{{ '[' + c['function']['name'] + ']' + c['function']['arguments'] }}{%- endfor -%}
+        {%- else -%}{{ '<' + m['role'] + '>' + m['content'] }}{%- endif -%}{%- endfor -%}
+        """;
+
+    private const string Kimi = """
+        {%- if tools -%}{{ tools | tojson(separators=(',', ':')) }}{%- endif -%}
+        {%- for m in messages -%}<{{ m.role }}>{{ m.content or '' }}{%- for c in m.tool_calls or [] -%}
+        <|tool_call_begin|>{{ c.id }}<|tool_call_argument_begin|>{{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}<|tool_call_end|>{%- endfor -%}{%- endfor -%}
+        """;
+
+    private const string Call = """{"id":"functions.f:0","type":"function","function":{"name":"f","arguments":"{\"x\": 1}"}}""";
+
+    [Theory]
+    [InlineData(Glm, "null", "<|assistant|><tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>")]
+    [InlineData(Glm, "\"text\"", "<|assistant|>text<tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>")]
+    [InlineData(R1, "null", "[function f {\"x\": 1}]<end>")]
+    [InlineData(V25, "null", "[f]{\"x\": 1}")]
+    [InlineData(Kimi, "null", "<assistant><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"x\": 1}<|tool_call_end|>")]
+    public void ACallMayComeWithoutAContent(string template, string content, string expected)
+    {
+        string message = $$"""{"role":"assistant","content":{{content}},"reasoning_content":null,"function_call":null,"tool_calls":[{{Call}}]}""";
+        Assert.Equal(expected, Render(template, message));
+    }
+
+    [Theory]
+    [InlineData(Glm, "<|assistant|>b")]
+    [InlineData(R1, "<assistant>b")]
+    [InlineData(V25, "<assistant>b")]
+    [InlineData(Kimi, "<assistant>b")]
+    public void NoCallsAreNoCalls(string template, string expected)
+    {
+        Assert.Equal(expected, Render(template, """{"role":"assistant","content":"b","tool_calls":[]}"""));
+        Assert.Equal(expected, Render(template, """{"role":"assistant","content":"b","tool_calls":null}"""));
+    }
+
+    [Theory]
+    [InlineData(Glm, "<|assistant|>")]
+    [InlineData(R1, "<assistant>")]
+    [InlineData(V25, "<assistant>")]
+    public void NothingSaidIsAnEmptyText(string template, string expected)
+    {
+        Assert.Equal(expected, Render(template, """{"role":"assistant","content":null}"""));
+        Assert.Equal(expected, Render(template, """{"role":"assistant"}"""));
+    }
+
+    [Theory]
+    [InlineData(Glm, "<|user|>ab")]
+    [InlineData(R1, "<user>a\nb")]
+    public void PartsAreJoinedAsTheTemplateWould(string template, string expected) =>
+        Assert.Equal(expected, Render(template, """{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"""));
+
+    // A call that was cut off, no arguments at all, half of a surrogate pair, a list, too many levels.
+    [Theory]
+    [InlineData("\"{\\\"x\\\": \\\"a\"")]
+    [InlineData("\"\"")]
+    [InlineData("null")]
+    [InlineData("\"{\\\"a\\\":\\\"\\\\ud800\\\"}\"")]
+    [InlineData("\"[1]\"")]
+    [InlineData("levels")]
+    public void WhatAModelOnceWroteNeedNotBeJson(string written)
+    {
+        string arguments = written == "levels" ? $"\"{string.Concat(Enumerable.Repeat("{\\\"a\\\":", 62))}1{new string('}', 62)}\"" : written;
+        string message = $$"""{"role":"assistant","content":"","tool_calls":[{"id":"functions.g:0","function":{"name":"g","arguments":{{arguments}} } },{{Call}}]}""";
+        Assert.Equal("<|assistant|><tool_call>g</tool_call><tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>", Render(Glm, message));
+        string text = (string?)JsonNode.Parse($"[{arguments}]")![0] is { Length: > 0 } given ? given : "{}";
+        Assert.Equal($"[function g {text}][function f {{\"x\": 1}}]<end>", Render(R1, message));
+        Assert.StartsWith($"<assistant><|tool_call_begin|>functions.g:0<|tool_call_argument_begin|>{text}<|tool_call_end|>", Render(Kimi, message), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void KimiWasTrainedOnSortedTools()
+    {
+        const string Tools = """[{"type":"function","function":{"name":"f","parameters":{"type":"object","required":["z","a"],"properties":{"z":{"type":"string"},"a":{"b":[{"d":1,"c":2}]}}}}}]""";
+        Assert.Equal(
+            """[{"function":{"name":"f","parameters":{"properties":{"a":{"b":[{"c":2,"d":1}]},"z":{"type":"string"}},"required":["z","a"],"type":"object"}},"type":"function"}]<user>a""",
+            Render(Kimi, """{"role":"user","content":"a"}""", Tools));
+        Assert.Equal(Tools + "<user>a", Render("{{ tools | tojson(separators=(',', ':')) }}<user>{{ messages[0].content }}", """{"role":"user","content":"a"}""", Tools));
+    }
+
+    [Fact]
+    public void ARefusalIsTheTemplates()
+    {
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Render(
+            R1 + "{{ raise_exception('only users speak') }}", $$"""{"role":"assistant","content":null,"tool_calls":[{{Call}}]}"""));
+        Assert.Contains("only users speak", e.Message, StringComparison.Ordinal);
+    }
+
+    private static string Render(string template, string message, string? tools = null)
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("chat_template.jinja", template);
+        ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(Repository.Fable))!;
+        JsonNode given = JsonNode.Parse(message)!;
+        string before = given.ToJsonString();
+        string text = prompt.Render(new JsonArray(given), tools is null ? null : (JsonArray)JsonNode.Parse(tools)!);
+        Assert.Equal(before, given.ToJsonString());
+        return text;
+    }
+}
