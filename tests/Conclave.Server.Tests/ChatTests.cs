@@ -99,6 +99,43 @@ public sealed class ChatTests(FableFixture fixture) : IClassFixture<FableFixture
     }
 
     [Fact]
+    public async Task WhereAToolMayBeCalledItMayInsteadOfASchemasAnswer()
+    {
+        JsonObject request = WithTools(Request("How warm is it in Rome?", 400, seed: 1));
+        request["response_format"] = JsonNode.Parse(
+            """{"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer", "maximum": 9, "minimum": 0}}, "required": ["a"], "additionalProperties": false}}}""");
+
+        // No grammar is made of this one, which does not matter as long as nobody requires it.
+        request["tools"]!.AsArray().Add(JsonNode.Parse(
+            """{"type": "function", "function": {"name": "other", "parameters": {"type": "object", "properties": {"p": {"type": "string", "pattern": "(?=a)b"}}}}}"""));
+        Assert.True(_server.Model.Tokenizer.TryGetId("<｜tool▁calls▁begin｜>", out int marker));
+        request["logit_bias"] = new JsonObject { [$"{marker}"] = -100 };
+        JsonNode answer = await _server.AskAsync(Path, request);
+        Assert.InRange(JsonNode.Parse(answer["choices"]![0]!["message"]!["content"]!.GetValue<string>())!["a"]!.GetValue<int>(), 0, 9);
+
+        request["logit_bias"] = new JsonObject { [$"{marker}"] = 100 };
+        answer = await _server.AskAsync(Path, request);
+        Assert.Equal("tool_calls", Finish(answer));
+        foreach (JsonNode? call in answer["choices"]![0]!["message"]!["tool_calls"]!.AsArray())
+        {
+            string name = call!["function"]!["name"]!.GetValue<string>();
+            string arguments = call["function"]!["arguments"]!.GetValue<string>();
+            if (name == "other")
+            {
+                Assert.IsType<JsonObject>(JsonNode.Parse(arguments));
+            }
+            else
+            {
+                Check(name, arguments, false);
+            }
+        }
+
+        request["tool_choice"] = "none";
+        answer = await _server.AskAsync(Path, request);
+        Assert.Equal("stop", Finish(answer));
+    }
+
+    [Fact]
     public async Task LogprobsAreThoseOfTheTokens()
     {
         JsonObject request = Request("Tell me a story about a fox.", 12, seed: 2);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Conclave.Primitives;
 using Conclave.Text.Chat;
@@ -8,6 +9,7 @@ namespace Conclave.Engine;
 /// <summary>A conversation whose next message is asked for: its prompt, what an answer must be, and where in an answer reasoning ends and which tools it calls.</summary>
 public sealed class ChatRequest
 {
+    private static readonly JsonElement AnyArguments = JsonElement.Parse("""{"type":"object"}""");
     private readonly ChatPrompt _chat;
     private readonly ChatTools _tools;
     private readonly ToolCallFormat? _format;
@@ -58,15 +60,39 @@ public sealed class ChatRequest
     /// <summary>What reads one answer.</summary>
     public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
 
+    /// <summary>Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; or anything.</summary>
     private Grammar? WholeAnswer(string? answer, GrammarCache grammars)
     {
         bool forced = _tools.Forced.Count > 0;
-        string? key = forced ? AnswerGrammar.Key(_tools.Forced, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : answer;
-        return key is null
-            ? null
-            : grammars.GetOrAdd($"{(_startsInsideReasoning ? "inside" : "before")} reasoning {key}", () => Reasoning.ThenAnswer(
-                forced ? _format!.CreateGrammar(_tools.Forced, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls) : AnswerGrammar.Compile(key),
-                _chat.Tokenizer,
-                _startsInsideReasoning));
+        if (answer is null && !forced)
+        {
+            return null;
+        }
+
+        IReadOnlyList<ChatTool> callable = forced ? _tools.Forced : _format is null ? [] : _tools.Tools;
+        string calls = callable.Count > 0 ? AnswerGrammar.Key(callable, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : "";
+        string where = _startsInsideReasoning ? "inside" : "before";
+        return grammars.GetOrAdd(forced ? $"{where} reasoning {calls}" : $"{where} reasoning {calls}\n{answer}", () => Reasoning.ThenAnswer(
+            forced ? Calls(callable)
+            : callable.Count == 0 ? AnswerGrammar.Compile(answer!)
+            : Grammar.Choice(AnswerGrammar.Compile(answer!), Calls([.. callable.Select(Callable)])),
+            _chat.Tokenizer,
+            _startsInsideReasoning));
+    }
+
+    private Grammar Calls(IReadOnlyList<ChatTool> tools) => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls);
+
+    // Nobody asked for this tool to be called: a schema that no grammar can be made of is no reason to refuse the request.
+    private ChatTool Callable(ChatTool tool)
+    {
+        try
+        {
+            _ = Calls([tool]);
+            return tool;
+        }
+        catch (UserErrorException)
+        {
+            return tool with { Parameters = AnyArguments };
+        }
     }
 }
