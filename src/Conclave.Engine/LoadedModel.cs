@@ -27,6 +27,9 @@ public sealed record LoadOptions
     /// <summary>How the cache stores elements: F32 or BF16.</summary>
     public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
 
+    /// <summary>Most tokens of a step, of prompts and answers together.</summary>
+    public int TokensPerStep { get; init; } = ModelOptions.DefaultTokensPerStep;
+
     /// <summary>Teams of as many threads that share the machine: those of all ranks on it.</summary>
     public int Teams { get; init; } = 1;
 
@@ -115,6 +118,7 @@ public sealed class LoadedModel : IDisposable
             {
                 CacheBlocks = CacheBlocks(checkpoint.Config, options, context),
                 CacheFormat = options.CacheFormat,
+                MaxTokensPerStep = options.TokensPerStep,
                 ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             };
             model = new DeepSeekModel(

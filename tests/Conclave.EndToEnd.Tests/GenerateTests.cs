@@ -32,12 +32,13 @@ public sealed class GenerateTests
     }
 
     [Fact]
-    public void ASeedGivesTheSameTextOnAnyNumberOfThreads()
+    public void ASeedGivesTheSameTextOnAnyNumberOfThreadsAndInStepsOfAnySize()
     {
         string[] arguments = ["--chat", Fox, "--seed", "42", "--max-tokens", "40"];
         string one = Json([.. arguments, "--threads", "1"]).GetProperty("text").GetString()!;
         string three = Json([.. arguments, "--threads", "3"]).GetProperty("text").GetString()!;
         Assert.Equal(one, three);
+        Assert.Equal(one, Json([.. arguments, "--max-batched-tokens", "7"]).GetProperty("text").GetString());
         Assert.NotEqual(one, Json("--chat", Fox, "--seed", "43", "--max-tokens", "40").GetProperty("text").GetString());
     }
 
@@ -85,6 +86,7 @@ public sealed class GenerateTests
     [InlineData("token id 8192 is outside the vocabulary of 8192", "--ids", "8192")]
     [InlineData("from 0 to 100", "x", "--temperature", "-1")]
     [InlineData("1 to 1024", "x", "--context", "2000")]
+    [InlineData("--max-batched-tokens 0: 1 to 16384", "x", "--max-batched-tokens", "0")]
     [InlineData("no instruction set 'sse9'", "x", "--isa", "sse9")]
     public void MistakesAreNamed(string message, params string[] arguments)
     {

@@ -38,7 +38,7 @@ internal static class BenchModelCommand
             directory, prefill, decode, batch, steps, repeat, operators, start,
         };
         outputs.AddTo(command);
-        compute.AddTo(command, cache: false);
+        compute.AddTo(command, cache: false, steps: true);
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
@@ -68,7 +68,8 @@ internal static class BenchModelCommand
             using WorkerTeam team = compute.Team(result);
             using ModelBenchmark? benchmark = workloads.Count > 0
                 ? new ModelBenchmark(
-                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, options => compute.Divide(folder, checkpoint.Config, kernels, team, options))
+                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, compute.TokensPerStep(result),
+                    options => compute.Divide(folder, checkpoint.Config, kernels, team, options))
                 : null;
             List<(Workload, WorkloadSample[])> measured = [];
             foreach (Workload workload in workloads)

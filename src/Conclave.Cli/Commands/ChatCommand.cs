@@ -24,7 +24,7 @@ internal static class ChatCommand
             model, system,
         };
         sampling.AddTo(command);
-        compute.AddTo(command, cache: true);
+        compute.AddTo(command, cache: true, steps: true);
         command.SetAction((result, cancellation) =>
         {
             string directory = ModelDirectory.Resolve(result.GetValue(model));

@@ -34,7 +34,7 @@ internal static class GenerateCommand
             prompt, model, raw, chat, ids, json,
         };
         sampling.AddTo(command);
-        compute.AddTo(command, cache: true);
+        compute.AddTo(command, cache: true, steps: true);
         command.Validators.Add(result =>
         {
             if (result.GetValue(raw) && result.GetValue(chat))

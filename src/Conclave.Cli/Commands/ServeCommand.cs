@@ -14,7 +14,7 @@ namespace Conclave.Cli.Commands;
 internal static class ServeCommand
 {
     // A step has so many tokens, and every answer takes one.
-    private const int MostRunning = 512;
+    private const int DefaultRunning = 64;
 
     public static Command Create(RankLeader? leader)
     {
@@ -23,7 +23,7 @@ internal static class ServeCommand
         Option<int> port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
         Option<string?> key = new("--api-key") { Description = "Key that clients must send; @FILE reads it from a file", HelpName = "KEY" };
         Option<string?> name = new("--served-model-name") { Description = "Name of the model in the API. Default: its folder's name", HelpName = "NAME" };
-        Option<int> running = new("--max-running") { Description = "Most answers computed at a time", HelpName = "N", DefaultValueFactory = _ => 64 };
+        Option<int?> running = new("--max-running") { Description = $"Most answers computed at a time. Default: {DefaultRunning}, at most one for each token of a step", HelpName = "N" };
         Option<int> waiting = new("--max-waiting") { Description = "Most requests that wait; more get status 429", HelpName = "N", DefaultValueFactory = _ => 1024 };
         Option<string?> memory = new("--cache-memory")
         {
@@ -54,7 +54,7 @@ internal static class ServeCommand
         {
             model, host, port, key, name, running, waiting, memory, reuse, timeout, traces, experts,
         };
-        compute.AddTo(command, cache: true);
+        compute.AddTo(command, cache: true, steps: true);
         command.SetAction(async (result, cancellation) =>
         {
             string directory = ModelDirectory.Resolve(result.GetValue(model));
@@ -69,9 +69,10 @@ internal static class ServeCommand
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, 1e7)),
             };
+            int tokens = compute.TokensPerStep(result);
             EngineOptions engineOptions = new()
             {
-                MaxRunning = InRange("--max-running", result.GetValue(running), 1, MostRunning),
+                MaxRunning = InRange("--max-running", result.GetValue(running) ?? int.Min(DefaultRunning, tokens), 1, tokens),
                 MaxWaiting = InRange("--max-waiting", result.GetValue(waiting), 0, 1 << 20),
                 ModelName = options.ModelName,
                 ExpertMetrics = result.GetValue(experts),

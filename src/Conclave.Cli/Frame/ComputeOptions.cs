@@ -8,11 +8,14 @@ using Conclave.Primitives;
 
 namespace Conclave.Cli.Frame;
 
-/// <summary>How a command computes: --isa, --threads, and for those that keep a conversation's cache --context and --cache-format.</summary>
+/// <summary>How a command computes: --isa, --threads, for those that keep a conversation's cache --context and --cache-format, and for those that compute prompts --max-batched-tokens.</summary>
 /// <param name="leader">Where the command runs over many ranks, the one that it is; null: alone.</param>
 internal sealed class ComputeOptions(RankLeader? leader = null)
 {
     private const string IsaVariable = "CONCLAVE_ISA";
+
+    // Activations of a step stay allocated: at V3's size some 400 KB for a token.
+    private const int MostTokensPerStep = 16384;
 
     private readonly Option<string?> _isa = new("--isa")
     {
@@ -35,13 +38,24 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
         DefaultValueFactory = _ => "f32",
     };
 
+    private readonly Option<int?> _tokensPerStep = new("--max-batched-tokens")
+    {
+        Description = $"Most tokens of a step, of prompts and answers together: more make long prompts faster and the pauses of answers longer. Default: {ModelOptions.DefaultTokensPerStep}",
+        HelpName = "N",
+    };
+
     private int Teams => leader?.Plan.Ranks ?? 1;
 
-    /// <summary>Adds --isa and --threads, and with <paramref name="cache"/> the options of the cache.</summary>
-    public void AddTo(Command command, bool cache)
+    /// <summary>Adds --isa and --threads, with <paramref name="cache"/> the options of the cache, and with <paramref name="steps"/> the size of steps.</summary>
+    public void AddTo(Command command, bool cache, bool steps = false)
     {
         command.Add(_isa);
         command.Add(_threads);
+        if (steps)
+        {
+            command.Add(_tokensPerStep);
+        }
+
         if (cache)
         {
             command.Add(_context);
@@ -66,6 +80,14 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
         int wrong => throw new UserErrorException($"--threads {wrong}: 1 to 1024 are expected"),
     };
 
+    /// <summary>Most tokens of a step.</summary>
+    public int TokensPerStep(ParseResult result) => result.GetValue(_tokensPerStep) switch
+    {
+        null => ModelOptions.DefaultTokensPerStep,
+        >= 1 and <= MostTokensPerStep and int tokens => tokens,
+        int wrong => throw new UserErrorException($"--max-batched-tokens {wrong}: 1 to {MostTokensPerStep} are expected"),
+    };
+
     /// <summary>The threads that compute.</summary>
     public WorkerTeam Team(ParseResult result) => new(Threads(result), Teams);
 
@@ -87,6 +109,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Caches = leader?.Plan.TokenRanks ?? 1,
             Divide = (config, kernels, team, model) => Divide(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
+            TokensPerStep = TokensPerStep(result),
             CacheFormat = result.GetValue(_cacheFormat) switch
             {
                 "f32" => ElementFormat.F32,

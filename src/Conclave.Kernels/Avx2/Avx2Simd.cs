@@ -170,8 +170,8 @@ internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
     public static nint ProjectionScratch(nint k, int m) => Avx2Projection.ScratchBytes(k, m);
 
     public static void Project(
-        TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch) =>
-        Avx2Projection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch) =>
+        Avx2Projection.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Halve(Vector256<float> a) => Sse.Add(a.GetLower(), a.GetUpper());

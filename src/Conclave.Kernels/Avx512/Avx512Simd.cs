@@ -162,8 +162,8 @@ internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
     public static nint ProjectionScratch(nint k, int m) => Avx512Projection.ScratchBytes(k, m);
 
     public static void Project(
-        TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch) =>
-        Avx512Projection.Run(weights, firstRow, rowCount, input, inputStride, m, output, outputStride, scratch);
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch) =>
+        Avx512Projection.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Quarter(Vector512<float> a)

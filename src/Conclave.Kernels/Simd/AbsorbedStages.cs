@@ -151,7 +151,7 @@ internal readonly unsafe ref struct AbsorbedStages<TSimd, TVector>(
     public void Project(int head, QueryRow* rows, int count, float* totals, nint stride, in AbsorbedRoom<TSimd, TVector> room)
     {
         nint firstRow = ((nint)head * shape.HeadRows) + shape.NopeDim;
-        TSimd.Project(expansion, firstRow, shape.ValueDim, totals, stride, count, room.Values, shape.ValueDim, room.Projection);
+        TSimd.Project(expansion, firstRow, shape.ValueDim, new InputRows((nint)totals, stride), count, room.Values, shape.ValueDim, room.Projection);
         for (int i = 0; i < count; i++)
         {
             new ReadOnlySpan<float>(room.Values + ((nint)i * shape.ValueDim), shape.ValueDim).CopyTo(

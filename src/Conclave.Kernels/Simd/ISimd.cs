@@ -91,8 +91,8 @@ internal unsafe interface ISimd<TVector>
     static abstract nint ProjectionScratch(nint k, int m);
 
     /// <summary>
-    /// The linear projection of this instruction set on the calling thread: output[i · outputStride + j] = Σ_k input[i · inputStride + k] · w[firstRow + j, k].
+    /// The linear projection of this instruction set on the calling thread: output[i · outputStride + j] = Σ_k input[i][k] · w[firstRow + j, k].
     /// </summary>
     static abstract void Project(
-        TensorView weights, nint firstRow, nint rowCount, float* input, nint inputStride, int m, float* output, nint outputStride, byte* scratch);
+        TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch);
 }

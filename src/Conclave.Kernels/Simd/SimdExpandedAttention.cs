@@ -1,16 +1,19 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Conclave.Primitives;
 
 namespace Conclave.Kernels;
 
 /// <summary>
-/// Expanded latent attention. A worker takes one head of one span at a time: it expands the keys and values of a segment once for all rows that see
-/// it. A score is one chain of fused multiply-adds over the elements of the query, an output element of a segment one over its positions.
+/// Expanded latent attention. A worker takes one head of one span at a time: it expands the keys and values of some segments together, so that they share a decoding of the weights, once for all
+/// rows that see them. A score is one chain of fused multiply-adds over the elements of the query, an output element of a segment one over its positions.
 /// </summary>
 internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAttention
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     private const int Segment = LatentPages.TokensPerBlock;
+    private const int TokensAtOnce = 4 * Segment;
     private static int RowsAtOnce => OrderedProduct<TSimd, TVector>.MaxRows;
 
     /// <inheritdoc/>
@@ -52,25 +55,22 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
         private void Compute(AttentionSpan span, int head, int worker)
         {
             Room room = new(shape, span.Rows, team, worker);
-            for (int segment = 0; segment < OperatorShapes.Segments(span); segment++)
+            int tokens = span.FirstPosition + span.Rows;
+            for (int first = 0; first < tokens; first += TokensAtOnce)
             {
-                int start = segment * Segment;
-                int count = int.Min(Segment, span.FirstPosition + span.Rows - start);
-                float* latent = ContextSegment<TSimd, TVector>.Tokens(pages, span, segment, count, room.Latent);
+                int count = int.Min(TokensAtOnce, tokens - first);
+                InputRows latents = ContextSegment<TSimd, TVector>.Rows(pages, span, first / Segment, count, room.Latents, room.Sources);
                 TSimd.Project(
-                    expansion,
-                    (nint)head * shape.HeadRows,
-                    shape.HeadRows,
-                    latent,
-                    shape.CacheDim,
-                    count,
-                    room.Expanded,
-                    room.ExpandedStride,
-                    room.Projection);
-                TransposeKeys(room, latent, count);
-                for (int row = int.Max(0, start - span.FirstPosition); row < span.Rows; row += RowsAtOnce)
+                    expansion, (nint)head * shape.HeadRows, shape.HeadRows, latents, count, room.Expanded, room.ExpandedStride, room.Projection);
+                for (int token = 0; token < count; token += Segment)
                 {
-                    Update(span, head, row, int.Min(RowsAtOnce, span.Rows - row), segment, room);
+                    int start = first + token;
+                    float* expanded = room.Expanded + (token * room.ExpandedStride);
+                    TransposeKeys(latents.From(token), expanded, int.Min(Segment, count - token), room);
+                    for (int row = int.Max(0, start - span.FirstPosition); row < span.Rows; row += RowsAtOnce)
+                    {
+                        Update(span, head, row, int.Min(RowsAtOnce, span.Rows - row), start, expanded, room);
+                    }
                 }
             }
 
@@ -83,28 +83,57 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
         private float* Output(AttentionSpan span, int head, int row) =>
             output.PointerF32(span.FirstRow + row) + ((nint)head * shape.ValueDim);
 
-        private void TransposeKeys(Room room, float* latent, int count)
+        private void TransposeKeys(InputRows latents, float* expanded, int count, Room room)
         {
-            for (int t = 0; t < count; t++)
+            float** tokens = stackalloc float*[4];
+            for (int t = 0; t < count; t += 4)
             {
-                float* key = room.Expanded + (t * room.ExpandedStride);
-                for (int d = 0; d < shape.NopeDim; d++)
+                // Tokens behind the last one are it again: what becomes of them is never looked at.
+                for (int i = 0; i < 4; i++)
                 {
-                    room.Keys[(d * Segment) + t] = key[d];
+                    tokens[i] = expanded + (int.Min(t + i, count - 1) * room.ExpandedStride);
                 }
 
-                float* rotary = latent + ((nint)t * shape.CacheDim) + shape.LatentDim;
-                for (int d = 0; d < shape.RopeDim; d++)
+                Transpose(tokens, shape.NopeDim, room.Keys + t);
+                for (int i = 0; i < 4; i++)
                 {
-                    room.Keys[((shape.NopeDim + d) * Segment) + t] = rotary[d];
+                    tokens[i] = latents.Row(int.Min(t + i, count - 1)) + shape.LatentDim;
+                }
+
+                Transpose(tokens, shape.RopeDim, room.Keys + ((nint)shape.NopeDim * Segment) + t);
+            }
+        }
+
+        /// <summary>to[d · 64 + i] = from[i][d] for four i.</summary>
+        private static void Transpose(float** from, int dimensions, float* to)
+        {
+            int d = 0;
+            for (; d + 4 <= dimensions; d += 4, to += 4 * Segment)
+            {
+                Vector128<float> a = Sse.LoadVector128(from[0] + d);
+                Vector128<float> b = Sse.LoadVector128(from[1] + d);
+                Vector128<float> c = Sse.LoadVector128(from[2] + d);
+                Vector128<float> e = Sse.LoadVector128(from[3] + d);
+                (Vector128<float> low, Vector128<float> high) = (Sse.UnpackLow(a, b), Sse.UnpackHigh(a, b));
+                (Vector128<float> otherLow, Vector128<float> otherHigh) = (Sse.UnpackLow(c, e), Sse.UnpackHigh(c, e));
+                Sse.Store(to, Sse.MoveLowToHigh(low, otherLow));
+                Sse.Store(to + Segment, Sse.MoveHighToLow(otherLow, low));
+                Sse.Store(to + (2 * Segment), Sse.MoveLowToHigh(high, otherHigh));
+                Sse.Store(to + (3 * Segment), Sse.MoveHighToLow(otherHigh, high));
+            }
+
+            for (; d < dimensions; d++, to += Segment)
+            {
+                for (int i = 0; i < 4; i++)
+                {
+                    to[i] = from[i][d];
                 }
             }
         }
 
         /// <summary>Takes a segment into the outputs of a few rows, which hold the state's weighted sum until the end.</summary>
-        private void Update(AttentionSpan span, int head, int firstRow, int rows, int segment, Room room)
+        private void Update(AttentionSpan span, int head, int firstRow, int rows, int start, float* expanded, Room room)
         {
-            int start = segment * Segment;
             int* visible = stackalloc int[RowsAtOnce];
             int* dimensions = stackalloc int[RowsAtOnce];
             for (int i = 0; i < rows; i++)
@@ -128,7 +157,7 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
                 Segment,
                 rows,
                 visible,
-                room.Expanded + shape.NopeDim,
+                expanded + shape.NopeDim,
                 room.ExpandedStride,
                 shape.ValueDim,
                 room.Part,
@@ -142,7 +171,7 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
                     sums[i],
                     room.Part + ((nint)i * shape.ValueDim),
                     shape.ValueDim,
-                    first: segment == 0);
+                    first: start == 0);
             }
         }
     }
@@ -155,15 +184,17 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
             // Off the powers of two that models choose: tokens a multiple of 1 KiB apart would share few sets of the first-level cache.
             ExpandedStride = shape.HeadRows + 16;
             ScratchLayout layout = default;
-            nint latent = layout.Floats((nint)Segment * shape.CacheDim);
-            nint expanded = layout.Floats(Segment * ExpandedStride);
+            nint latents = layout.Floats((nint)TokensAtOnce * shape.CacheDim);
+            nint sources = layout.Bytes(TokensAtOnce * sizeof(int));
+            nint expanded = layout.Floats(TokensAtOnce * ExpandedStride);
             nint keys = layout.Floats((nint)Segment * shape.QueryDim);
             nint scores = layout.Floats(RowsAtOnce * Segment);
             nint part = layout.Floats((nint)RowsAtOnce * shape.ValueDim);
             nint states = layout.Bytes((nint)rows * sizeof(SegmentSoftmax<TSimd, TVector>.Sums));
-            nint projection = layout.Bytes(TSimd.ProjectionScratch(shape.LatentDim, Segment));
+            nint projection = layout.Bytes(TSimd.ProjectionScratch(shape.LatentDim, TokensAtOnce));
             byte* memory = team.Scratch(worker, layout.Size);
-            Latent = (float*)(memory + latent);
+            Latents = (float*)(memory + latents);
+            Sources = (int*)(memory + sources);
             Expanded = (float*)(memory + expanded);
             Keys = (float*)(memory + keys);
             Scores = (float*)(memory + scores);
@@ -172,9 +203,13 @@ internal sealed unsafe class SimdExpandedAttention<TSimd, TVector> : LatentAtten
             Projection = memory + projection;
         }
 
-        public float* Latent { get; }
+        /// <summary>Latents that had to be widened.</summary>
+        public float* Latents { get; }
 
-        /// <summary>[64, HeadRows]: keys without rotary part, then values, of each token.</summary>
+        /// <summary>Where in the cache the latents of tokens are.</summary>
+        public int* Sources { get; }
+
+        /// <summary>[256, HeadRows]: keys without rotary part, then values, of each token.</summary>
         public float* Expanded { get; }
 
         /// <summary>Elements from one token's keys and values to the next.</summary>

@@ -60,6 +60,7 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="workloads">What will be run: decides the size of the cache.</param>
     /// <param name="cacheFormat">F32 or BF16.</param>
     /// <param name="decodeSteps">Steps of a decode run.</param>
+    /// <param name="tokensPerStep">Most tokens of a step.</param>
     /// <param name="divide">Adds this rank's part of the model to its options; null: all of it is computed here.</param>
     /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
     public ModelBenchmark(
@@ -69,6 +70,7 @@ public sealed class ModelBenchmark : IDisposable
         IReadOnlyList<Workload> workloads,
         ElementFormat cacheFormat,
         int decodeSteps,
+        int tokensPerStep,
         Func<ModelOptions, ModelOptions>? divide = null)
     {
         DecodeSteps = decodeSteps;
@@ -84,7 +86,7 @@ public sealed class ModelBenchmark : IDisposable
         _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
         _team = team;
         _probe = new MachineProbe(kernels);
-        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat };
+        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat, MaxTokensPerStep = tokensPerStep };
         _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide?.Invoke(options) ?? options);
         int sequences = workloads.Max(workload => workload.Batch);
         _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
