@@ -290,6 +290,30 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void A_fork_is_what_a_new_sampler_with_its_seed_is()
+    {
+        float[] logits = [.. Enumerable.Range(0, 50).Select(i => (i * 19 % 50) / 25f)];
+        SamplingOptions options = new()
+        {
+            RepetitionPenalty = 2, FrequencyPenalty = 1, MinTokens = 3, StopTokens = [7], LogitBias = new Dictionary<int, double> { [9] = 2 }, Seed = 4,
+        };
+        SamplerWorkspace workspace = new(logits.Length);
+        Sampler first = new(options, workspace, [8, 3, 3, 8], [1]);
+        first.Accept(5);
+        Sampler fork = first.Fork(5);
+        Sampler fresh = new(options with { Seed = 5 }, workspace, [8, 3, 3, 8], [1]);
+        for (int i = 0; i < 20; i++)
+        {
+            int token = fresh.Sample(logits);
+            Assert.Equal(token, fork.Sample(logits));
+            fresh.Accept(token);
+            fork.Accept(token);
+        }
+
+        Assert.Equal((5, 20, true), (fork.Seed, fork.Generated, fork.IsStop(7)));
+    }
+
+    [Fact]
     public void Impossible_logits_are_refused()
     {
         float none = float.NegativeInfinity;

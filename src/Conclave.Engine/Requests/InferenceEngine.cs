@@ -212,17 +212,14 @@ public sealed class InferenceEngine : IDisposable
         };
         _partitions[0].Check(sequence);
         Generation generation = new(request, Cancel, Ended);
-        generation.Answers = [.. Enumerable.Range(0, request.Samples).Select(i => new Sample(generation, i, Sampler(request, prompt, i), _tokenizer, Matcher(request)))];
+        Sampler sampler = new(request.Sampling, _workspace, prompt, _eosTokens);
+        StopStringMatcher stops = new(request.Sampling.StopStrings);
+        generation.Answers = [.. Enumerable.Range(0, request.Samples).Select(i => new Sample(
+            generation, i, i == 0 ? sampler : sampler.Fork(request.Sampling.Seed + i), i == 0 ? stops : stops.Fork(), _tokenizer, Matcher(request)))];
         generation.Answers[0].Sequence = sequence;
         generation.Seeds = Array.ConvertAll(generation.Answers, answer => answer.Sampler.Seed);
         generation.Unfinished = request.Samples;
         return generation;
-    }
-
-    private Sampler Sampler(GenerationRequest request, int[] prompt, int index)
-    {
-        SamplingOptions options = request.Sampling;
-        return new Sampler(index == 0 ? options : options with { Seed = options.Seed + index }, _workspace, prompt, _eosTokens);
     }
 
     // The first mask of a grammar takes far longer than the others: here, where nobody waits for it but the one who asks.

@@ -5,10 +5,10 @@ using Conclave.Text.Grammars;
 namespace Conclave.Engine;
 
 /// <summary>One answer of a request: how its tokens are chosen, and its text.</summary>
-internal sealed class Sample(Generation generation, int index, Sampler sampler, Tokenizer tokenizer, GrammarMatcher? matcher)
+internal sealed class Sample(Generation generation, int index, Sampler sampler, StopStringMatcher stops, Tokenizer tokenizer, GrammarMatcher? matcher)
 {
     private readonly StreamingDetokenizer _detokenizer = new(tokenizer, generation.Request.SkipSpecialTokens);
-    private readonly StopStringMatcher _stops = new(generation.Request.Sampling.StopStrings);
+    private readonly StopStringMatcher _stops = stops;
     private readonly Tokenizer _tokenizer = tokenizer;
 
     public Generation Generation { get; } = generation;

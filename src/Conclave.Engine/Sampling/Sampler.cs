@@ -7,8 +7,9 @@ namespace Conclave.Engine;
 
 /// <summary>
 /// Chooses the tokens of one request. From logits to probabilities, in this order: repetition penalty, presence and frequency penalty, logit
-/// bias, tokens that are not allowed, temperature, top-k, top-p, min-p, softmax. Nothing is allocated by <see cref="Sample"/> and
-/// <see cref="Accept"/>. All arithmetic is IEEE 754 with a fixed order, so that a seed gives the same tokens on every platform.
+/// bias, tokens that are not allowed, temperature, top-k, top-p, min-p, softmax. Nothing is allocated by <see cref="Sample"/>, and by
+/// <see cref="Accept"/> only where penalties count more different tokens than they have room for, which then doubles. All arithmetic is IEEE 754 with a
+/// fixed order, so that a seed gives the same tokens on every platform.
 /// </summary>
 public sealed class Sampler
 {
@@ -42,8 +43,18 @@ public sealed class Sampler
             _stops.UnionWith(eosTokens.ToArray());
         }
 
-        // 53 bits: the seed that is reported survives programs that keep numbers as binary64.
-        Seed = options.Seed ?? (long)(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) >> 11);
+        Seed = options.Seed ?? NewSeed();
+    }
+
+    private Sampler(Sampler other, long? seed)
+    {
+        _options = other._options;
+        _workspace = other._workspace;
+        _penalties = other._penalties.Fork();
+        _bias = other._bias;
+        _endTokens = other._endTokens;
+        _stops = other._stops;
+        Seed = seed ?? NewSeed();
     }
 
     /// <summary>The seed in use: the one asked for, or the one that was taken from the operating system.</summary>
@@ -51,6 +62,10 @@ public sealed class Sampler
 
     /// <summary>Number of accepted tokens.</summary>
     public int Generated { get; private set; }
+
+    /// <summary>The same for another answer to the prompt, which has no tokens yet. What does not change is shared: a request may have many answers.</summary>
+    /// <param name="seed">Its seed; null: taken from the operating system.</param>
+    public Sampler Fork(long? seed) => new(this, seed);
 
     /// <summary>True where the token ends the answer.</summary>
     public bool IsStop(int token) => _stops.Contains(token);
@@ -389,6 +404,9 @@ public sealed class Sampler
 
         return scores.IndexOf(max);
     }
+
+    // 53 bits: the seed that is reported survives programs that keep numbers as binary64.
+    private static long NewSeed() => (long)(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) >> 11);
 
     private static double Sum(ReadOnlySpan<float> values)
     {

@@ -32,8 +32,18 @@ public sealed class StopStringMatcher
         _matched = new int[_stops.Length];
     }
 
+    private StopStringMatcher(StopStringMatcher other)
+    {
+        _stops = other._stops;
+        _fallbacks = other._fallbacks;
+        _matched = new int[_stops.Length];
+    }
+
     /// <summary>The stop string that ended the text; null while it goes on.</summary>
     public string? Found { get; private set; }
+
+    /// <summary>The same for another text, from its beginning; what the search prepared is shared.</summary>
+    public StopStringMatcher Fork() => new(this);
 
     /// <summary>Adds a piece of text. After a stop string was found everything further is ignored.</summary>
     /// <returns>The text that is safe to show now; valid until the next call.</returns>

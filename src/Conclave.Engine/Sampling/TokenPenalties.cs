@@ -1,70 +1,86 @@
+using System.Runtime.InteropServices;
+
 namespace Conclave.Engine;
 
-/// <summary>Which tokens a request has seen, and what that does to their logits. Nothing is kept for requests without penalties.</summary>
+/// <summary>
+/// Which tokens an answer and its prompt have, and what that does to their logits. Only tokens that were seen take memory: requests wait by the thousand, and a table of the
+/// vocabulary for each of their answers would be gigabytes.
+/// </summary>
 internal sealed class TokenPenalties
 {
     private const int InPrompt = int.MinValue;
+
+    // Most answers have fewer different tokens; for the others it doubles.
+    private const int FirstCapacity = 512;
     private readonly float _repetition;
     private readonly float _presence;
     private readonly float _frequency;
+    private readonly int _vocabularySize;
 
-    // For each token how often it was generated, the sign bit set where the prompt has it; and the tokens for which that is not 0.
-    private readonly int[] _counts;
-    private readonly int[] _seen;
-    private int _seenCount;
+    // Ascending, each once; empty where the prompt does not count.
+    private readonly int[] _prompt;
+
+    // How often each token was generated, the sign bit set where the prompt has it; null until there is one.
+    private Dictionary<int, int>? _generated;
 
     public TokenPenalties(SamplingOptions options, int vocabularySize, ReadOnlySpan<int> prompt)
     {
         _repetition = (float)options.RepetitionPenalty;
         _presence = (float)options.PresencePenalty;
         _frequency = (float)options.FrequencyPenalty;
-        bool any = _repetition != 1 || _presence != 0 || _frequency != 0;
-        _counts = any ? new int[vocabularySize] : [];
-        _seen = any ? new int[vocabularySize] : [];
-        if (_repetition == 1 || !any)
+        _vocabularySize = vocabularySize;
+        _prompt = _repetition == 1 ? [] : [.. prompt.ToArray().Distinct().Order()];
+    }
+
+    private TokenPenalties(TokenPenalties other)
+    {
+        _repetition = other._repetition;
+        _presence = other._presence;
+        _frequency = other._frequency;
+        _vocabularySize = other._vocabularySize;
+        _prompt = other._prompt;
+    }
+
+    public bool HaveEffect => _prompt.Length != 0 || _generated is not null;
+
+    /// <summary>The same for another answer to the prompt, which has no tokens yet.</summary>
+    public TokenPenalties Fork() => new(this);
+
+    public void Accept(int token)
+    {
+        if (_repetition == 1 && _presence == 0 && _frequency == 0)
         {
             return;
         }
 
-        foreach (int token in prompt)
+        _generated ??= new Dictionary<int, int>(Math.Min(_vocabularySize, FirstCapacity));
+        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(_generated, token, out bool seen);
+        if (!seen && _prompt.AsSpan().BinarySearch(token) >= 0)
         {
-            See(token);
-            _counts[token] = InPrompt;
+            count = InPrompt;
         }
-    }
 
-    public bool HaveEffect => _seenCount != 0;
-
-    public void Accept(int token)
-    {
-        if (_counts.Length != 0)
-        {
-            See(token);
-            _counts[token]++;
-        }
+        count++;
     }
 
     public void Apply(Span<float> scores)
     {
-        foreach (int token in _seen.AsSpan(0, _seenCount))
+        foreach (int token in _prompt)
         {
-            float score = scores[token];
-            score = score < 0 ? score * _repetition : score / _repetition;
-            int generated = _counts[token] & int.MaxValue;
-            if (generated != 0)
-            {
-                score -= _presence + (_frequency * generated);
-            }
+            scores[token] = Repeated(scores[token]);
+        }
 
-            scores[token] = score;
+        if (_generated is null)
+        {
+            return;
+        }
+
+        foreach ((int token, int count) in _generated)
+        {
+            float score = (count & InPrompt) == 0 ? Repeated(scores[token]) : scores[token];
+            scores[token] = score - (_presence + (_frequency * (count & int.MaxValue)));
         }
     }
 
-    private void See(int token)
-    {
-        if (_counts[token] == 0)
-        {
-            _seen[_seenCount++] = token;
-        }
-    }
+    private float Repeated(float score) => score < 0 ? score * _repetition : score / _repetition;
 }

@@ -47,6 +47,35 @@ public sealed class InferenceEngineTests
         Assert.Equal((5, FinishReason.Length), await Count(engine.Submit(Request(5))));
     }
 
+    /// <summary>Thousands of answers may wait, each of a few bytes of a request: they must not hold a table of the vocabulary, nor their own tables of stop strings.</summary>
+    [Fact]
+    public void AnswersThatWaitTakeLittleMemory()
+    {
+        ScriptedRunner runner = new(Tokenizer.VocabularySize);
+        runner.Gate.Reset();
+        using InferenceEngine engine = Start(runner);
+        GenerationRequest request = Request(5) with
+        {
+            Samples = 8,
+            Sampling = new SamplingOptions
+            {
+                MaxTokens = 5, PresencePenalty = 1, RepetitionPenalty = 1.1, StopStrings = [.. Enumerable.Range(0, 16).Select(i => new string((char)('a' + i), 1000))],
+            },
+        };
+        engine.Submit(request with { Samples = 1 });
+        long one = Allocated(request with { Samples = 1 });
+        long eight = Allocated(request);
+        Assert.InRange((eight - one) / 7, 0, 4096);
+        runner.Gate.Set();
+
+        long Allocated(GenerationRequest submitted)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            engine.Submit(submitted);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
     [Fact]
     public async Task CancelledAnswersEndAndFreeTheirBlocks()
     {
