@@ -25,6 +25,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": []}", 400, "prompt", "expected")]
     [InlineData("{\"model\": \"fable\", \"prompt\": [1, \"x\"]}", 400, "prompt[1]", "whole number")]
     [InlineData("{\"model\": \"fable\", \"prompt\": [1.5]}", 400, "prompt[0]", "whole number")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": [[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1],[1]], \"n\": 32}", 400, "prompt", "34 prompts")]
     [InlineData("{\"model\": \"fable\", \"prompt\": [100000]}", 400, null, "100000")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 0}", 400, "max_tokens", "at least 1")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 99999}", 400, "max_tokens", "maximum context length is 1024")]

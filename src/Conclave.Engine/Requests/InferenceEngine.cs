@@ -115,29 +115,42 @@ public sealed class InferenceEngine : IDisposable
     private EngineUnavailableReason? UnavailableReason =>
         _failure is not null ? EngineUnavailableReason.Failed
         : _draining || _stopping ? EngineUnavailableReason.Draining
-        : _accepted >= (_options.MaxRunning * _partitions.Length) + _options.MaxWaiting ? EngineUnavailableReason.Full
+        : _accepted >= MostRequests ? EngineUnavailableReason.Full
         : null;
+
+    private int MostRequests => (_options.MaxRunning * _partitions.Length) + _options.MaxWaiting;
 
     /// <summary>Accepts a request. What can be known to be wrong with it is said here, before anything is computed.</summary>
     /// <exception cref="UserErrorException">The prompt does not fit, an option is out of range, or the grammar cannot be used with this model.</exception>
     /// <exception cref="EngineUnavailableException">It takes no request now.</exception>
-    public Generation Submit(GenerationRequest request)
+    public Generation Submit(GenerationRequest request) => Submit([request])[0];
+
+    /// <summary>Accepts several requests, or none of them: one that is refused must not have taken the places of others.</summary>
+    /// <exception cref="UserErrorException">They are more than can ever be accepted together, or one of them is wrong, as for a single one.</exception>
+    /// <exception cref="EngineUnavailableException">It does not take so many requests now.</exception>
+    public IReadOnlyList<Generation> Submit(IReadOnlyList<GenerationRequest> requests)
     {
-        Generation generation = Prepare(request);
+        CheckCount(requests);
+        Generation[] generations = [.. requests.Select(Prepare)];
         lock (_gate)
         {
-            if (UnavailableReason is { } reason)
+            EngineUnavailableReason? reason = UnavailableReason ?? (_accepted + generations.Length > MostRequests ? EngineUnavailableReason.Full : null);
+            if (reason is { } why)
             {
-                throw new EngineUnavailableException(reason, Describe(reason), _failure);
+                throw new EngineUnavailableException(why, Describe(why), _failure);
             }
 
-            _accepted++;
-            generation.Activity = GenerationTrace.Start(request, _options.ModelName);
-            _inbox.Enqueue((generation, Cancel: false));
+            _accepted += generations.Length;
+            foreach (Generation generation in generations)
+            {
+                generation.Activity = GenerationTrace.Start(generation.Request, _options.ModelName);
+                _inbox.Enqueue((generation, Cancel: false));
+            }
+
             _work.Set();
         }
 
-        return generation;
+        return generations;
     }
 
     /// <summary>Computes the masks along a text ahead of the first request: what grammars share is known then.</summary>
@@ -195,6 +208,16 @@ public sealed class InferenceEngine : IDisposable
         EngineUnavailableReason.Draining => "the engine is shutting down and takes no new requests",
         _ => "the engine has failed and computes nothing any more",
     };
+
+    // Answers are counted, not only requests: all of them take memory until the last one of the list has ended. How many one request may have is checked with it.
+    private void CheckCount(IReadOnlyList<GenerationRequest> requests)
+    {
+        if (requests.Sum(request => (long)Math.Clamp(request.Samples, 1, MaxRunning)) > MostRequests)
+        {
+            throw new UserErrorException(
+                $"prompt: {requests.Count} prompts, n answers to each, are more than the {MostRequests} answers that can run and wait here; send fewer prompts at a time, or lower n");
+        }
+    }
 
     private Generation Prepare(GenerationRequest request)
     {

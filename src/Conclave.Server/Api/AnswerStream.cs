@@ -10,10 +10,10 @@ internal sealed class AnswerStream
     private readonly EventStream _events;
     private readonly AnswerFormat _format;
     private readonly StreamOptions _options;
-    private readonly List<Generation> _generations;
+    private readonly IReadOnlyList<Generation> _generations;
     private int _completion;
 
-    public AnswerStream(EventStream events, AnswerFormat format, StreamOptions options, List<Generation> generations)
+    public AnswerStream(EventStream events, AnswerFormat format, StreamOptions options, IReadOnlyList<Generation> generations)
     {
         _events = events;
         _format = format;

@@ -11,14 +11,9 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         limit.CancelAfter(options.RequestTimeout);
-        List<Generation> generations = [];
+        IReadOnlyList<Generation> generations = engine.Submit(requests);
         try
         {
-            foreach (GenerationRequest request in requests)
-            {
-                generations.Add(engine.Submit(request));
-            }
-
             if (stream.Stream)
             {
                 await StreamAsync(context.Response, generations, stream, format, limit.Token);
@@ -41,7 +36,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
         }
     }
 
-    private static async Task WholeAsync(HttpResponse response, List<Generation> generations, AnswerFormat format, CancellationToken cancellation)
+    private static async Task WholeAsync(HttpResponse response, IReadOnlyList<Generation> generations, AnswerFormat format, CancellationToken cancellation)
     {
         Usage usage = default;
         for (int i = 0; i < generations.Count; i++)
@@ -76,7 +71,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
     }
 
     private async Task StreamAsync(
-        HttpResponse response, List<Generation> generations, StreamOptions stream, AnswerFormat format, CancellationToken cancellation)
+        HttpResponse response, IReadOnlyList<Generation> generations, StreamOptions stream, AnswerFormat format, CancellationToken cancellation)
     {
         using EventStream events = new(response);
         using SemaphoreSlim gate = new(1);

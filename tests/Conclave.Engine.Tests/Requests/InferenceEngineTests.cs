@@ -47,6 +47,40 @@ public sealed class InferenceEngineTests
         Assert.Equal((5, FinishReason.Length), await Count(engine.Submit(Request(5))));
     }
 
+    [Fact]
+    public async Task SeveralAreAcceptedTogetherOrNotAtAll()
+    {
+        ScriptedRunner runner = new(Tokenizer.VocabularySize);
+        runner.Gate.Reset();
+        using InferenceEngine engine = Start(runner);
+        List<Generation> accepted = [.. engine.Submit([.. Enumerable.Repeat(Request(5), 10)])];
+        GenerationRequest[] three = [Request(5), Request(5), Request(5)];
+        Assert.Equal(EngineUnavailableReason.Full, Assert.Throws<EngineUnavailableException>(() => engine.Submit(three)).Reason);
+        Assert.Throws<UserErrorException>(() => engine.Submit([Request(5), Request(5) with { Prompt = [] }]));
+
+        // Neither took one of the two places that are left.
+        accepted.AddRange(engine.Submit(three[..2]));
+        Assert.Equal(EngineUnavailableReason.Full, engine.Unavailable);
+        runner.Gate.Set();
+        foreach (Generation generation in accepted)
+        {
+            Assert.Equal((5, FinishReason.Length), await Count(generation));
+        }
+
+        await engine.DrainAsync(Stop);
+    }
+
+    [Fact]
+    public void MoreAnswersThanCanRunAndWaitAreNotToldToTryAgain()
+    {
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        void Refuses(params GenerationRequest[] requests) => Assert.Contains("the 12 answers that can run and wait", Assert.Throws<UserErrorException>(() => engine.Submit(requests)).Message);
+        Refuses([.. Enumerable.Repeat(Request(5), 13)]);
+        Refuses(Request(5) with { Samples = 7 }, Request(5) with { Samples = 6 });
+        Refuses(Request(5) with { Samples = int.MaxValue }, Request(5) with { Samples = int.MaxValue });
+        Assert.Equal(2, engine.Submit([Request(5) with { Samples = 8 }, Request(5) with { Samples = 4 }]).Count);
+    }
+
     /// <summary>Thousands of answers may wait, each of a few bytes of a request: they must not hold a table of the vocabulary, nor their own tables of stop strings.</summary>
     [Fact]
     public void AnswersThatWaitTakeLittleMemory()
