@@ -34,6 +34,9 @@ internal sealed class Sample(Generation generation, int index, Sampler sampler, 
     /// <summary>True where a stop string has ended the text.</summary>
     public bool Stopped => _stops.Found is not null;
 
+    // As in vLLM, a stop string may begin in the text of the first tokens, but not end there.
+    private bool MayStop => Generated > Generation.Request.Sampling.MinTokens;
+
     /// <summary>Text that a token makes certain.</summary>
     public string Append(int token)
     {
@@ -44,9 +47,9 @@ internal sealed class Sample(Generation generation, int index, Sampler sampler, 
         }
 
         string text = _detokenizer.Append(token);
-        return Generation.Request.Sampling.StopStrings.Count == 0 ? text : _stops.Append(text).ToString();
+        return Generation.Request.Sampling.StopStrings.Count == 0 ? text : _stops.Append(text, MayStop).ToString();
     }
 
     /// <summary>The rest of the text.</summary>
-    public string Flush() => string.Concat(_stops.Append(_detokenizer.Flush()), _stops.Finish());
+    public string Flush() => _stops.Append(_detokenizer.Flush(), MayStop).ToString() + _stops.Finish().ToString();
 }

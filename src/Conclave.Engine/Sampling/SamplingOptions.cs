@@ -40,7 +40,10 @@ public sealed record SamplingOptions
     /// <summary>What the draws depend on; the same seed draws the same text. Null: taken from the operating system.</summary>
     public long? Seed { get; init; }
 
-    /// <summary>The least number of tokens of the answer: until then neither the model's end tokens nor <see cref="StopTokens"/> are chosen.</summary>
+    /// <summary>
+    /// The least number of tokens of the answer: until then neither the model's end tokens nor <see cref="StopTokens"/> are chosen, and <see cref="StopStrings"/> that
+    /// end in their text do not count.
+    /// </summary>
     public int MinTokens { get; init; }
 
     /// <summary>The largest number of tokens of the answer; null: as many as the context holds.</summary>

@@ -46,8 +46,10 @@ public sealed class StopStringMatcher
     public StopStringMatcher Fork() => new(this);
 
     /// <summary>Adds a piece of text. After a stop string was found everything further is ignored.</summary>
+    /// <param name="piece">The text.</param>
+    /// <param name="mayStop">False: stop strings that end in this piece are text like any other.</param>
     /// <returns>The text that is safe to show now; valid until the next call.</returns>
-    public ReadOnlySpan<char> Append(ReadOnlySpan<char> piece)
+    public ReadOnlySpan<char> Append(ReadOnlySpan<char> piece, bool mayStop = true)
     {
         if (Found is not null)
         {
@@ -69,7 +71,7 @@ public sealed class StopStringMatcher
         int end = _held + piece.Length;
         for (int i = _held; i < end; i++)
         {
-            if (Advance(_buffer[i]) is { } stop)
+            if (Advance(_buffer[i], mayStop) is { } stop)
             {
                 Found = stop;
                 _held = 0;
@@ -99,8 +101,8 @@ public sealed class StopStringMatcher
         _released = 0;
     }
 
-    /// <summary>Takes one more unit of text; returns the stop string that it completes.</summary>
-    private string? Advance(char next)
+    /// <summary>Takes one more unit of text; returns the stop string that it completes, if one may.</summary>
+    private string? Advance(char next, bool mayStop)
     {
         for (int s = 0; s < _stops.Length; s++)
         {
@@ -114,7 +116,12 @@ public sealed class StopStringMatcher
             _matched[s] = stop[matched] == next ? matched + 1 : 0;
             if (_matched[s] == stop.Length)
             {
-                return stop;
+                if (mayStop)
+                {
+                    return stop;
+                }
+
+                _matched[s] = _fallbacks[s][stop.Length];
             }
         }
 

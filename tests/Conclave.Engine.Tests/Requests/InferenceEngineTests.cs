@@ -47,6 +47,24 @@ public sealed class InferenceEngineTests
         Assert.Equal((5, FinishReason.Length), await Count(engine.Submit(Request(5))));
     }
 
+    [Theory]
+    [InlineData(1, 0, 0)]
+    [InlineData(1, 4, 4)]
+    [InlineData(2, 4, 3)]
+    [InlineData(3, 4, 2)]
+    [InlineData(1, 9, 9)]
+    [InlineData(1, 10, 10)]
+    public void StopStringsEndNoAnswerInItsFirstTokens(int stop, int minTokens, int length)
+    {
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        string letter = Tokenizer.Decode([70], skipSpecialTokens: true);
+        SamplingOptions sampling = new() { Temperature = 0, MaxTokens = 10, MinTokens = minTokens, StopStrings = [Repeated(stop)] };
+        GeneratedText answer = GeneratedText.Wait(engine, Request(10) with { Sampling = sampling }, _ => { }, Stop);
+        Assert.Equal((Repeated(length), length == 10 ? FinishReason.Length : FinishReason.Stop), (answer.Text, answer.Finish));
+
+        string Repeated(int count) => string.Concat(Enumerable.Repeat(letter, count));
+    }
+
     [Fact]
     public async Task SeveralAreAcceptedTogetherOrNotAtAll()
     {
