@@ -11,12 +11,12 @@ public sealed class StopStringMatcherTests
     {
         Gen<string> letters = Gen.Char["ab"].Array[0, 30].Select(c => new string(c));
         Gen<string> stop = Gen.Char["ab"].Array[1, 6].Select(c => new string(c));
-        Gen.Select(letters, stop.Array[0, 4], Gen.Int[0, 4].Array[1, 40], Gen.Int[0, 5]).Sample((text, stops, cuts, passing) =>
+        Gen.Select(letters, stop.Array[0, 4], Gen.Int[0, 4].Array[1, 40], Gen.Int[0, 5], Gen.Bool).Sample((text, stops, cuts, passing, include) =>
         {
             // Stop strings that end in the first pieces do not count.
             int first = Math.Min(text.Length, cuts.Take(passing).Sum());
-            (string expected, string? found) = Search(text, stops, first);
-            StopStringMatcher matcher = new(stops);
+            (string expected, string? found) = Search(text, stops, first, include);
+            StopStringMatcher matcher = new(stops, include);
             StringBuilder actual = new();
             int at = 0;
             for (int i = 0; at < text.Length; i++)
@@ -44,14 +44,14 @@ public sealed class StopStringMatcherTests
         }
     }
 
-    private static (string Text, string? Found) Search(string text, string[] stops, int first)
+    private static (string Text, string? Found) Search(string text, string[] stops, int first, bool include)
     {
         for (int end = first + 1; end <= text.Length; end++)
         {
             string? longest = stops.Where(s => text[..end].EndsWith(s, StringComparison.Ordinal)).MaxBy(s => s.Length);
             if (longest is not null)
             {
-                return (text[..(end - longest.Length)], longest);
+                return (text[..(include ? end : end - longest.Length)], longest);
             }
         }
 

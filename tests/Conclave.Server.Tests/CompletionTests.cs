@@ -128,11 +128,16 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         JsonNode stopped = await _server.AskAsync(Path, request);
         Assert.Equal(text[..text.IndexOf(text[10..14], StringComparison.Ordinal)], Texts(stopped)[0]);
         Assert.Equal("stop", stopped["choices"]![0]!["finish_reason"]!.GetValue<string>());
-        JsonNode tokens = await _server.AskAsync("/tokenize", new JsonObject { ["prompt"] = " fox", ["add_special_tokens"] = false });
-        int fox = tokens["tokens"]![0]!.GetValue<int>();
+        request["include_stop_str_in_output"] = true;
+        Assert.Equal(text[..(text.IndexOf(text[10..14], StringComparison.Ordinal) + 4)], Texts(await _server.AskAsync(Path, request))[0]);
+        int fox = await FoxAsync();
         JsonObject biased = Request("Once upon a time there was a", 3, seed: 4);
         biased["logit_bias"] = new JsonObject { [$"{fox}"] = 100 };
         Assert.Equal(" fox fox fox", Texts(await _server.AskAsync(Path, biased))[0]);
+        biased["stop_token_ids"] = new JsonArray(fox);
+        Assert.Equal("", Texts(await _server.AskAsync(Path, biased))[0]);
+        biased["include_stop_str_in_output"] = true;
+        Assert.Equal(" fox", Texts(await _server.AskAsync(Path, biased))[0]);
     }
 
     [Fact]
@@ -164,6 +169,12 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
     public async Task TheServerTellsOfItself(string path, string expected)
     {
         Assert.Contains(expected, await _server.Http.GetStringAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    private async Task<int> FoxAsync()
+    {
+        JsonNode tokens = await _server.AskAsync("/tokenize", new JsonObject { ["prompt"] = " fox", ["add_special_tokens"] = false });
+        return Assert.Single(tokens["tokens"]!.AsArray())!.GetValue<int>();
     }
 
     private static string[] Texts(JsonNode answer) => [.. answer["choices"]!.AsArray().Select(choice => choice!["text"]!.GetValue<string>())];

@@ -141,7 +141,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         metrics.TokenAt(sample);
         if (sample.Sampler.IsStop(token) || sample.Matcher is { IsEnded: true })
         {
-            Finish(sample, null, sample.Flush(), null, FinishReason.Stop);
+            Finish(sample, null, sample.End(token), null, FinishReason.Stop);
             return;
         }
 

@@ -236,7 +236,7 @@ public sealed class InferenceEngine : IDisposable
         _partitions[0].Check(sequence);
         Generation generation = new(request, Cancel, Ended);
         Sampler sampler = new(request.Sampling, _workspace, prompt, _eosTokens);
-        StopStringMatcher stops = new(request.Sampling.StopStrings);
+        StopStringMatcher stops = new(request.Sampling.StopStrings, request.Sampling.IncludeStop);
         generation.Answers = [.. Enumerable.Range(0, request.Samples).Select(i => new Sample(
             generation, i, i == 0 ? sampler : sampler.Fork(request.Sampling.Seed + i), i == 0 ? stops : stops.Fork(), _tokenizer, Matcher(request)))];
         generation.Answers[0].Sequence = sequence;

@@ -50,6 +50,13 @@ internal sealed class Sample(Generation generation, int index, Sampler sampler, 
         return Generation.Request.Sampling.StopStrings.Count == 0 ? text : _stops.Append(text, MayStop).ToString();
     }
 
+    /// <summary>The rest of the text that this token has ended.</summary>
+    public string End(int token)
+    {
+        SamplingOptions sampling = Generation.Request.Sampling;
+        return sampling.IncludeStop && sampling.StopTokens.Contains(token) ? Append(token) + Flush() : Flush();
+    }
+
     /// <summary>The rest of the text.</summary>
     public string Flush() => _stops.Append(_detokenizer.Flush(), MayStop).ToString() + _stops.Finish().ToString();
 }

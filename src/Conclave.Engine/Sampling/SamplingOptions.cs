@@ -58,6 +58,12 @@ public sealed record SamplingOptions
     /// <summary>Tokens that end the answer besides the model's end tokens.</summary>
     public IReadOnlyList<int> StopTokens { get; init; } = [];
 
+    /// <summary>
+    /// Whether the stop string that ended the answer, or the text of the one of <see cref="StopTokens"/> that did, is part of the answer's text. The model's own end tokens are not:
+    /// they are marks of its format.
+    /// </summary>
+    public bool IncludeStop { get; init; }
+
     /// <summary>Checks every value against its range and the vocabulary.</summary>
     /// <param name="vocabularySize">Number of logits; tokens are 0 … <paramref name="vocabularySize"/> − 1.</param>
     /// <exception cref="UserErrorException">A value is out of its range; the message has the option's name in the OpenAI API, the value and the range.</exception>

@@ -2,7 +2,7 @@ namespace Conclave.Engine;
 
 /// <summary>
 /// Finds stop strings in a text that arrives in pieces. What could be the beginning of a stop string is held back until it is known not to be one;
-/// when one is complete the text ends before it. Among several, the one that is complete first counts; among those that end
+/// when one is complete the text ends before it, or behind it if asked for. Among several, the one that is complete first counts; among those that end
 /// together, the longest. The result does not depend on how the text was cut. (Knuth, Morris, Pratt 1977, once for each string.)
 /// </summary>
 public sealed class StopStringMatcher
@@ -10,6 +10,7 @@ public sealed class StopStringMatcher
     private readonly string[] _stops;
     private readonly int[][] _fallbacks;
     private readonly int[] _matched;
+    private readonly bool _include;
 
     // Text held back, then what the last call released or still holds.
     private char[] _buffer = new char[256];
@@ -17,9 +18,12 @@ public sealed class StopStringMatcher
     private int _released;
 
     /// <summary>Prepares the search.</summary>
+    /// <param name="stops">The strings.</param>
+    /// <param name="include">Whether the one that is found is part of the text.</param>
     /// <exception cref="ArgumentException">One of the strings is empty.</exception>
-    public StopStringMatcher(IReadOnlyList<string> stops)
+    public StopStringMatcher(IReadOnlyList<string> stops, bool include = false)
     {
+        _include = include;
         _stops = [.. stops];
         if (_stops.Contains("", StringComparer.Ordinal))
         {
@@ -34,6 +38,7 @@ public sealed class StopStringMatcher
 
     private StopStringMatcher(StopStringMatcher other)
     {
+        _include = other._include;
         _stops = other._stops;
         _fallbacks = other._fallbacks;
         _matched = new int[_stops.Length];
@@ -75,7 +80,7 @@ public sealed class StopStringMatcher
             {
                 Found = stop;
                 _held = 0;
-                return _buffer.AsSpan(0, i + 1 - stop.Length);
+                return _buffer.AsSpan(0, _include ? i + 1 : i + 1 - stop.Length);
             }
         }
 

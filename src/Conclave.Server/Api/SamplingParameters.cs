@@ -24,6 +24,7 @@ internal static class SamplingParameters
         IgnoreEos = body.Flag("ignore_eos") ?? false,
         StopStrings = Stops(body),
         StopTokens = body.List("stop_token_ids", RequestLimits.StopTokens, JsonBody.Whole) ?? [],
+        IncludeStop = body.Flag("include_stop_str_in_output") ?? false,
     };
 
     private static List<string> Stops(JsonBody body) => body.Element("stop") is { ValueKind: JsonValueKind.String }
