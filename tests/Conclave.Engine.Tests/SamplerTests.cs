@@ -244,6 +244,29 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void Only_allowed_tokens_are_chosen()
+    {
+        float[] logits = [0, 9, 8, 7, 6, 9];
+        float[] actual = new float[logits.Length];
+        SamplingOptions options = new() { AllowedTokens = [4, 2, 3, 2], RepetitionPenalty = 2, LogitBias = new Dictionary<int, double> { [5] = 100 } };
+        SamplerWorkspace workspace = new(logits.Length);
+        new Sampler(options, workspace, [4], []).Probabilities(logits, actual);
+        double none = double.NegativeInfinity;
+        double[] expected = Softmax([none, none, 8, 7, 3, none]);
+        for (int i = 0; i < logits.Length; i++)
+        {
+            Assert.Equal(expected[i], actual[i], 1e-6);
+        }
+
+        // Besides them a grammar allows tokens, and ends may be forbidden.
+        Assert.Equal(3, new Sampler(options with { Temperature = 0 }, workspace, [], []).Sample(logits, [0b101010]));
+        Sampler ending = new(options with { AllowedTokens = [1], MinTokens = 1 }, workspace, [], [1]);
+        Assert.Contains("allowed_token_ids", Assert.Throws<UserErrorException>(() => ending.Sample(logits)).Message);
+        ending.Accept(2);
+        Assert.Equal(1, ending.Sample(logits));
+    }
+
+    [Fact]
     public void A_seed_gives_the_same_tokens_for_ever()
     {
         // Computed by a second implementation in Python: the same on every platform and in every later version.
@@ -343,6 +366,7 @@ public sealed class SamplerTests
         { "max_tokens: 0 ", new() { MaxTokens = 0 } },
         { "stop: length of a string: 0 ", new() { StopStrings = [""] } },
         { "stop: number of strings: 65 ", new() { StopStrings = new string[65] } },
+        { "allowed_token_ids: token: 100 ", new() { AllowedTokens = [100] } },
         { "stop_token_ids: token: -1 ", new() { StopTokens = [-1] } },
     };
 

@@ -134,6 +134,9 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         JsonObject biased = Request("Once upon a time there was a", 3, seed: 4);
         biased["logit_bias"] = new JsonObject { [$"{fox}"] = 100 };
         Assert.Equal(" fox fox fox", Texts(await _server.AskAsync(Path, biased))[0]);
+        biased.Remove("logit_bias");
+        biased["allowed_token_ids"] = new JsonArray(fox);
+        Assert.Equal(" fox fox fox", Texts(await _server.AskAsync(Path, biased))[0]);
         biased["stop_token_ids"] = new JsonArray(fox);
         Assert.Equal("", Texts(await _server.AskAsync(Path, biased))[0]);
         biased["include_stop_str_in_output"] = true;

@@ -17,6 +17,7 @@ public sealed class Sampler
     private readonly SamplerWorkspace _workspace;
     private readonly TokenPenalties _penalties;
     private readonly (int Token, float Bias)[] _bias;
+    private readonly int[] _allowed;
     private readonly int[] _endTokens;
     private readonly HashSet<int> _stops;
 
@@ -36,6 +37,7 @@ public sealed class Sampler
         _workspace = workspace;
         _penalties = new TokenPenalties(options, workspace.VocabularySize, prompt);
         _bias = [.. options.LogitBias.Select(entry => (entry.Key, (float)entry.Value))];
+        _allowed = [.. options.AllowedTokens.Distinct().Order()];
         _endTokens = [.. eosTokens, .. options.StopTokens];
         _stops = [.. options.StopTokens];
         if (!options.IgnoreEos)
@@ -52,6 +54,7 @@ public sealed class Sampler
         _workspace = other._workspace;
         _penalties = other._penalties.Fork();
         _bias = other._bias;
+        _allowed = other._allowed;
         _endTokens = other._endTokens;
         _stops = other._stops;
         Seed = seed ?? NewSeed();
@@ -81,6 +84,7 @@ public sealed class Sampler
     /// </param>
     /// <exception cref="ArgumentException">The number of logits is not that of the vocabulary.</exception>
     /// <exception cref="InvalidOperationException">A logit is NaN or +∞, or none is finite.</exception>
+    /// <exception cref="UserErrorException">None of <see cref="SamplingOptions.AllowedTokens"/> can be chosen here.</exception>
     public int Sample(ReadOnlySpan<float> logits, ReadOnlySpan<uint> allowed = default)
     {
         ReadOnlySpan<float> scores = Adjust(logits, allowed);
@@ -157,7 +161,7 @@ public sealed class Sampler
         }
 
         bool endsForbidden = Generated < _options.MinTokens && _endTokens.Length != 0 && allowed.IsEmpty;
-        if (!_penalties.HaveEffect && _bias.Length == 0 && !endsForbidden && allowed.IsEmpty)
+        if (!_penalties.HaveEffect && _bias.Length == 0 && _allowed.Length == 0 && !endsForbidden && allowed.IsEmpty)
         {
             return logits;
         }
@@ -183,7 +187,28 @@ public sealed class Sampler
             Forbid(scores, allowed);
         }
 
+        if (_allowed.Length != 0)
+        {
+            Keep(scores, _allowed);
+            if (!scores.ContainsAnyExcept(float.NegativeInfinity))
+            {
+                throw new UserErrorException("allowed_token_ids: none of these tokens can be chosen here, since min_tokens or the format of the answer forbids them; allow more");
+            }
+        }
+
         return scores;
+    }
+
+    private static void Keep(Span<float> scores, ReadOnlySpan<int> ascending)
+    {
+        int next = 0;
+        foreach (int token in ascending)
+        {
+            scores[next..token].Fill(float.NegativeInfinity);
+            next = token + 1;
+        }
+
+        scores[next..].Fill(float.NegativeInfinity);
     }
 
     private static void Forbid(Span<float> scores, ReadOnlySpan<uint> allowed)

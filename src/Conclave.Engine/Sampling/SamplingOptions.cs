@@ -37,6 +37,9 @@ public sealed record SamplingOptions
     /// <summary>Added to the logits of these tokens. Each from −100 to 100.</summary>
     public IReadOnlyDictionary<int, double> LogitBias { get; init; } = new Dictionary<int, double>();
 
+    /// <summary>The only tokens that are chosen, those that may end the answer included; empty: all.</summary>
+    public IReadOnlyList<int> AllowedTokens { get; init; } = [];
+
     /// <summary>What the draws depend on; the same seed draws the same text. Null: taken from the operating system.</summary>
     public long? Seed { get; init; }
 
@@ -90,6 +93,11 @@ public sealed record SamplingOptions
         {
             InRange("logit_bias: token", token, 0, vocabularySize - 1);
             InRange($"logit_bias: {token}", bias, -100, 100);
+        }
+
+        foreach (int token in AllowedTokens)
+        {
+            InRange("allowed_token_ids: token", token, 0, vocabularySize - 1);
         }
 
         foreach (int token in StopTokens)

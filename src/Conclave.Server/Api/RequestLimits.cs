@@ -10,5 +10,6 @@ internal static class RequestLimits
     public const int StopStrings = 16;
     public const int StopTokens = 256;
     public const int Biases = 1024;
+    public const int AllowedTokens = 1 << 18;
     public const int Tokens = 1 << 22;
 }

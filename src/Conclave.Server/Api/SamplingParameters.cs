@@ -18,6 +18,7 @@ internal static class SamplingParameters
         PresencePenalty = body.Number("presence_penalty") ?? suggested.PresencePenalty,
         FrequencyPenalty = body.Number("frequency_penalty") ?? suggested.FrequencyPenalty,
         LogitBias = Biases(body) ?? suggested.LogitBias,
+        AllowedTokens = body.List("allowed_token_ids", RequestLimits.AllowedTokens, JsonBody.Whole) ?? [],
         Seed = body.Long("seed"),
         MinTokens = body.Integer("min_tokens") ?? 0,
         MaxTokens = maxTokens,
