@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Security.Cryptography;
-using Conclave.Kernels;
 using Conclave.Primitives;
 
 namespace Conclave.Engine;
@@ -93,7 +92,7 @@ public sealed class Sampler
             return ArgMax(scores, out _);
         }
 
-        int count = Filter(scores);
+        int count = TokenFilter.Apply(_options, _workspace, scores);
         ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
         double target = SeededDraws.Uniform(Seed, Generated) * Sum(weights);
         double sum = 0;
@@ -134,7 +133,7 @@ public sealed class Sampler
             return;
         }
 
-        int count = Filter(scores);
+        int count = TokenFilter.Apply(_options, _workspace, scores);
         ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
         double total = Sum(weights);
         for (int i = 0; i < count; i++)
@@ -235,171 +234,8 @@ public sealed class Sampler
         }
     }
 
-    /// <summary>
-    /// Temperature, top-k, top-p and min-p. Leaves the tokens that remain, in ascending order, and their weights exp(score − max) in the
-    /// workspace; returns how many.
-    /// </summary>
-    private int Filter(ReadOnlySpan<float> scores)
-    {
-        int best = ArgMax(scores, out float max);
-        float temperature = (float)_options.Temperature;
-        max /= temperature;
-        if (!float.IsFinite(max))
-        {
-            throw new InvalidOperationException($"the logit of token {best}, {scores[best]}, overflows at temperature {temperature}");
-        }
-
-        Span<float> scaled = _workspace.Scores;
-        Divide(scores, temperature, scaled);
-        int count = TopK(scaled);
-        scaled = scaled[..count];
-        Span<float> weights = _workspace.Weights.AsSpan(0, count);
-        double total = 0;
-        for (int i = 0; i < scaled.Length; i++)
-        {
-            weights[i] = Transcendental.Exp(scaled[i] - max);
-            total += weights[i];
-        }
-
-        if (_options.TopP < 1)
-        {
-            count = TopP(scaled, weights, total);
-        }
-
-        return _options.MinP > 0 ? MinP(count) : count;
-    }
-
-    /// <summary>Scores as high as the k-th highest remain: equal ones together, as in transformers.</summary>
-    private int TopK(Span<float> scores)
-    {
-        Span<int> tokens = _workspace.Tokens;
-        if (_options.TopK <= 0 || _options.TopK >= scores.Length)
-        {
-            for (int i = 0; i < tokens.Length; i++)
-            {
-                tokens[i] = i;
-            }
-
-            return tokens.Length;
-        }
-
-        float threshold = _workspace.Threshold.Find(scores, [], _options.TopK, out _);
-        int count = 0;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            if (scores[i] >= threshold)
-            {
-                tokens[count] = i;
-                scores[count++] = scores[i];
-            }
-        }
-
-        return count;
-    }
-
-    /// <summary>
-    /// As in transformers: in ascending order of scores (equal ones by token), a token goes while the probability up to and including it is at most
-    /// 1 − p; the last one stays. Seen from the other end: it goes if what lies above it leaves at most 1 − p.
-    /// </summary>
-    private int TopP(Span<float> scores, Span<float> weights, double total)
-    {
-        int candidates = DropNegligible(scores, weights, total);
-        scores = scores[..candidates];
-        weights = weights[..candidates];
-
-        // transformers adds and compares in binary32: the sum goes if it rounds to the limit.
-        float limit = (float)(1 - _options.TopP);
-        double room = Math.Max(1 - (((double)limit + float.BitIncrement(limit)) / 2), double.Epsilon) * total;
-        float threshold = _workspace.Threshold.Find(scores, weights, room, out double above);
-        int equalKept = 0;
-        int equal = 0;
-        float weight = 0;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            if (scores[i] == threshold)
-            {
-                weight = weights[i];
-                equal++;
-            }
-        }
-
-        for (; equalKept < equal && above < room; above += weight)
-        {
-            equalKept++;
-        }
-
-        int equalDropped = equal - equalKept;
-        Span<int> tokens = _workspace.Tokens;
-        int count = 0;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            if (scores[i] > threshold || (scores[i] == threshold && --equalDropped < 0))
-            {
-                tokens[count] = tokens[i];
-                weights[count++] = weights[i];
-            }
-        }
-
-        return count;
-    }
-
-    /// <summary>
-    /// Tokens of which all together cannot weigh more than half of what top-p drops: most of the vocabulary, as a rule. The search need not
-    /// look at them.
-    /// </summary>
-    private int DropNegligible(Span<float> scores, Span<float> weights, double total)
-    {
-        double negligible = (1 - _options.TopP) * total / (2.0 * weights.Length);
-        Span<int> tokens = _workspace.Tokens;
-        int count = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (weights[i] >= negligible)
-            {
-                tokens[count] = tokens[i];
-                weights[count] = weights[i];
-                scores[count++] = scores[i];
-            }
-        }
-
-        return count;
-    }
-
-    /// <summary>Tokens less probable than min-p times the most probable one go. The most probable one weighs 1.</summary>
-    private int MinP(int candidates)
-    {
-        Span<float> weights = _workspace.Weights.AsSpan(0, candidates);
-        Span<int> tokens = _workspace.Tokens;
-        float threshold = (float)_options.MinP;
-        int count = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (weights[i] >= threshold)
-            {
-                tokens[count] = tokens[i];
-                weights[count++] = weights[i];
-            }
-        }
-
-        return count;
-    }
-
-    private static void Divide(ReadOnlySpan<float> scores, float divisor, Span<float> quotients)
-    {
-        int i = 0;
-        for (; i <= scores.Length - Vector<float>.Count; i += Vector<float>.Count)
-        {
-            (new Vector<float>(scores[i..]) / divisor).CopyTo(quotients[i..]);
-        }
-
-        for (; i < scores.Length; i++)
-        {
-            quotients[i] = scores[i] / divisor;
-        }
-    }
-
     /// <summary>The token with the highest score; of equal ones the first.</summary>
-    private static int ArgMax(ReadOnlySpan<float> scores, out float max)
+    internal static int ArgMax(ReadOnlySpan<float> scores, out float max)
     {
         max = float.NegativeInfinity;
         int i = 0;
