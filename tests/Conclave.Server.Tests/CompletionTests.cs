@@ -153,6 +153,42 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal((prompt - 1) / 64 * 64, usage["prompt_tokens_details"]!["cached_tokens"]!.GetValue<int>());
     }
 
+    [Theory]
+    [InlineData(1, "", " time")]
+    [InlineData(3, " a time", " upon a time")]
+    [InlineData(5, "Once upon a time", "Once upon a time")]
+    [InlineData(900, "Once upon a time", "Once upon a time")]
+    [InlineData(-1, "Once upon a time", "Once upon a time")]
+    public async Task OfALongPromptTheLastTokensAreUsed(int most, string ofText, string ofTokens)
+    {
+        // Before a text stands the token of the beginning, which stays; token ids are taken as they are.
+        JsonNode tokens = await _server.AskAsync("/tokenize", new JsonObject { ["prompt"] = "Once upon a time" });
+        JsonObject request = Request("", 2, seed: 1);
+        request["prompt"] = new JsonArray("Once upon a time", tokens["tokens"]!.DeepClone());
+        request["truncate_prompt_tokens"] = most;
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        JsonNode answer = await _server.AskAsync(Path, request);
+        int length = most is 1 or 3 ? most : 5;
+        Assert.Equal(2 * length, answer["usage"]!["prompt_tokens"]!.GetValue<int>());
+        Assert.Equal([ofText, ofTokens], answer["choices"]!.AsArray().Select(choice =>
+            choice!["text"]!.GetValue<string>()[..choice["logprobs"]!["text_offset"]![length]!.GetValue<int>()]));
+    }
+
+    [Fact]
+    public async Task APromptMayBeCutToWhatTheContextHolds()
+    {
+        JsonObject request = Request(string.Concat(Enumerable.Repeat("a fox and ", 600)), 24, seed: 1);
+        request["truncate_prompt_tokens"] = -1;
+        JsonNode usage = (await _server.AskAsync(Path, request))["usage"]!;
+        Assert.Equal((1000, 24), (usage["prompt_tokens"]!.GetValue<int>(), usage["completion_tokens"]!.GetValue<int>()));
+        request.Remove("prompt");
+        request["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Tell me of a fox that went out to see the whole wide world." });
+        request["truncate_prompt_tokens"] = 7;
+        usage = (await _server.AskAsync("/v1/chat/completions", request))["usage"]!;
+        Assert.Equal(7, usage["prompt_tokens"]!.GetValue<int>());
+    }
+
     [Fact]
     public async Task TokensBecomeTextAgain()
     {

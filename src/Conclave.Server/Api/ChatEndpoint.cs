@@ -16,7 +16,8 @@ internal sealed class ChatEndpoint(ModelService service)
         StreamOptions stream = StreamOptions.Read(body);
         ChatRequest chat = Conversation(service, body);
         int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
-        service.CheckContext("messages", chat.Prompt.Count, maxTokens);
+        IReadOnlyList<int> prompt = PromptTruncation.Last(chat.Prompt, PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens));
+        service.CheckContext("messages", prompt.Count, maxTokens);
         bool logprobs = body.Flag("logprobs") ?? false;
         int? top = body.Integer("top_logprobs");
         if (top is not null && !logprobs)
@@ -29,6 +30,7 @@ internal sealed class ChatEndpoint(ModelService service)
             SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
+            Prompt = prompt,
             Samples = samples,
             Priority = body.Integer("priority") ?? 0,
             Logprobs = logprobs ? top ?? 0 : null,

@@ -15,19 +15,19 @@ internal sealed class CompletionsEndpoint(ModelService service)
         service.CheckModel(body.String("model"));
         Refuse(body);
         StreamOptions stream = StreamOptions.Read(body);
-        List<List<int>> prompts = Prompts(body);
         bool skipSpecial = body.Flag("skip_special_tokens") ?? true;
         bool echo = body.Flag("echo") ?? false;
         int samples = body.Integer("n") ?? 1;
 
         // OpenAI's default here, not as many as fit.
         int maxTokens = body.Integer("max_tokens") ?? 16;
+        List<IReadOnlyList<int>> prompts = Prompts(body, PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens));
         bool promptOnly = maxTokens == 0 && echo;
         int? logprobs = body.Integer("logprobs");
         SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens);
         Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
-        foreach (List<int> prompt in prompts)
+        foreach (IReadOnlyList<int> prompt in prompts)
         {
             service.CheckContext("prompt", prompt.Count, maxTokens);
             requests.Add(new GenerationRequest
@@ -62,12 +62,12 @@ internal sealed class CompletionsEndpoint(ModelService service)
         }
     }
 
-    private List<List<int>> Prompts(JsonBody body)
+    private List<IReadOnlyList<int>> Prompts(JsonBody body, int? most)
     {
         JsonElement prompt = body.Element("prompt") ?? throw ApiException.Invalid("prompt: a string, token ids, or a list of these is expected", "prompt");
         if (prompt.ValueKind == JsonValueKind.String)
         {
-            return [Encode(JsonBody.Text(prompt, "prompt"))];
+            return [Encode(JsonBody.Text(prompt, "prompt"), most)];
         }
 
         if (prompt.ValueKind != JsonValueKind.Array || prompt.GetArrayLength() == 0)
@@ -76,16 +76,27 @@ internal sealed class CompletionsEndpoint(ModelService service)
         }
 
         return prompt[0].ValueKind == JsonValueKind.Number
-            ? [JsonBody.Entries(prompt, "prompt", RequestLimits.Tokens, JsonBody.Whole)]
+            ? [Tokens(prompt, "prompt", most)]
             : JsonBody.Entries(prompt, "prompt", RequestLimits.Prompts, (entry, path) => entry.ValueKind == JsonValueKind.Array
-                ? JsonBody.Entries(entry, path, RequestLimits.Tokens, JsonBody.Whole)
-                : Encode(JsonBody.Text(entry, path)));
+                ? Tokens(entry, path, most)
+                : Encode(JsonBody.Text(entry, path), most));
     }
 
-    private List<int> Encode(string text)
+    private static IReadOnlyList<int> Tokens(JsonElement prompt, string path, int? most) =>
+        PromptTruncation.Last(JsonBody.Entries(prompt, path, RequestLimits.Tokens, JsonBody.Whole), most);
+
+    // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
+    private IReadOnlyList<int> Encode(string text, int? most)
     {
         List<int> ids = [];
         service.Model.Tokenizer.Encode(text, ids, addSpecialTokens: true);
-        return ids;
+        if (ids.Count <= most || most is null)
+        {
+            return ids;
+        }
+
+        List<int> around = [];
+        service.Model.Tokenizer.Encode("", around, addSpecialTokens: true);
+        return PromptTruncation.Last(ids, most, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
     }
 }
