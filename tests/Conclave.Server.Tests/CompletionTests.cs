@@ -119,6 +119,17 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         }
     }
 
+    [Theory]
+    [InlineData("guided_json", """{"type": "integer", "minimum": 17, "maximum": 19}""")]
+    [InlineData("guided_json", """ "{\"type\": \"integer\", \"minimum\": 17, \"maximum\": 19}" """)]
+    [InlineData("structured_outputs", """{"json": {"type": "integer", "minimum": 17, "maximum": 19}}""")]
+    public async Task ASchemaMayBeSaidAsInVllm(string field, string value)
+    {
+        JsonObject request = Request("Once upon a time", 20, seed: 1);
+        request[field] = JsonNode.Parse(value);
+        Assert.InRange(int.Parse(Texts(await _server.AskAsync(Path, request))[0], System.Globalization.CultureInfo.InvariantCulture), 17, 19);
+    }
+
     [Fact]
     public async Task StopStringsAndPenaltiesAndBiasAreObeyed()
     {

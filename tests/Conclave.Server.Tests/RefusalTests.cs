@@ -40,6 +40,9 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"stream_options\": {}}", 400, "stream_options", "stream is true")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"truncate_prompt_tokens\": 0}", 400, "truncate_prompt_tokens", "at least 1")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"suffix\": \"y\"}", 400, "suffix", "leave it out")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"{\"}", 400, "guided_json", "not JSON")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"[\\\"\\\\ud800\\\"]\"}", 400, "guided_json", "Unicode")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": {}, \"structured_outputs\": {\"json_object\": true}}", 400, "response_format", "twice")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"xml\"}}", 400, "response_format", "'xml'")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"banana\"}}}}", 400, null, "banana")]
     public async Task ACompletionThatCannotBe(string body, int status, string? param, string message)
@@ -61,6 +64,36 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");
         CheckError(400, param, message, code, answer);
+    }
+
+    /// <summary>What would change the answer is refused by its name, and what asks for nothing is not.</summary>
+    [Theory]
+    [InlineData("guided_choice", "[\"a\", \"b\"]", "[]")]
+    [InlineData("guided_regex", "\"a+\"", "\"\"")]
+    [InlineData("guided_grammar", "\"root ::= 'a'\"", "null")]
+    [InlineData("structured_outputs", "{\"regex\": \"a+\"}", "{}")]
+    [InlineData("structured_outputs", "{\"choice\": [\"a\"]}", "{\"choice\": null, \"disable_any_whitespace\": true}")]
+    [InlineData("structured_outputs", "{\"json_object\": true, \"grammar\": \"a\"}", "{\"json_object\": false}")]
+    [InlineData("bad_words", "[\"fox\"]", "[]")]
+    [InlineData("prompt_logprobs", "0", "null")]
+    [InlineData("use_beam_search", "true", "false")]
+    [InlineData("suffix", "\"y\"", "\"\"")]
+    [InlineData("continue_final_message", "true", "false")]
+    [InlineData("chat_template", "\"{{ messages }}\"", "null")]
+    [InlineData("documents", "[{\"text\": \"x\"}]", "[]")]
+    public async Task AFieldThatIsNotSupported(string field, string value, string nothing)
+    {
+        bool chatOnly = field is "continue_final_message" or "chat_template" or "documents";
+        bool completionsOnly = field is "suffix";
+        foreach (string path in (string[])[.. chatOnly ? [] : (string[])["/v1/completions"], .. completionsOnly ? [] : (string[])["/v1/chat/completions"]])
+        {
+            string Body(string given) =>
+                $"{{\"model\": \"fable\", \"prompt\": \"x\", \"messages\": [{{\"role\": \"user\", \"content\": \"x\"}}], \"max_tokens\": 1, \"{field}\": {given}}}";
+            (HttpStatusCode code, JsonNode answer) = await _server.PostAsync(path, Body(value));
+            CheckError(400, field, "not supported", code, answer);
+            (code, answer) = await _server.PostAsync(path, Body(nothing));
+            Assert.True(code == HttpStatusCode.OK, answer.ToJsonString());
+        }
     }
 
     [Theory]

@@ -13,6 +13,7 @@ internal sealed class ChatEndpoint(ModelService service)
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         service.CheckModel(body.String("model"));
+        UnsupportedFields.Refuse(body);
         StreamOptions stream = StreamOptions.Read(body);
         ChatRequest chat = Conversation(service, body);
         int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
@@ -45,6 +46,9 @@ internal sealed class ChatEndpoint(ModelService service)
     {
         ChatPrompt template = service.Model.Chat ?? throw ApiException.Invalid("messages: this model has no chat template; use /v1/completions", "messages");
         JsonObject? arguments = body.Object("chat_template_kwargs") is not null ? JsonObject.Create(body.Element("chat_template_kwargs")!.Value) : null;
+        UnsupportedFields.Refuse(body, "continue_final_message", "/v1/completions goes on with any text");
+        UnsupportedFields.Refuse(body, "chat_template", "the model's own template is used; /v1/completions takes what another one renders");
+        UnsupportedFields.Refuse(body, "documents", "put them into messages, or into chat_template_kwargs if the model's template knows them");
         ChatTools tools = ToolsField.Read(body);
         return new ChatRequest(template, ChatMessages.Read(body), tools, arguments, body.Flag("add_generation_prompt") ?? true);
     }

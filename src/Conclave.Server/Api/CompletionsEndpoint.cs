@@ -13,6 +13,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         service.CheckModel(body.String("model"));
+        UnsupportedFields.Refuse(body);
         Refuse(body);
         StreamOptions stream = StreamOptions.Read(body);
         bool skipSpecial = body.Flag("skip_special_tokens") ?? true;
@@ -51,11 +52,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
     private static void Refuse(JsonBody body)
     {
-        if (body.String("suffix") is { Length: > 0 })
-        {
-            throw ApiException.Invalid("suffix: texts cannot be filled in between here; leave it out", "suffix");
-        }
-
+        UnsupportedFields.Refuse(body, "suffix", "texts cannot be filled in between; leave it out");
         if (body.Integer("best_of") is { } best && best != (body.Integer("n") ?? 1))
         {
             throw ApiException.Invalid($"best_of: {best} is not supported; leave it out or make it n", "best_of");

@@ -4,7 +4,7 @@ using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
 
-/// <summary>The field response_format: text, any JSON object, or JSON that a schema validates.</summary>
+/// <summary>What an answer has to be: text, any JSON object, or JSON that a schema validates. OpenAI's field is response_format, vLLM's are guided_json and structured_outputs.</summary>
 internal static class ResponseFormat
 {
     private const int MostSchemaCharacters = 256 << 10;
@@ -12,30 +12,56 @@ internal static class ResponseFormat
     /// <summary>What is asked for, as the key of its grammar; null: any text.</summary>
     public static string? Read(JsonBody body)
     {
+        JsonBody? structured = body.Object("structured_outputs");
+        string?[] asked =
+        [
+            OfOpenAI(body),
+            Schema(body.Element("guided_json"), "guided_json", "guided_json"),
+            Schema(structured?.Element("json"), "structured_outputs.json", "structured_outputs"),
+            structured?.Flag("json_object") is true ? AnswerGrammar.AnyObject : null,
+        ];
+        return asked.Count(key => key is not null) < 2
+            ? asked.FirstOrDefault(key => key is not null)
+            : throw ApiException.Invalid("response_format: what the answer has to be is said twice, by response_format, guided_json or structured_outputs; say it once", "response_format");
+    }
+
+    private static string? OfOpenAI(JsonBody body)
+    {
         if (body.Object("response_format") is not { } format)
         {
             return null;
         }
 
-        switch (format.String("type"))
+        return format.String("type") switch
         {
-            case "text":
-                return null;
-            case "json_object":
-                return AnswerGrammar.AnyObject;
-            case "json_schema":
-                JsonElement schema = format.Object("json_schema")?.Element("schema")
-                    ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format");
-                if (schema.GetRawText().Length > MostSchemaCharacters)
-                {
-                    throw ApiException.Invalid($"response_format.json_schema.schema: larger than {MostSchemaCharacters} characters", "response_format");
-                }
+            "text" => null,
+            "json_object" => AnswerGrammar.AnyObject,
+            "json_schema" => Schema(format.Object("json_schema")?.Element("schema"), "response_format.json_schema.schema", "response_format")
+                ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format"),
+            { } other => throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format"),
+            null => throw ApiException.Invalid("response_format.type: text, json_object or json_schema is expected", "response_format"),
+        };
+    }
 
-                return AnswerGrammar.Key(schema);
-            case { } other:
-                throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format");
-            case null:
-                throw ApiException.Invalid("response_format.type: text, json_object or json_schema is expected", "response_format");
+    // vLLM takes the text of a schema too.
+    private static string? Schema(JsonElement? given, string path, string param)
+    {
+        if (given is not { } schema)
+        {
+            return null;
         }
+
+        if (schema.GetRawText().Length > MostSchemaCharacters)
+        {
+            throw ApiException.Invalid($"{path}: larger than {MostSchemaCharacters} characters", param);
+        }
+
+        if (schema.ValueKind != JsonValueKind.String)
+        {
+            return AnswerGrammar.Key(schema);
+        }
+
+        using JsonDocument parsed = JsonBody.Parse(schema.GetString()!, path, param);
+        return AnswerGrammar.Key(parsed.RootElement);
     }
 }

@@ -38,6 +38,29 @@ internal readonly struct JsonBody
         }
     }
 
+    /// <summary>Reads JSON that stands in a string of a body. The document must be disposed.</summary>
+    public static JsonDocument Parse(string text, string path, string param)
+    {
+        try
+        {
+            JsonDocument document = JsonDocument.Parse(text, ReaderOptions);
+            try
+            {
+                CheckUnicode(document.RootElement);
+                return document;
+            }
+            catch
+            {
+                document.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e) when (e is JsonException or ApiException)
+        {
+            throw ApiException.Invalid($"{path}: the string is not JSON: {e.Message}", param);
+        }
+    }
+
     /// <summary>An object.</summary>
     /// <param name="element">What should be one.</param>
     /// <param name="path">Where it stands in the body; empty for the body itself.</param>
@@ -47,6 +70,16 @@ internal readonly struct JsonBody
 
     public JsonElement? Element(string name) =>
         _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    /// <summary>Whether a field is there with something that is not false or empty.</summary>
+    public bool AsksFor(string name) => Element(name) switch
+    {
+        null or { ValueKind: JsonValueKind.False } => false,
+        { ValueKind: JsonValueKind.String } text => text.GetString() is { Length: > 0 },
+        { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() > 0,
+        { ValueKind: JsonValueKind.Object } entries => entries.GetPropertyCount() > 0,
+        _ => true,
+    };
 
     public JsonBody? Object(string name) => Element(name) is { } value ? Of(value, _prefix + name) : null;
 
