@@ -42,6 +42,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"suffix\": \"y\"}", 400, "suffix", "leave it out")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"{\"}", 400, "guided_json", "not JSON")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"[\\\"\\\\ud800\\\"]\"}", 400, "guided_json", "Unicode")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"{\\\"\\\\ud800\\\": 1}\"}", 400, "guided_json", "not JSON")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": {}, \"structured_outputs\": {\"json_object\": true}}", 400, "response_format", "twice")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"xml\"}}", 400, "response_format", "'xml'")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"banana\"}}}}", 400, null, "banana")]
@@ -64,6 +65,22 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");
         CheckError(400, param, message, code, answer);
+    }
+
+    /// <summary>Clients that speak Latin-1, or write a name twice, made a failure of the server with a stack in its log.</summary>
+    [Theory]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"caf\u00e9\"}", "UTF-8")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"caf\u00e9\": 1}", "Unicode")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"\\ud800\": 1}", "Unicode")]
+    [InlineData("{\"model\": \"fable\", \"messages\": [{\"role\": \"user\", \"content\": \"caf\u00e9\"}]}", "UTF-8")]
+    [InlineData("{\"model\": \"fable\", \"messages\": [{\"role\": \"user\", \"content\": \"x\", \"name\": \"a\", \"name\": \"b\"}]}", "name")]
+    [InlineData("{\"model\": \"fable\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"chat_template_kwargs\": {\"a\": 1, \"a\": 2}}", "a")]
+    public async Task BytesThatAreNotUtf8AndNamesThatAreThereTwice(string body, string message)
+    {
+        using ByteArrayContent content = new(Encoding.Latin1.GetBytes(body));
+        using HttpResponseMessage response = await _server.Http.PostAsync(
+            new Uri(body.Contains("messages", StringComparison.Ordinal) ? "/v1/chat/completions" : "/v1/completions", UriKind.Relative), content, Stop);
+        CheckError(400, null, message, response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!);
     }
 
     /// <summary>What would change the answer is refused by its name, and what asks for nothing is not.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Conclave.Server.Http;
 
@@ -12,7 +13,8 @@ internal readonly struct JsonBody
     /// <summary>Text goes out as it is, in UTF-8; what a page shows it must show as text.</summary>
     public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
-    private static readonly JsonDocumentOptions ReaderOptions = new() { MaxDepth = MostDepth };
+    // Whoever makes objects of the parts could not have a name twice.
+    private static readonly JsonDocumentOptions ReaderOptions = new() { MaxDepth = MostDepth, AllowDuplicateProperties = false };
     private readonly JsonElement _root;
     private readonly string _prefix;
 
@@ -25,16 +27,14 @@ internal readonly struct JsonBody
     /// <summary>Reads a body. The document must be disposed.</summary>
     public static async Task<JsonDocument> ReadAsync(HttpContext context)
     {
-        JsonDocument document = await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, context.RequestAborted);
         try
         {
-            CheckUnicode(document.RootElement);
-            return document;
+            return Checked(await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, context.RequestAborted));
         }
-        catch
+        catch (InvalidOperationException e)
         {
-            document.Dispose();
-            throw;
+            // Names are compared, and to be compared they are read.
+            throw ApiException.Invalid($"the body has a name that is not valid Unicode: {e.Message}");
         }
     }
 
@@ -43,19 +43,9 @@ internal readonly struct JsonBody
     {
         try
         {
-            JsonDocument document = JsonDocument.Parse(text, ReaderOptions);
-            try
-            {
-                CheckUnicode(document.RootElement);
-                return document;
-            }
-            catch
-            {
-                document.Dispose();
-                throw;
-            }
+            return Checked(JsonDocument.Parse(text, ReaderOptions));
         }
-        catch (Exception e) when (e is JsonException or ApiException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ApiException)
         {
             throw ApiException.Invalid($"{path}: the string is not JSON: {e.Message}", param);
         }
@@ -148,11 +138,25 @@ internal readonly struct JsonBody
 
     public static ApiException Wrong(string path, string expected, JsonElement found) => Wrong(path, expected, found, path);
 
-    /// <summary>Halves of surrogate pairs, which only escapes can write, would be found by whoever reads the string.</summary>
+    private static JsonDocument Checked(JsonDocument document)
+    {
+        try
+        {
+            CheckUnicode(document.RootElement);
+            return document;
+        }
+        catch
+        {
+            document.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Halves of surrogate pairs, which escapes can write, and bytes that are not UTF-8 would be found by whoever reads the string.</summary>
     private static void CheckUnicode(JsonElement root)
     {
         ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8Value(root);
-        if (raw.IndexOf("\\ud"u8) < 0 && raw.IndexOf("\\uD"u8) < 0)
+        if (Utf8.IsValid(raw) && raw.IndexOf("\\ud"u8) < 0 && raw.IndexOf("\\uD"u8) < 0)
         {
             return;
         }
@@ -168,7 +172,7 @@ internal readonly struct JsonBody
                 }
                 catch (InvalidOperationException)
                 {
-                    throw ApiException.Invalid($"a string at byte {reader.TokenStartIndex} of the body is not valid Unicode: it has half of a surrogate pair");
+                    throw ApiException.Invalid($"the string at byte {reader.TokenStartIndex} is not valid Unicode: it has half of a surrogate pair, or bytes that are not UTF-8");
                 }
             }
         }
