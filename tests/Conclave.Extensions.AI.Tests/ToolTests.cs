@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Conclave.Engine;
+using Conclave.Primitives;
 using Microsoft.Extensions.AI;
 
 namespace Conclave.Extensions.AI.Tests;
@@ -52,6 +53,16 @@ public sealed class ToolTests(ChatFixture chat, ThinkingFixture thinking) : ICla
             Assert.Contains(((JsonElement)call.Arguments!["unit"]!).GetString(), Enum.GetNames<Unit>());
             Assert.InRange(((JsonElement)call.Arguments["days"]!).GetInt32(), 1, 7);
         }
+    }
+
+    [Theory]
+    [InlineData("get weather")]
+    [InlineData("a\nb")]
+    public async Task ANameThatNoParserReadsIsRefused(string name)
+    {
+        ChatOptions options = new() { Tools = [AIFunctionFactory.Create(() => "noon", new AIFunctionFactoryOptions { Name = name })] };
+        UserErrorException error = await Assert.ThrowsAsync<UserErrorException>(() => chat.Client.GetResponseAsync(Messages, options, TestContext.Current.CancellationToken));
+        Assert.Contains($"'{name}' cannot be called", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -43,9 +43,7 @@ internal static class ToolsField
         }
 
         JsonBody function = tool.Object("function") ?? throw ApiException.Invalid($"{path}.function: an object with a name is expected", "tools");
-        string name = function.String("name") is { Length: > 0 and <= 256 } given
-            ? given
-            : throw ApiException.Invalid($"{path}.function.name: a name of 1 to 256 characters is expected", "tools");
+        string name = function.String("name") ?? throw ApiException.Invalid($"{path}.function.name: a name is expected", "tools");
         return new ChatTool(name, function.Object("parameters") is null ? null : function.Element("parameters"));
     }
 }

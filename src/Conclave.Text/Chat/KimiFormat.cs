@@ -13,6 +13,9 @@ internal sealed class KimiFormat : ToolCallFormat
     private const string CallEnd = "<|tool_call_end|>";
     private const string Prefix = "functions.";
 
+    // functions.NAME:NUMBER
+    private const int MaxId = 10 + TextScan.MaxName + 11;
+
     /// <inheritdoc/>
     public override bool SortsDefinitions => true;
 
@@ -34,10 +37,10 @@ internal sealed class KimiFormat : ToolCallFormat
         }
 
         ReadOnlySpan<char> rest = text[at..];
-        int end = rest[..Math.Min(rest.Length, TextScan.MaxName + ArgumentBegin.Length)].IndexOf(ArgumentBegin);
+        int end = rest[..Math.Min(rest.Length, MaxId + ArgumentBegin.Length)].IndexOf(ArgumentBegin);
         if (end < 0)
         {
-            return final || rest.Length >= TextScan.MaxName + ArgumentBegin.Length ? Match.No : Match.Undecided;
+            return final || rest.Length >= MaxId + ArgumentBegin.Length ? Match.No : Match.Undecided;
         }
 
         ReadOnlySpan<char> id = rest[..end].Trim();

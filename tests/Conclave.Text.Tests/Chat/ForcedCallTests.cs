@@ -68,6 +68,38 @@ public class ForcedCallTests
         Assert.True(written > 4 * refused, $"{refused} of {written + refused} are refused");
     }
 
+    /// <summary>Every name that a tool may have is read back in every format; others make no tool.</summary>
+    [Theory]
+    [InlineData("get.weather")]
+    [InlineData("functions.x")]
+    [InlineData("server:tool:1")]
+    [InlineData("a/b-c_d$e@f")]
+    [InlineData("überführen9")]
+    [InlineData("long")]
+    public void NamesAreReadBack(string name)
+    {
+        name = name == "long" ? new string('x', 256) : name;
+        ChatTool[] tools = [new ChatTool(name)];
+        foreach ((ToolCallFormat format, string formatName) in Formats)
+        {
+            string text = Forced.Write(format.CreateGrammar(tools, Tokenizers.Fable, parallel: false), Vocabularies.Fable, Tokenizers.Fable, new Random(1));
+            ChatOutputParser parser = new(format, false, tools);
+            List<ChatEvent> events = [];
+            parser.Append(text, events);
+            parser.Finish(events);
+            Assert.True(events.Any(e => e.Kind == ChatEventKind.ToolCall && e.Text == name), $"{formatName}: {text}");
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("get weather")]
+    [InlineData("a\nb")]
+    [InlineData("a\"b")]
+    [InlineData("<arg_key>")]
+    [InlineData("long")]
+    public void NamesThatNoFormatReadsBackMakeNoTool(string name) =>
+        Assert.StartsWith("tools: '", Assert.Throws<UserErrorException>(() => new ChatTool(name == "long" ? new string('x', 257) : name)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void AnAnswerAfterThinkingIsValid() => Gen.Int[0, int.MaxValue - 1].Sample(
