@@ -63,6 +63,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {}}]", "tools", "a name is expected")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"get weather\"}}]", "tools", "'get weather'")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"top_logprobs\": 2", "top_logprobs", "logprobs is true")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"logprobs\": true, \"top_logprobs\": 21", "top_logprobs", "0 to 20")]
     public async Task AChatThatCannotBe(string fields, string? param, string message)
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");

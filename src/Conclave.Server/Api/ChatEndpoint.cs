@@ -26,6 +26,11 @@ internal sealed class ChatEndpoint(ModelService service)
             throw ApiException.Invalid("top_logprobs: only allowed where logprobs is true", "top_logprobs");
         }
 
+        if (top is < 0 or > GenerationRequest.MostLogprobs)
+        {
+            throw ApiException.Invalid($"top_logprobs: {top} is out of range; from 0 to {GenerationRequest.MostLogprobs} is expected", "top_logprobs");
+        }
+
         int samples = body.Integer("n") ?? 1;
         GenerationRequest request = chat.ToGeneration(
             SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
