@@ -8,6 +8,9 @@ public sealed record ServerOptions
     /// <summary>Most bytes of a request's body.</summary>
     public const int MostBodyBytes = 16 << 20;
 
+    /// <summary>The longest time that timers know: 49 days.</summary>
+    public static readonly TimeSpan LongestRequestTimeout = TimeSpan.FromSeconds(4_294_967);
+
     /// <summary>The address that it listens on.</summary>
     public IPAddress Host { get; init; } = IPAddress.Loopback;
 
@@ -23,6 +26,6 @@ public sealed record ServerOptions
     /// <summary>The OpenTelemetry collector that gets traces (OTLP over HTTP, unless OTEL_EXPORTER_OTLP_PROTOCOL says otherwise); null: none.</summary>
     public Uri? TraceEndpoint { get; init; }
 
-    /// <summary>How long a request may take until it is cancelled.</summary>
+    /// <summary>How long a request may take until it is cancelled, at most <see cref="LongestRequestTimeout"/>.</summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(10);
 }

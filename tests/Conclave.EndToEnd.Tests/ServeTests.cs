@@ -62,6 +62,7 @@ public sealed class ServeTests
     [InlineData("--max-running", "513", "--max-running 513")]
     [InlineData("--max-waiting", "-1", "--max-waiting -1")]
     [InlineData("--request-timeout", "0", "--request-timeout 0")]
+    [InlineData("--request-timeout", "4294968", "0.001 to 4294967 are expected")]
     public void AWrongOptionIsNamed(string option, string value, string message)
     {
         CliResult result = Cli.Run("serve", option, value);

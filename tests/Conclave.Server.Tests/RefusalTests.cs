@@ -196,6 +196,13 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     }
 
     [Fact]
+    public async Task TheLongestTimeoutIsOne()
+    {
+        await using FableServer server = await FableServer.StartAsync(timeout: ServerOptions.LongestRequestTimeout);
+        await server.AskAsync("/v1/completions", new JsonObject { ["model"] = "fable", ["prompt"] = "x", ["max_tokens"] = 1 });
+    }
+
+    [Fact]
     public void WhateverIsSentIsAnsweredWithAnErrorObjectOrAnAnswer()
     {
         string[] words =

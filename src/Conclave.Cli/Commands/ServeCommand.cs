@@ -67,7 +67,7 @@ internal static class ServeCommand
                 ApiKey = ReadKey(result.GetValue(key)),
                 ModelName = result.GetValue(name) ?? LoadedModel.NameOf(directory),
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
-                RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, 1e7)),
+                RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
             };
             int tokens = compute.TokensPerStep(result);
             EngineOptions engineOptions = new()
