@@ -7,6 +7,7 @@ using Conclave.Server.Http;
 using Conclave.Text.Grammars;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Net.Http.Headers;
 
 namespace Conclave.Server;
 
@@ -48,6 +49,7 @@ public sealed class ConclaveServer : IAsyncDisposable
         // Signals belong to whoever started the server: it drains before it stops.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.AddTelemetry(engine, options.TraceEndpoint);
+        builder.Services.AddCors();
         WebApplication app = builder.Build();
         DashboardState dashboard = new(engine, options.ModelName);
         Map(app, new ModelService(model, engine, options));
@@ -96,6 +98,13 @@ public sealed class ConclaveServer : IAsyncDisposable
 
     private static void Map(WebApplication app, ModelService service)
     {
+        // Before the key is asked for: browsers send none when they ask whether they may send one, and pages must be able to read refusals.
+        if (service.Options.AllowedOrigins is { Count: > 0 } origins)
+        {
+            app.UseCors(policy => (origins.Contains("*") ? policy.AllowAnyOrigin() : policy.WithOrigins([.. origins]))
+                .AllowAnyMethod().AllowAnyHeader().WithExposedHeaders(HeaderNames.RetryAfter));
+        }
+
         ApiKeyGate gate = new(service.Options.ApiKey);
         app.Use(next => context => ErrorGuard.RunAsync(context, gate, next));
         app.UseRouting();

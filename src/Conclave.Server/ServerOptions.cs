@@ -20,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>What clients must send as bearer token; null: nothing.</summary>
     public string? ApiKey { get; init; }
 
+    /// <summary>Origins, such as http://localhost:3000, whose pages browsers let use the server; * lets all. None: a page of any site could use a server on its reader's machine.</summary>
+    public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
+
     /// <summary>The name by which clients ask for the model.</summary>
     public required string ModelName { get; init; }
 

@@ -57,6 +57,8 @@ public sealed class ServeTests
     [InlineData("--cache-memory", "1B", "holds no block")]
     [InlineData("--api-key", "@/no/such/file", "/no/such/file")]
     [InlineData("--api-key", "", "the key is empty")]
+    [InlineData("--allowed-origins", "localhost:3000", "--allowed-origins localhost:3000")]
+    [InlineData("--allowed-origins", "http://localhost/page", "--allowed-origins http://localhost/page")]
     [InlineData("--prefix-reuse", "some", "--prefix-reuse some")]
     [InlineData("--max-running", "0", "--max-running 0")]
     [InlineData("--max-running", "513", "--max-running 513")]
@@ -81,6 +83,20 @@ public sealed class ServeTests
         await server.AddressAsync;
         Assert.Equal(0, await server.StopAsync(Stop));
         Assert.Equal(warns, server.Log.Contains("warning: 0.0.0.0 can be reached", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("http://LOCALHOST:80/", "http://localhost")]
+    [InlineData("vscode-webview://a1", "vscode-webview://a1")]
+    [InlineData("*", "http://anywhere")]
+    public async Task PagesOfAnAllowedOriginMayAsk(string allowed, string origin)
+    {
+        using ServeProcess server = ServeProcess.Start(Cli.Program, ["--allowed-origins", "https://other", "--allowed-origins", allowed]);
+        using HttpClient http = new() { BaseAddress = await server.AddressAsync };
+        http.DefaultRequestHeaders.Add("Origin", origin);
+        using HttpResponseMessage response = await http.GetAsync(new Uri("/health", UriKind.Relative), Stop);
+        Assert.Equal(allowed == "*" ? "*" : origin, Assert.Single(response.Headers.GetValues("Access-Control-Allow-Origin")));
+        Assert.Equal(0, await server.StopAsync(Stop));
     }
 
     private static StringContent Completion(int maxTokens, bool stream) => new(

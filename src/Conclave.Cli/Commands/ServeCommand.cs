@@ -22,6 +22,11 @@ internal static class ServeCommand
         Option<string> host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
         Option<int> port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
         Option<string?> key = new("--api-key") { Description = "Key that clients must send; @FILE reads it from a file", HelpName = "KEY" };
+        Option<string[]> origins = new("--allowed-origins")
+        {
+            Description = "Origin whose pages browsers let use the server, such as http://localhost:3000, or * for all; may be repeated. Default: none, else any site's page could use a server on this machine",
+            HelpName = "ORIGIN",
+        };
         Option<string?> name = new("--served-model-name") { Description = "Name of the model in the API. Default: its folder's name", HelpName = "NAME" };
         Option<int?> running = new("--max-running") { Description = $"Most answers computed at a time. Default: {DefaultRunning}, at most one for each token of a step", HelpName = "N" };
         Option<int> waiting = new("--max-waiting") { Description = "Most requests that wait; more get status 429", HelpName = "N", DefaultValueFactory = _ => 1024 };
@@ -52,7 +57,7 @@ internal static class ServeCommand
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),
             ("conclave serve --model DeepSeek-V2-Lite-Chat --cache-memory 4GiB --host 0.0.0.0 --api-key @key.txt", "another one, for others too"))
         {
-            model, host, port, key, name, running, waiting, memory, reuse, timeout, traces, experts,
+            model, host, port, key, origins, name, running, waiting, memory, reuse, timeout, traces, experts,
         };
         compute.AddTo(command, cache: true, steps: true);
         command.SetAction(async (result, cancellation) =>
@@ -65,6 +70,7 @@ internal static class ServeCommand
                     : throw new UserErrorException($"--host {result.GetValue(host)}: an IP address is expected, such as 127.0.0.1 or 0.0.0.0"),
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = ReadKey(result.GetValue(key)),
+                AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
                 ModelName = result.GetValue(name) ?? LoadedModel.NameOf(directory),
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
@@ -125,6 +131,12 @@ internal static class ServeCommand
         url is null ? null
         : Uri.TryCreate(url, UriKind.Absolute, out Uri? endpoint) && endpoint.Scheme is "http" or "https" ? endpoint
         : throw new UserErrorException($"--otlp-endpoint {url}: an http or https URL is expected, such as http://127.0.0.1:4318");
+
+    // As browsers write it: without the scheme's own port, and without a slash at the end.
+    private static string ReadOrigin(string text) =>
+        text == "*" ? text
+        : Uri.TryCreate(text, UriKind.Absolute, out Uri? origin) && origin is { Host.Length: > 0, UserInfo: "", PathAndQuery: "/" or "", Fragment: "" } ? origin.GetLeftPart(UriPartial.Authority)
+        : throw new UserErrorException($"--allowed-origins {text}: a scheme, a host and perhaps a port are expected, such as http://localhost:3000, or *");
 
     private static string? ReadKey(string? key)
     {
