@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Conclave.Primitives;
 using Conclave.Transport.InProcess;
 using CsCheck;
@@ -81,6 +82,23 @@ public sealed class InProcessTests
         Assert.Equal(1, fabric[1].Poll(completions));
         fabric[1].Release(completions[0]);
         Assert.Throws<InvalidOperationException>(() => fabric[1].Release(completions[0]));
+    }
+
+    [Fact]
+    public void A_ring_keeps_its_memory()
+    {
+        (MessageRing ring, WeakReference memory) = Make();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Assert.True(memory.IsAlive);
+        Assert.True(ring.TryPut(1, default));
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static (MessageRing, WeakReference) Make()
+        {
+            NativeBuffer memory = new(100);
+            return (new MessageRing(memory, 0, 1, 100), new WeakReference(memory));
+        }
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public static class InProcessLaunch
         }
         finally
         {
-            // The memory of a fabric must outlive its threads: one that hangs keeps it.
+            // The memory of a fabric must outlive its threads: a rank that hangs keeps it, by its endpoint.
             endpoints[0].Dispose();
             if (followers.All(follower => follower.Join(LeaveWithin)))
             {

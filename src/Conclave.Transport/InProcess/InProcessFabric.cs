@@ -3,7 +3,8 @@ using Conclave.Primitives;
 namespace Conclave.Transport.InProcess;
 
 /// <summary>
-/// A world whose ranks are threads of one process. Each endpoint belongs to one thread; the memory between them belongs to the fabric and lives until that is disposed.
+/// A world whose ranks are threads of one process. Each endpoint belongs to one thread; the memory between them belongs to the fabric and lives until that is disposed or, where nobody does, as long
+/// as one of the endpoints.
 /// With a seed, the order in which an endpoint reports the messages of its peers is drawn from it: where one thread drives all endpoints, a run repeats exactly.
 /// </summary>
 public sealed class InProcessFabric : IDisposable

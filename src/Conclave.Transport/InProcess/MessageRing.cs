@@ -11,18 +11,23 @@ internal sealed unsafe class MessageRing
 {
     private readonly int _credits;
     private readonly int _stride;
-    private readonly byte* _buffers;
+    private readonly NativeBuffer _memory;
+    private readonly nint _offset;
     private readonly Entry[] _messages;
     private readonly int[] _free;
     private readonly bool[] _held;
     private Cursors _cursors;
 
-    /// <summary>A ring whose buffers lie at <paramref name="offset"/> of the receiver's memory, <paramref name="stride"/> bytes apart.</summary>
+    /// <summary>
+    /// A ring whose buffers lie at <paramref name="offset"/> of the receiver's memory, <paramref name="stride"/> bytes apart. It keeps that memory: a rank may still use its endpoint when nobody
+    /// has the fabric any more.
+    /// </summary>
     public MessageRing(NativeBuffer memory, nint offset, int credits, int stride)
     {
         _credits = credits;
         _stride = stride;
-        _buffers = memory.Data + offset;
+        _memory = memory;
+        _offset = offset;
         _messages = new Entry[credits];
         _free = [.. Enumerable.Range(0, credits)];
         _held = new bool[credits];
@@ -38,7 +43,7 @@ internal sealed unsafe class MessageRing
         }
 
         int buffer = _free[_cursors.Taken++ % _credits];
-        payload.Span.CopyTo(new Span<byte>(_buffers + ((nint)buffer * _stride), _stride));
+        payload.Span.CopyTo(new Span<byte>(Buffer(buffer), _stride));
         _messages[_cursors.Put % _credits] = new Entry(tag, buffer, payload.Length);
         Volatile.Write(ref _cursors.Put, _cursors.Put + 1);
         return true;
@@ -55,7 +60,7 @@ internal sealed unsafe class MessageRing
 
         Entry entry = _messages[_cursors.Got++ % _credits];
         _held[entry.Buffer] = true;
-        received = Completion.Received(peer, entry.Tag, new NativeSlice(_buffers + ((nint)entry.Buffer * _stride), entry.Length), entry.Buffer);
+        received = Completion.Received(peer, entry.Tag, new NativeSlice(Buffer(entry.Buffer), entry.Length), entry.Buffer);
         return true;
     }
 
@@ -71,6 +76,8 @@ internal sealed unsafe class MessageRing
         _free[_cursors.Released % _credits] = buffer;
         Volatile.Write(ref _cursors.Released, _cursors.Released + 1);
     }
+
+    private byte* Buffer(int number) => _memory.Data + _offset + ((nint)number * _stride);
 
     private readonly record struct Entry(ulong Tag, int Buffer, int Length);
 
