@@ -50,6 +50,18 @@ public sealed class RankGroupTests
     }
 
     [Fact]
+    public void ARankThatFailsAmongOthersPartsStillWaitsForThem()
+    {
+        // Rank 1's part has a row more than rank 0 expects. Neither may leave, and free its own, before both are done; and rank 1 must not wait for rank 0 in vain.
+        AggregateException failed = Assert.Throws<AggregateException>(() => SharedMemoryGather.Run(2, attention =>
+        {
+            using NativeBuffer memory = NativeBuffer.ForF32(3, 4, out TensorView matrix);
+            attention.Gather.Gather([matrix.SliceRows(0, 1), matrix.SliceRows(1, 1 + attention.Rank)]);
+        }));
+        Assert.Contains("Values differ", Assert.Single(failed.InnerExceptions).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void NothingIsAllocatedForAStep()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);

@@ -29,6 +29,9 @@ internal sealed class SharedMemoryGather : IDisposable
 
     private void Meet() => Assert.True(_barrier.SignalAndWait(Patience), "a rank of the group is missing");
 
+    // Without a limit: who left early would free what another one still copies from. All who have met come here, whatever befell them.
+    private void Part() => _barrier.SignalAndWait();
+
     private sealed class End(SharedMemoryGather shared, int rank) : IRankGather
     {
         public void Gather(ReadOnlySpan<TensorView> parts)
@@ -36,17 +39,22 @@ internal sealed class SharedMemoryGather : IDisposable
             Assert.Equal(shared._published.Length, parts.Length);
             shared._published[rank] = parts[rank];
             shared.Meet();
-            for (int other = 0; other < parts.Length; other++)
+            try
             {
-                TensorView theirs = shared._published[other];
-                Assert.Equal((theirs.Rows, theirs.Columns), (parts[other].Rows, parts[other].Columns));
-                for (nint row = 0; row < theirs.Rows; row++)
+                for (int other = 0; other < parts.Length; other++)
                 {
-                    theirs.RowF32(row).CopyTo(parts[other].RowF32(row));
+                    TensorView theirs = shared._published[other];
+                    Assert.Equal((theirs.Rows, theirs.Columns), (parts[other].Rows, parts[other].Columns));
+                    for (nint row = 0; row < theirs.Rows; row++)
+                    {
+                        theirs.RowF32(row).CopyTo(parts[other].RowF32(row));
+                    }
                 }
             }
-
-            shared.Meet();
+            finally
+            {
+                shared.Part();
+            }
         }
     }
 }

@@ -124,7 +124,7 @@ public sealed class InProcessTests
     [InlineData(true)]
     public void A_sleeping_rank_wakes_when_a_message_or_a_credit_comes(bool credit)
     {
-        using InProcessFabric fabric = new(Topology.Even(2, 1), Small);
+        InProcessFabric fabric = new(Topology.Even(2, 1), Small);
         Completion[] completions = new Completion[4];
         if (credit)
         {
@@ -158,7 +158,9 @@ public sealed class InProcessTests
             Assert.True(fabric[1].TrySend(0, 0, default));
         }
 
+        // Who sleeps on needs the fabric, so it is disposed only where nobody does.
         Assert.True(sleeper.Join(TimeSpan.FromSeconds(30)));
+        fabric.Dispose();
     }
 
     [Fact]

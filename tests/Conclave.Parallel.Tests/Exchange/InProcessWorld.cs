@@ -13,21 +13,26 @@ internal static class InProcessWorld
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
-    public static void Run(Topology topology, TransportOptions options, int seed, Action<ITransport> rank)
+    public static void Run(Topology topology, TransportOptions options, int seed, Action<ITransport> rank, TimeSpan? patience = null)
     {
-        using InProcessFabric fabric = new(topology, options, seed);
-        Run([.. Enumerable.Range(0, topology.World).Select(number => fabric[number])], rank);
+        InProcessFabric fabric = new(topology, options, seed);
+        Run([.. Enumerable.Range(0, topology.World).Select(number => fabric[number])], rank, fabric.Dispose, patience);
     }
 
     /// <summary>Runs all ranks over other transports than those of a fabric.</summary>
-    public static void Run(ITransport[] transports, Action<ITransport> rank)
+    /// <param name="transports">One for each rank.</param>
+    /// <param name="rank">What a rank does.</param>
+    /// <param name="ended">Called when no rank runs any more: until then they use what it frees.</param>
+    /// <param name="patience">After so long the world hangs; null: some minutes.</param>
+    public static void Run(ITransport[] transports, Action<ITransport> rank, Action? ended = null, TimeSpan? patience = null)
     {
         ConcurrentQueue<Exception> failures = [];
+        using CancellationTokenSource over = new();
         Thread[] threads = [.. transports.Select(transport => new Thread(() =>
         {
             try
             {
-                rank(transport);
+                rank(new RecallableTransport(transport, over.Token));
             }
             catch (Exception e)
             {
@@ -44,9 +49,14 @@ internal static class InProcessWorld
             thread.Start();
         }
 
-        foreach (Thread thread in threads)
+        // Also the caller's memory, such as a mapped checkpoint, goes when this returns. So ranks that are late are called back from their waiting first.
+        bool isInTime = threads.All(thread => thread.Join(patience ?? Patience));
+        over.Cancel();
+        Assert.True(isInTime || threads.All(thread => thread.Join(Patience)), $"the world of {transports.Length} ranks hangs, and not in its transports");
+        ended?.Invoke();
+        if (!isInTime)
         {
-            Assert.True(thread.Join(Patience), $"the world of {transports.Length} ranks hangs");
+            throw new TimeoutException($"the world of {transports.Length} ranks hangs", new AggregateException(failures));
         }
 
         if (!failures.IsEmpty)

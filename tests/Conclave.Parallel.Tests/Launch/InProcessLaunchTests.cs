@@ -233,14 +233,19 @@ public sealed class InProcessLaunchTests
         ];
         Thread[] followers = [.. Enumerable.Range(1, 2).Select(rank => new Thread(() => Follow(coordinator, rank, endpoints[rank])))];
         Array.ForEach(followers, follower => follower.Start());
-        using (RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { }))
+        try
         {
+            using RankConnection connection = RankConnection.Open(coordinator.SocketPath, 0, () => { });
             EngineUnavailableException failed = Assert.Throws<EngineUnavailableException>(() => LaunchedEngine.Lead(connection, endpoints[0], LaunchedEngine.Mixed));
             Assert.Contains("rank 1 failed: the card fell out", failed.Message);
+        }
+        finally
+        {
+            // Nobody may use the fabrics when they are disposed. The others end when the leader has left.
             endpoints[0].Dispose();
+            Array.ForEach(followers, follower => follower.Join());
         }
 
-        Array.ForEach(followers, follower => follower.Join());
         Assert.Equal(new LaunchFailure(1, "rank 1 failed: the card fell out"), await coordinator.Ended);
     }
 
