@@ -170,6 +170,23 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         RankChildren.WaitForEnd(ranks.Values);
     }
 
+    [Theory]
+    [InlineData("-INT", false, 130)]
+    [InlineData("-TERM", true, 143)]
+    public void A_launch_that_is_stopped_while_its_ranks_start_has_not_failed(string signal, bool toRanks, int code)
+    {
+        using Process launch = Cli.Start("setsid", ["dotnet", Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong]);
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+
+        // A terminal signals the group of processes, a service's manager all that there are; ranks first is the worse order.
+        string[] stopped = toRanks ? [.. ranks.Values.Append(launch.Id).Select(process => $"{process}")] : [$"-{launch.Id}"];
+        using Process kill = Process.Start("kill", [signal, "--", .. stopped]);
+        CliResult result = Cli.Finish(launch);
+        Assert.Equal((code, ""), (result.Code, result.Output.Trim()));
+        Assert.True(toRanks || result.Error.Length == 0, result.Error);
+        RankChildren.WaitForEnd(ranks.Values);
+    }
+
     [Fact]
     public void Ranks_do_not_outlive_a_killed_launcher_nor_its_folder_the_next_one()
     {

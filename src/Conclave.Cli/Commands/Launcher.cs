@@ -9,6 +9,7 @@ internal sealed class Launcher : IDisposable
 {
     // Rank 0 answers who waits for it before it is ended.
     private static readonly TimeSpan LastWords = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan SignalComesWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LeaveWithin = TimeSpan.FromSeconds(30);
 
     private readonly WorldPlan _plan;
@@ -54,6 +55,7 @@ internal sealed class Launcher : IDisposable
     /// <summary>Runs the ranks as processes.</summary>
     /// <returns>The exit code of rank 0.</returns>
     /// <exception cref="RankFailedException">A rank failed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public int RunProcesses(CancellationToken cancellation)
     {
         using LaunchedProcesses processes = Start();
@@ -61,6 +63,13 @@ internal sealed class Launcher : IDisposable
         if (_coordinator.Ended.GetAwaiter().GetResult() is { } failure)
         {
             processes.WaitForExit(LastWords);
+
+            // Who stops a service or a container signals every process in it: a rank that just starts dies of that, maybe before this process has heard of it.
+            if (!_coordinator.HasStarted && cancellation.WaitHandle.WaitOne(SignalComesWithin))
+            {
+                throw new OperationCanceledException(cancellation);
+            }
+
             throw new RankFailedException(failure.Cause);
         }
 

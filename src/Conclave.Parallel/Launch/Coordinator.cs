@@ -59,6 +59,9 @@ public sealed class Coordinator : IDisposable
     /// <summary>Ends with the exit code of the leader's process.</summary>
     public Task<int> LeaderEnded => _leaderEnded.Task;
 
+    /// <summary>Whether all ranks have been there and have opened the model.</summary>
+    public bool HasStarted => _running;
+
     /// <summary>What the ranks have told at their end; null for those that have not.</summary>
     public IReadOnlyList<RankReport?> Reports
     {

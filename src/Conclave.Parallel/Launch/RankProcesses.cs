@@ -24,10 +24,11 @@ public sealed class RankProcesses : LaunchedProcesses
         {
             foreach (int rank in ranks)
             {
-                string[] arguments = [.. program.Skip(1), "rank", "--control", socketPath, "--rank", $"{rank}", "--", .. command];
+                // A session of their own, as hosts have: one that just starts would die of a Ctrl-C, which is the launcher's, who ends the ranks in their order.
+                string[] arguments = [.. program, "rank", "--control", socketPath, "--rank", $"{rank}", "--", .. command];
                 Process process = new()
                 {
-                    StartInfo = new ProcessStartInfo(program[0], arguments) { RedirectStandardError = true, RedirectStandardOutput = rank != 0, UseShellExecute = false },
+                    StartInfo = new ProcessStartInfo("setsid", arguments) { RedirectStandardError = true, RedirectStandardOutput = rank != 0, UseShellExecute = false },
                     EnableRaisingEvents = true,
                 };
                 void Pass(string? line)
