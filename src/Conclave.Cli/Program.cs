@@ -123,6 +123,7 @@ internal static class Program
         };
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);
+        FileNames.RefuseEmpty(root);
         return root;
     }
 

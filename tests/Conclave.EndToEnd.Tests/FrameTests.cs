@@ -53,6 +53,27 @@ public sealed class FrameTests
         { ["synth", "--shape", "fable", "--format", "int3", "--out", "/no/such/folder"], "int3" },
     };
 
+    public static TheoryData<string, string[]> EmptyNames => new()
+    {
+        { "DIR", ["inspect", ""] },
+        { "DIR|FILE.jinja", ["template", "", "--json-lines", "-"] },
+        { "--model", ["generate", "a", "--model", ""] },
+        { "--model", ["launch", "--ranks", "2", "--model", "", "--", "generate", "a"] },
+        { "--model", ["launch", "--ranks", "2", "--", "generate", "a", "--model", ""] },
+        { "--loads", ["placement", "--loads", ""] },
+        { "--previous", ["placement", "--loads", "x", "--previous", ""] },
+        { "--text", ["perplexity", Repository.Fable, "--text", ""] },
+        { "--json-lines", [.. Tokenize, "--json-lines", ""] },
+        { "--json-lines", ["template", Repository.Fable, "--json-lines", ""] },
+        { "--golden", ["verify", Repository.Fable, "--golden", ""] },
+        { "--dump", ["verify", Repository.Fable, "--dump", ""] },
+        { "--out", ["synth", "--shape", "fable", "--out", ""] },
+        { "--compare", ["bench", "model", Repository.Fable, "--compare", ""] },
+        { "--plot", ["bench", "kernels", "--plot", ""] },
+        { "--plot", ["bench", "serve", "http://127.0.0.1:1", "--plot", ""] },
+        { "--trace", ["bench", "serve", "http://127.0.0.1:1", "--trace", ""] },
+    };
+
     [Theory]
     [MemberData(nameof(Mistakes))]
     public void Mistakes_are_named_on_standard_error_and_exit_with_2(string[] arguments, string named)
@@ -63,6 +84,15 @@ public sealed class FrameTests
         Assert.Contains(named, result.Error);
         Assert.DoesNotContain("   at ", result.Error);
         Assert.Equal("", result.Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(EmptyNames))]
+    public void An_empty_name_of_a_file_is_refused_by_the_option_s_name(string name, string[] arguments)
+    {
+        CliResult result = Cli.Run(arguments);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {name}: the name is empty; that of a file or a folder is expected\n", result.Error);
     }
 
     [Fact]
