@@ -19,6 +19,7 @@ public sealed unsafe class LatentCache : IDisposable
     /// <param name="format">F32 or BF16.</param>
     /// <param name="blocks">Blocks of 64 tokens.</param>
     /// <exception cref="ArgumentException">The format is neither F32 nor BF16.</exception>
+    /// <exception cref="UserErrorException">The system has no such memory.</exception>
     public LatentCache(int layers, int cacheDim, ElementFormat format, int blocks)
     {
         if (format is not (ElementFormat.F32 or ElementFormat.BF16))
@@ -31,9 +32,19 @@ public sealed unsafe class LatentCache : IDisposable
         Blocks = blocks;
         _layers = new NativeBuffer[layers];
         nint bytes = checked((nint)blocks * LatentPages.TokensPerBlock * cacheDim * format.Size());
-        for (int layer = 0; layer < layers; layer++)
+        try
         {
-            _layers[layer] = new NativeBuffer(bytes);
+            for (int layer = 0; layer < layers; layer++)
+            {
+                _layers[layer] = new NativeBuffer(bytes);
+            }
+        }
+        catch (OutOfMemoryException e)
+        {
+            Array.ForEach(_layers, layer => layer?.Dispose());
+            throw new UserErrorException(
+                $"a latent cache of {(long)blocks * LatentPages.TokensPerBlock} tokens takes {(Int128)layers * bytes} bytes, which the system does not have; make it smaller (--cache-memory), or contexts shorter (--context, --decode) or fewer (--batch)",
+                e);
         }
     }
 

@@ -47,6 +47,24 @@ public sealed class BenchTests
         Assert.All(kernels, kernel => Assert.True(kernel.GetProperty("times_reference").GetDouble() > 0));
     }
 
+    [Theory]
+    [InlineData("1,999999999", "--batch 1,999999999: \"999999999\" is no number from 1 to 512")]
+    [InlineData("513", "--batch 513: \"513\" is no number from 1 to 512")]
+    public void More_sequences_than_a_step_has_tokens_are_refused(string batch, string named)
+    {
+        CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "4", "--decode", "0", "--batch", batch);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Contains(named, result.Error);
+    }
+
+    [Fact]
+    public void Steps_beyond_any_context_are_refused()
+    {
+        CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "4", "--decode", "", "--steps", $"{int.MaxValue}");
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Contains("does not fit the model's context of 1024", result.Error);
+    }
+
     [Fact]
     public void A_result_is_compared_with_an_earlier_one_and_drawn()
     {
@@ -184,7 +202,7 @@ public sealed class BenchTests
     [Theory]
     [InlineData("--prefill", "12,x", "\"x\" is no number")]
     [InlineData("--prefill", "2000000", "does not fit the model's context")]
-    [InlineData("--batch", "0", "\"0\" is no number from 1 on")]
+    [InlineData("--batch", "0", "\"0\" is no number from 1 to 512")]
     [InlineData("--repeat", "0", "at least 1")]
     [InlineData("--steps", "-1", "at least 1")]
     public void A_mistake_ends_with_one_sentence(string option, string value, string part)

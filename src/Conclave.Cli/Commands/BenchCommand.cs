@@ -40,15 +40,15 @@ internal static class BenchCommand
     }
 
     /// <summary>Numbers with commas between them; none where the option is empty.</summary>
-    public static int[] Numbers(ParseResult result, Option<string> option, int least)
+    public static int[] Numbers(ParseResult result, Option<string> option, int least, int most = int.MaxValue)
     {
         string text = result.GetValue(option) ?? "";
         List<int> numbers = [];
         foreach (string part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < least)
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < least || number > most)
             {
-                throw new UserErrorException($"{option.Name} {text}: \"{part}\" is no number from {least} on");
+                throw new UserErrorException($"{option.Name} {text}: \"{part}\" is no number from {least} {(most == int.MaxValue ? "on" : $"to {most}")}");
             }
 
             numbers.Add(number);

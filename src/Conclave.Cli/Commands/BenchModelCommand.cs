@@ -4,6 +4,7 @@ using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
+using Conclave.Models;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
@@ -42,7 +43,10 @@ internal static class BenchModelCommand
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
-            List<Workload> workloads = Workloads(result, prefill, decode, batch);
+            
+            // A step has so many tokens in each group of ranks, and every sequence takes one.
+            int mostSequences = ModelOptions.DefaultTokensPerStep * (leader?.Plan.DataParallel ?? 1);
+            List<Workload> workloads = Workloads(result, prefill, decode, BenchCommand.Numbers(result, batch, 1, mostSequences));
             if (workloads.Count == 0 && !result.GetValue(start))
             {
                 throw new UserErrorException("nothing to measure: --prefill and --decode are both empty");
@@ -97,10 +101,9 @@ internal static class BenchModelCommand
         return command;
     }
 
-    private static List<Workload> Workloads(ParseResult result, Option<string> prefill, Option<string> decode, Option<string> batch)
+    private static List<Workload> Workloads(ParseResult result, Option<string> prefill, Option<string> decode, int[] batches)
     {
         List<Workload> workloads = [.. BenchCommand.Numbers(result, prefill, 1).Select(length => new Workload("prefill", length, 1))];
-        int[] batches = BenchCommand.Numbers(result, batch, 1);
         foreach (int context in BenchCommand.Numbers(result, decode, 0))
         {
             workloads.AddRange(batches.Select(sequences => new Workload("decode", context, sequences)));

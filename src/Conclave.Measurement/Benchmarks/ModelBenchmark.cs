@@ -76,7 +76,7 @@ public sealed class ModelBenchmark : IDisposable
         DecodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
         {
-            if (workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
+            if ((long)workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
             {
                 throw new UserErrorException(
                     $"{workload.Phase} at {workload.Context} tokens does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
