@@ -47,6 +47,15 @@ public sealed class BenchTests
         Assert.All(kernels, kernel => Assert.True(kernel.GetProperty("times_reference").GetDouble() > 0));
     }
 
+    [Fact]
+    public void A_filter_that_leaves_nothing_names_what_is_there()
+    {
+        CliResult result = Cli.Run("bench", "kernels", "--filter", "nosuch", "--json");
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith("error: --filter nosuch: ", result.Error);
+        Assert.Matches("there are .*experts/F8_E4M3, .*prepare/F8_E4M3", result.Error);
+    }
+
     [Theory]
     [InlineData("1,999999999", "--batch 1,999999999: \"999999999\" is no number from 1 to 512")]
     [InlineData("513", "--batch 513: \"513\" is no number from 1 to 512")]

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
+using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
 
@@ -34,15 +35,23 @@ internal static class BenchKernelsCommand
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
             int runs = BenchCommand.Positive(result, repeat);
+            string wanted = result.GetValue(filter) ?? "";
+            KernelCase[] kernelCases = [.. KernelBenchmark.Cases().Where(one => Name(one).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
+            PrepareCase[] prepareCases = [.. PrepareBenchmark.Cases().Where(one => Name(one).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
+            if (kernelCases.Length + prepareCases.Length == 0)
+            {
+                IEnumerable<string> names = KernelBenchmark.Cases().Select(Name).Concat(PrepareBenchmark.Cases().Select(Name)).Distinct();
+                throw new UserErrorException($"--filter {wanted}: no case has this in its operator/format; there are {string.Join(", ", names)}");
+            }
+
             KernelSet kernels = compute.Kernels(result);
             using WorkerTeam team = new(compute.Threads(result));
             using MachineProbe probe = new(kernels);
             using ColdWeights weights = new();
             KernelBenchmark benchmark = new(kernels, team, probe, weights);
-            string wanted = result.GetValue(filter) ?? "";
             TextWriter output = result.InvocationConfiguration.Output;
             List<KernelSample> samples = [];
-            foreach (KernelCase kernel in KernelBenchmark.Cases().Where(one => $"{one.Operator}/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
+            foreach (KernelCase kernel in kernelCases)
             {
                 cancellation.ThrowIfCancellationRequested();
                 KernelSample sample = benchmark.Run(kernel, runs);
@@ -57,7 +66,7 @@ internal static class BenchKernelsCommand
 
             PrepareBenchmark prepareBenchmark = new(kernels, team, probe, weights);
             List<PrepareSample> prepares = [];
-            foreach (PrepareCase prepare in PrepareBenchmark.Cases().Where(one => $"prepare/{one.Format}".Contains(wanted, StringComparison.OrdinalIgnoreCase)))
+            foreach (PrepareCase prepare in prepareCases)
             {
                 cancellation.ThrowIfCancellationRequested();
                 PrepareSample sample = prepareBenchmark.Run(prepare, runs);
@@ -75,6 +84,10 @@ internal static class BenchKernelsCommand
         });
         return command;
     }
+
+    private static string Name(KernelCase one) => $"{one.Operator}/{one.Format}";
+
+    private static string Name(PrepareCase one) => $"prepare/{one.Format}";
 
     private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples, List<PrepareSample> prepares)
     {
