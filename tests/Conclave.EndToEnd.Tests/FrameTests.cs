@@ -51,6 +51,14 @@ public sealed class FrameTests
         { ["tokenize", Repository.Data("v2-group-f32"), "a"], "tokenizer.json" },
         { ["synth", "--shape", "nothing", "--out", "/no/such/folder"], "\"nothing\" is no known shape" },
         { ["synth", "--shape", "fable", "--format", "int3", "--out", "/no/such/folder"], "int3" },
+        { ["generate", "a", "--max-tokens", "99999999999"], "--max-tokens 99999999999: a whole number from -2147483648 to 2147483647 is expected" },
+        { ["generate", "a", "--top-k", "1.5"], "--top-k 1.5: a whole number from -2147483648 to 2147483647 is expected" },
+        { ["generate", "a", "--seed", "9223372036854775808"], "--seed 9223372036854775808: a whole number from -9223372036854775808 to 9223372036854775807 is expected" },
+        { ["synth", "--shape", "fable", "--seed", "-1", "--out", "/no/such/folder"], "--seed -1: a whole number from 0 to 18446744073709551615 is expected" },
+        { ["generate", "a", "--temperature", "hot"], "--temperature hot: a number is expected" },
+        { ["serve", "--port", ""], "--port : a whole number" },
+        { ["serve", "--served-model-name", ""], "--served-model-name: the name that clients ask for is empty" },
+        { ["serve", "--served-model-name", " "], "--served-model-name: the name that clients ask for is empty" },
     };
 
     public static TheoryData<string, string[]> EmptyNames => new()
@@ -83,6 +91,7 @@ public sealed class FrameTests
         Assert.StartsWith("error: ", result.Error);
         Assert.Contains(named, result.Error);
         Assert.DoesNotContain("   at ", result.Error);
+        Assert.DoesNotContain("System.", result.Error);
         Assert.Equal("", result.Output);
     }
 

@@ -4,7 +4,6 @@ using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
-using Conclave.Models;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
@@ -43,9 +42,9 @@ internal static class BenchModelCommand
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
-            
+
             // A step has so many tokens in each group of ranks, and every sequence takes one.
-            int mostSequences = ModelOptions.DefaultTokensPerStep * (leader?.Plan.DataParallel ?? 1);
+            int mostSequences = compute.TokensPerStep(result) * (leader?.Plan.DataParallel ?? 1);
             List<Workload> workloads = Workloads(result, prefill, decode, BenchCommand.Numbers(result, batch, 1, mostSequences));
             if (workloads.Count == 0 && !result.GetValue(start))
             {

@@ -71,7 +71,7 @@ internal static class ServeCommand
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = ReadKey(result.GetValue(key)),
                 AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
-                ModelName = result.GetValue(name) ?? LoadedModel.NameOf(directory),
+                ModelName = ReadName(result.GetValue(name)) ?? LoadedModel.NameOf(directory),
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
             };
@@ -126,6 +126,10 @@ internal static class ServeCommand
             // The signal to drain.
         }
     }
+
+    private static string? ReadName(string? name) => name is null || name.Any(c => !char.IsWhiteSpace(c))
+        ? name
+        : throw new UserErrorException("--served-model-name: the name that clients ask for is empty; without the option it is that of the model's folder");
 
     private static Uri? ReadEndpoint(string? url) =>
         url is null ? null
