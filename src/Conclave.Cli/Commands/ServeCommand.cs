@@ -13,7 +13,6 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave serve: the OpenAI API, until SIGTERM or Ctrl-C.</summary>
 internal static class ServeCommand
 {
-    // A step has so many tokens, and every answer takes one.
     private const int DefaultRunning = 64;
 
     public static Command Create(RankLeader? leader)
@@ -75,6 +74,8 @@ internal static class ServeCommand
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
                 RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
             };
+
+            // Every answer takes one of a step's tokens.
             int tokens = compute.TokensPerStep(result);
             EngineOptions engineOptions = new()
             {
@@ -127,7 +128,7 @@ internal static class ServeCommand
         }
     }
 
-    private static string? ReadName(string? name) => name is null || name.Any(c => !char.IsWhiteSpace(c))
+    private static string? ReadName(string? name) => name is null || !string.IsNullOrWhiteSpace(name)
         ? name
         : throw new UserErrorException("--served-model-name: the name that clients ask for is empty; without the option it is that of the model's folder");
 

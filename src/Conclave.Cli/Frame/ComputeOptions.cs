@@ -40,7 +40,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
 
     private readonly Option<int?> _tokensPerStep = new("--max-batched-tokens")
     {
-        Description = $"Most tokens of a step, of prompts and answers together: more make long prompts faster and the pauses of answers longer. Default: {ModelOptions.DefaultTokensPerStep}",
+        Description = $"Most tokens of a step, of prompts and answers together: fewer make the pauses of answers beside long prompts shorter. Default: {ModelOptions.DefaultTokensPerStep}",
         HelpName = "N",
     };
 

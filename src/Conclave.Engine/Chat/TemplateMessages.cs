@@ -41,7 +41,7 @@ internal static class TemplateMessages
             }
         }
 
-        yield return objects > 0 ? (JsonArray)parsed.DeepClone() : plain;
+        yield return objects == 0 ? plain : others.Count == 0 ? parsed : (JsonArray)parsed.DeepClone();
         if (others.Count > 0)
         {
             others.ForEach(function => function["arguments"] = new JsonObject());

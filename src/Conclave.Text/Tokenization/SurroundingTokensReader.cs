@@ -41,7 +41,7 @@ internal static class SurroundingTokensReader
         string text = token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String();
         if (!vocabulary.TryGetId(text, out int id))
         {
-            return adds ? throw token.Error($"add_{name} is true, but \"{text}\" is not a token of tokenizer.json") : ids;
+            return adds ? throw token.Error($"add_{name} is true, but \"{text}\" is not a token of tokenizer.json; correct {name}, or set add_{name} to false") : ids;
         }
 
         return adds == ids.Contains(id) ? ids
