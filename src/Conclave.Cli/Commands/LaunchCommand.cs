@@ -6,7 +6,6 @@ using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Parallel.Placement;
 using Conclave.Primitives;
-using Conclave.Transport;
 
 namespace Conclave.Cli.Commands;
 
@@ -140,15 +139,7 @@ internal static class LaunchCommand
             throw new UserErrorException($"--tp {ranksOfGroup}: 1 to {plan.Ranks / groups} are expected, with {plan.Ranks} ranks and {groups} groups");
         }
 
-        for (int first = 0; first < plan.TokenRanks; first += ranksOfGroup)
-        {
-            int last = first + ranksOfGroup - 1;
-            if (plan.Topology.Between(first, last) == LinkClass.CrossHost)
-            {
-                throw new UserErrorException(
-                    $"--tp {ranksOfGroup}: ranks {first} to {last} would divide attention on {plan.Hosts} hosts, but a group must be on one; choose a number that divides the ranks of a host");
-            }
-        }
+        _ = plan.Groups();
     }
 
     private static int? Slots(int? slots, int ranks) => slots is null || (slots is >= 1 and <= PlacementShape.MostSlots && slots % ranks == 0)

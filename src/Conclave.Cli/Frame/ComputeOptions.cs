@@ -106,7 +106,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Kernels = Kernels(result),
             Threads = Threads(result),
             Teams = Teams,
-            Caches = leader?.Plan.TokenRanks ?? 1,
+            Caches = leader is null ? 1 : leader.Plan.DataParallel * leader.Plan.TensorParallel,
             Divide = (config, kernels, team, model) => Divide(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
             TokensPerStep = TokensPerStep(result),

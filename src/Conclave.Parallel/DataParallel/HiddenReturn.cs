@@ -1,5 +1,6 @@
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Parallel.DataParallel;
@@ -11,7 +12,7 @@ namespace Conclave.Parallel.DataParallel;
 internal sealed class HiddenReturn : ISideMessages, IDisposable
 {
     private readonly RankedExchange _exchange;
-    private readonly int _ranksOfGroup;
+    private readonly RankGroups _groups;
     private readonly SideChannel _channel;
     private readonly int _rowBytes;
     private readonly NativeBuffer? _arrived;
@@ -26,21 +27,20 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
 
     /// <summary>To be created by all ranks, in the same order as whatever else talks beside the exchange.</summary>
     /// <param name="exchange">The rank's exchange.</param>
-    /// <param name="groups">Groups that have tokens.</param>
-    /// <param name="ranksOfGroup">Ranks of each: 0 and the next are those of the first.</param>
+    /// <param name="groups">The groups that have tokens.</param>
     /// <param name="maxTokens">Most tokens of a group's step.</param>
     /// <param name="hiddenSize">Numbers of a row.</param>
-    public HiddenReturn(RankedExchange exchange, int groups, int ranksOfGroup, int maxTokens, int hiddenSize)
+    public HiddenReturn(RankedExchange exchange, RankGroups groups, int maxTokens, int hiddenSize)
     {
         _exchange = exchange;
-        _ranksOfGroup = ranksOfGroup;
+        _groups = groups;
         _rowBytes = hiddenSize * sizeof(float);
-        int senders = exchange.Rank == 0 ? groups : 0;
+        int senders = exchange.Rank == 0 ? groups.Count : 0;
         _arrived = senders > 1 ? new NativeBuffer(checked((nint)(senders - 1) * maxTokens * _rowBytes)) : null;
         _begin = new nint[senders];
         _end = new nint[senders];
         _next = new nint[senders];
-        _hasAll = peer => _next[peer / ranksOfGroup] == _end[peer / ranksOfGroup];
+        _hasAll = peer => _next[groups.Of(peer)!.Value] == _end[groups.Of(peer)!.Value];
         _hasSent = peer => _batch is null && _channel!.HasLeftFor(peer);
         _channel = exchange.Attach(this);
     }
@@ -67,7 +67,7 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
     {
         for (int group = 1; group < _end.Length; group++)
         {
-            _exchange.WaitFor(group * _ranksOfGroup, _hasAll);
+            _exchange.WaitFor(_groups.FirstOf(group), _hasAll);
         }
 
         for (int row = 0; row < rows.Rows; row++)
@@ -82,7 +82,7 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
     /// <exception cref="PeerException">Rank 0 failed, or a rank sent what cannot be.</exception>
     public void Send(ForwardBatch batch, TensorView hidden)
     {
-        if (batch.LogitCount > 0 && _exchange.Rank % _ranksOfGroup == 0)
+        if (batch.LogitCount > 0 && _groups.IsFirst(_exchange.Rank))
         {
             (_batch, _hidden, _written) = (batch, hidden, 0);
             _exchange.WaitFor(0, _hasSent);
@@ -124,8 +124,8 @@ internal sealed class HiddenReturn : ISideMessages, IDisposable
     /// <inheritdoc/>
     unsafe void ISideMessages.Read(int peer, ReadOnlySpan<byte> message)
     {
-        (int group, int rankInGroup) = Math.DivRem(peer, _ranksOfGroup);
-        nint missing = rankInGroup == 0 && group > 0 && group < _end.Length ? _end[group] - _next[group] : 0;
+        int group = _groups.IsFirst(peer) ? _groups.Of(peer)!.Value : 0;
+        nint missing = group > 0 && group < _end.Length ? _end[group] - _next[group] : 0;
         if (message.IsEmpty || message.Length > missing)
         {
             throw new PeerException(peer, $"sent {message.Length} bytes of hidden states where {missing} are expected");

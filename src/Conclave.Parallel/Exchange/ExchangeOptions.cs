@@ -37,10 +37,11 @@ public enum CombineReduction
 /// <param name="Reduction">How outputs come back.</param>
 public sealed record ExchangeOptions(ExchangePath Path, PayloadFormat Dispatch, PayloadFormat Combine, CombineReduction Reduction)
 {
-    /// <summary>
-    /// Ranks from this number on never have tokens, only experts: nothing is sent that would say so again in every exchange. By default all may have some.
-    /// </summary>
-    public int TokenRanks { get; init; } = int.MaxValue;
+    /// <summary>The ranks that may have tokens; the others have experts only, and nothing is sent that would say so again in every exchange. Null: all may have some.</summary>
+    public IReadOnlyCollection<int>? TokenRanks { get; init; }
+
+    /// <summary>Whether a rank may have tokens.</summary>
+    public bool MayHaveTokens(int rank) => TokenRanks?.Contains(rank) ?? true;
 
     /// <summary>The same bits as a single rank in every world.</summary>
     public static ExchangeOptions Exact { get; } = new(ExchangePath.TwoHop, PayloadFormat.F32, PayloadFormat.F32, CombineReduction.None);

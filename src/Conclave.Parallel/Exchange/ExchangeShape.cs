@@ -22,6 +22,7 @@ internal sealed class ExchangeShape
         CombineCodec = PayloadCodec.Create(options.Combine, columns, kernels.Codec);
         PartialCodec = PayloadCodec.Create(PayloadFormat.F32, columns, kernels.Codec);
         Ways = new ExchangeWays(rank, Hosts, options);
+        MayHaveTokens = [.. Enumerable.Range(0, Hosts.World).Select(options.MayHaveTokens)];
     }
 
     public int Rank { get; }
@@ -51,6 +52,9 @@ internal sealed class ExchangeShape
     public PayloadCodec PartialCodec { get; }
 
     public ExchangeWays Ways { get; }
+
+    /// <summary>For each rank, whether it may have tokens.</summary>
+    public bool[] MayHaveTokens { get; }
 
     public bool Forwards => Options.Path == ExchangePath.TwoHop;
 

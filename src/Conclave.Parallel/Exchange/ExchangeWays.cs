@@ -33,7 +33,7 @@ internal sealed class ExchangeWays
         int[] world = [.. Enumerable.Range(0, hosts.World)];
         bool forwards = options.Path == ExchangePath.TwoHop;
         bool reduces = options.Reduction == CombineReduction.InHost;
-        int[] sources = [.. world.Where(peer => peer < options.TokenRanks)];
+        int[] sources = [.. world.Where(options.MayHaveTokens)];
         bool Delivers(int peer) => forwards ? sources.Any(source => hosts.Forwarder(source, hosts.HostOf(peer)) == peer) : sources.Contains(peer);
         return kind switch
         {

@@ -58,7 +58,7 @@ internal sealed unsafe class OwnTokens : IDisposable
             _byRank.ByRank(routing, slots);
         }
 
-        if (_shape.Rank >= _shape.Options.TokenRanks && _routing.Tokens > 0)
+        if (!_shape.MayHaveTokens[_shape.Rank] && _routing.Tokens > 0)
         {
             throw new ArgumentException($"rank {_shape.Rank} has {_routing.Tokens} tokens, and was to have none");
         }

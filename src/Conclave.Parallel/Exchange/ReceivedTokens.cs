@@ -35,7 +35,7 @@ internal sealed unsafe class ReceivedTokens : IDisposable
         int world = shape.Hosts.World;
         int localSlots = shape.MaxLocalSlots;
         _maxSlotsOfSource = checked(maxTokens * Math.Min(shape.ExpertsPerToken, localSlots));
-        int sources = Math.Min(world, shape.Options.TokenRanks);
+        int sources = shape.MayHaveTokens.Count(may => may);
         MaxOutputs = checked(sources * _maxSlotsOfSource);
         int rows = shape.Forwards ? Math.Min(MaxOutputs, checked(sources * maxTokens)) : MaxOutputs;
         _inputBuffer = NativeBuffer.ForF32(rows, shape.Columns, out _input);
@@ -172,7 +172,7 @@ internal sealed unsafe class ReceivedTokens : IDisposable
     }
 
     private bool IsFrom(int peer, int source) => _shape.Forwards
-        ? source < Math.Min(_shape.Hosts.World, _shape.Options.TokenRanks) && _shape.Hosts.Forwarder(source, _shape.Host) == peer
+        ? source < _shape.Hosts.World && _shape.MayHaveTokens[source] && _shape.Hosts.Forwarder(source, _shape.Host) == peer
         : source == peer;
 
     /// <summary>Whether a row may follow its source's last one: a later token, or on the way of one hop a later expert of the same.</summary>

@@ -14,10 +14,11 @@ public static class InProcessLaunch
     public static void Run(Coordinator coordinator, WorldPlan plan, Action<RankConnection, RankEndpoints> lead)
     {
         InProcessFabric world = new(plan.Topology, WorldPlan.Transport);
-        InProcessFabric[] groups = plan.TensorParallel == 1 ? []
-            : [.. Enumerable.Range(0, plan.DataParallel).Select(_ => new InProcessFabric(RankEndpoints.GroupTopology(plan), WorldPlan.Transport))];
+        RankGroups groups = plan.Groups();
+        InProcessFabric[] fabrics = plan.TensorParallel == 1 ? []
+            : [.. Enumerable.Range(0, groups.Count).Select(_ => new InProcessFabric(RankEndpoints.GroupTopology(plan), WorldPlan.Transport))];
         RankEndpoints[] endpoints = [.. Enumerable.Range(0, plan.Ranks).Select(rank => new RankEndpoints(
-            world[rank], RankEndpoints.HasGroup(plan, rank) ? groups[rank / plan.TensorParallel][plan.RankInGroup(rank)] : null))];
+            world[rank], RankEndpoints.HasGroup(plan, rank) ? fabrics[groups.Of(rank)!.Value][groups.NumberOf(rank)] : null))];
         Thread[] followers = [.. Enumerable.Range(1, plan.Ranks - 1).Select(rank => new Thread(() => Follow(coordinator, endpoints[rank], rank))
         {
             IsBackground = true, Name = $"conclave rank {rank}",
@@ -35,7 +36,7 @@ public static class InProcessLaunch
             if (followers.All(follower => follower.Join(LeaveWithin)))
             {
                 world.Dispose();
-                Array.ForEach(groups, group => group.Dispose());
+                Array.ForEach(fabrics, fabric => fabric.Dispose());
             }
         }
     }

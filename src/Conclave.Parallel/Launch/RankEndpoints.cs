@@ -12,7 +12,7 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
     internal static Topology GroupTopology(WorldPlan plan) => Topology.Even(plan.TensorParallel, 1);
 
     /// <summary>Whether a rank has a transport to its group.</summary>
-    internal static bool HasGroup(WorldPlan plan, int rank) => plan.TensorParallel > 1 && plan.GroupOf(rank) is not null;
+    internal static bool HasGroup(WorldPlan plan, int rank) => plan.TensorParallel > 1 && plan.Groups().Of(rank) is not null;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -26,13 +26,14 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
     {
         WorldPlan plan = connection.Plan;
         int rank = connection.Rank;
+        RankGroups groups = plan.Groups();
         UcxTransport world = new(plan.Topology, rank, WorldPlan.Transport);
         UcxTransport? group = null;
         try
         {
             if (HasGroup(plan, rank))
             {
-                group = new UcxTransport(GroupTopology(plan), plan.RankInGroup(rank), WorldPlan.Transport);
+                group = new UcxTransport(GroupTopology(plan), groups.NumberOf(rank), WorldPlan.Transport);
             }
 
             connection.Send(ControlKind.Address, Addresses.Write([world.LocalAddress.ToArray(), group is null ? [] : group.LocalAddress.ToArray()]).Written);
@@ -41,7 +42,7 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
                 .. Addresses.Read(connection.Take(ControlKind.Addresses), plan.Ranks).Select(both => Addresses.Read(new ControlFrame(ControlKind.Address, both), Addresses.OfRank)),
             ];
             world.Connect([.. addresses.Select(both => both[0])]);
-            group?.Connect([.. addresses.Skip(plan.FirstOfGroup(rank)).Take(plan.TensorParallel).Select(both => both[1])]);
+            group?.Connect([.. addresses.Skip(groups.FirstOf(groups.Of(rank)!.Value)).Take(plan.TensorParallel).Select(both => both[1])]);
             return new RankEndpoints(world, group);
         }
         catch

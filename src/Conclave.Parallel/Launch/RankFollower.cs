@@ -41,7 +41,7 @@ public static class RankFollower
         ModelOptions options = new()
         {
             MaxTokensPerStep = order.MaxTokens,
-            CacheBlocks = connection.Plan.GroupOf(connection.Rank) is null ? 1 : order.CacheBlocks,
+            CacheBlocks = connection.Plan.Groups().Of(connection.Rank) is null ? 1 : order.CacheBlocks,
             CacheFormat = order.CacheFormat,
             Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, EndSteps: membership.EndSteps),
             Attention = membership.Attention,

@@ -34,13 +34,14 @@ internal sealed class RankMembership : IDisposable
         _endpoints = endpoints?.Meet(connection) ?? RankEndpoints.Connect(connection);
         SlotMap even = SlotMap.Even(plan.Ranks, config.RoutedExperts);
         _slots = _placement is null ? [.. config.IsMoeLayer.Select(isMoe => isMoe ? even : null)] : SlotMap.ByLayer(_placement, config.IsMoeLayer);
-        ExchangeOptions options = plan.Exchange with { TokenRanks = plan.TokenRanks };
+        RankGroups groups = plan.Groups();
+        ExchangeOptions options = plan.Exchange with { TokenRanks = groups.TokenRanks };
         Exchange = new RankedExchange(_endpoints.World, plan.Topology, _slots, options, config.HiddenSize, config.ExpertsPerToken, kernels, team);
-        Hidden = plan.DataParallel > 1 ? new HiddenReturn(Exchange, plan.DataParallel, plan.TensorParallel, maxTokens, config.HiddenSize) : null;
+        Hidden = plan.DataParallel > 1 ? new HiddenReturn(Exchange, groups, maxTokens, config.HiddenSize) : null;
         if (_endpoints.Group is { } group)
         {
-            RankGather gather = new(group, Exchange, plan.FirstOfGroup(connection.Rank));
-            Attention = new AttentionPartition(plan.RankInGroup(connection.Rank), plan.TensorParallel, gather);
+            int number = groups.NumberOf(connection.Rank);
+            Attention = new AttentionPartition(number, plan.TensorParallel, new RankGather(group, Exchange, connection.Rank - number));
         }
     }
 

@@ -26,7 +26,7 @@ internal sealed class StepReader : IDisposable
     public StepReader(int rank, WorldPlan plan, ModelConfig config, ModelOrder order)
     {
         _rank = rank;
-        _group = plan.GroupOf(rank);
+        _group = plan.Groups().Of(rank);
         _groups = plan.DataParallel;
         _firstTold = StepWriter.FirstTold(plan.TensorParallel);
         _maxTokens = order.MaxTokens;

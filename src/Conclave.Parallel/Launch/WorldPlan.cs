@@ -30,11 +30,8 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>Groups that requests are divided over, each with a cache of its own.</summary>
     public int DataParallel { get; init; } = 1;
 
-    /// <summary>Ranks of a group, which divide its attention (<see cref="AttentionPartition"/>): the first group has the first ranks, and so on; those behind the last group have experts only.</summary>
+    /// <summary>Ranks of a group, which divide its attention (<see cref="AttentionPartition"/>).</summary>
     public int TensorParallel { get; init; } = 1;
-
-    /// <summary>Ranks of all groups, from 0 on.</summary>
-    public int TokenRanks => DataParallel * TensorParallel;
 
     /// <summary>Steps of at least so many tokens are computed in two micro-batches (<see cref="ExpertPartition"/>); null: none are.</summary>
     public int? DivideFrom { get; init; }
@@ -51,14 +48,9 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>Message buffers of the transport between them.</summary>
     public static TransportOptions Transport { get; } = new() { Credits = 4 };
 
-    /// <summary>The group of a rank; null where it has experts only.</summary>
-    internal int? GroupOf(int rank) => rank < TokenRanks ? rank / TensorParallel : null;
-
-    /// <summary>The number of a rank in its group.</summary>
-    internal int RankInGroup(int rank) => rank % TensorParallel;
-
-    /// <summary>The first rank of a rank's group.</summary>
-    internal int FirstOfGroup(int rank) => rank - RankInGroup(rank);
+    /// <summary>Which ranks have tokens.</summary>
+    /// <exception cref="UserErrorException">The groups do not fit the hosts.</exception>
+    public RankGroups Groups() => new(Topology, DataParallel, TensorParallel);
 
     /// <summary>Where the experts of a model are at first; null where they stay.</summary>
     /// <exception cref="UserErrorException">The slots are too few or too many for the model.</exception>
@@ -90,7 +82,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         int dataParallel = reader.Int32("groups", 1, ranks);
         int tensorParallel = reader.Int32("ranks of a group", 1, ranks / dataParallel);
         reader.End();
-        return new WorldPlan(ranks, hosts, exchange, threads)
+        WorldPlan plan = new(ranks, hosts, exchange, threads)
         {
             InstructionSet = set,
             DivideFrom = divideFrom == 0 ? null : divideFrom,
@@ -99,5 +91,15 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
             TensorParallel = tensorParallel,
             Balancing = new BalancerOptions { WindowTokens = window, MoveBudget = budget < 0 ? null : budget },
         };
+        try
+        {
+            _ = plan.Groups();
+        }
+        catch (UserErrorException e)
+        {
+            throw new ControlException($"sent {frame.Kind} with groups that are not possible: {e.Message}");
+        }
+
+        return plan;
     }
 }

@@ -2,6 +2,7 @@ using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;
@@ -31,8 +32,8 @@ public sealed class HiddenReturnTests : IDisposable
     public HiddenReturnTests()
     {
         _exchanges = [.. Enumerable.Range(0, World).Select(rank => new RankedExchange(
-            _fabric[rank], Topology.Even(World, 1), [SlotMap.Even(World, World)], ExchangeOptions.Exact with { TokenRanks = DataRanks }, HiddenSize, 2, KernelSet.Best, _team))];
-        _returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, DataRanks, 1, MaxTokens, HiddenSize))];
+            _fabric[rank], Topology.Even(World, 1), [SlotMap.Even(World, World)], ExchangeOptions.Exact with { TokenRanks = [0, 1, 2] }, HiddenSize, 2, KernelSet.Best, _team))];
+        _returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, new RankGroups(Topology.Even(World, 1), DataRanks, 1), MaxTokens, HiddenSize))];
         _buffer = NativeBuffer.ForF32(DataRanks * MaxTokens, HiddenSize, out _rows);
     }
 
@@ -88,7 +89,7 @@ public sealed class HiddenReturnTests : IDisposable
     [Fact]
     public void Of_a_group_the_first_rank_sends()
     {
-        HiddenReturn[] returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, groups: 2, ranksOfGroup: 2, MaxTokens, HiddenSize))];
+        HiddenReturn[] returns = [.. _exchanges.Select(exchange => new HiddenReturn(exchange, new RankGroups(Topology.Even(World, 1), groups: 2, ranksOfGroup: 2), MaxTokens, HiddenSize))];
         Array.ForEach(_batches, batch => batch.Clear());
         _batches[1].Add([1, 2], 0, AttentionForm.Expanded, [0], 2);
         returns[0].Expect(_batches.AsSpan(0, 2));

@@ -55,7 +55,7 @@ internal sealed class ExchangeCase
             [
                 .. Enumerable.Range(0, 4).Select(step => Enumerable.Range(0, world)
                     .Select(rank => RankTokens.Random(
-                        random, slotsByLayer[step % 2], topology, rank, random.Next(3) == 0 || rank >= options.TokenRanks ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
+                        random, slotsByLayer[step % 2], topology, rank, random.Next(3) == 0 || !options.MayHaveTokens(rank) ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
             ],
         };
     }

@@ -86,7 +86,7 @@ public sealed class PlanTests
         Topology topology = ExchangeCase.Random(seed, ExchangeOptions.Exact).Topology;
         HostMap hosts = new(topology);
         ExchangeOptions[] modes = [ExchangeOptions.Exact, ExchangeOptions.Flat, ExchangeOptions.Fast(PayloadFormat.BF16)];
-        foreach (ExchangeOptions options in modes.Concat(modes.Where(mode => mode != ExchangeOptions.Flat).Select(mode => mode with { TokenRanks = 2 })))
+        foreach (ExchangeOptions options in modes.Concat(modes.Where(mode => mode != ExchangeOptions.Flat).Select(mode => mode with { TokenRanks = [0, hosts.World - 1] })))
         {
             ExchangeWays[] ways = [.. Enumerable.Range(0, hosts.World).Select(rank => new ExchangeWays(rank, hosts, options))];
             foreach (MessageKind kind in Enum.GetValues<MessageKind>().Where(kind => kind != MessageKind.Side))

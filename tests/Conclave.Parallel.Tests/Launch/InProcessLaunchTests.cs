@@ -56,7 +56,8 @@ public sealed class InProcessLaunchTests
         Assert.Equal(LaunchedEngine.Alone(LaunchedEngine.Many), answers);
 
         // All of them had tokens, and no others: who has none sends copies of none.
-        Assert.All(reports, (report, rank) => Assert.Equal(rank < dataRanks, report!.Links[1].Any(link => link.FlatBytes > 0)));
+        RankGroups spread = plan.Groups();
+        Assert.All(reports, (report, rank) => Assert.Equal(spread.Of(rank) is not null, report!.Links[1].Any(link => link.FlatBytes > 0)));
         if (slots is not null)
         {
             AssertMoved(reports);
@@ -68,6 +69,7 @@ public sealed class InProcessLaunchTests
     [InlineData(3, 1, 1, 2, 2, null)]
     [InlineData(4, 1, 1, 4, null, null)]
     [InlineData(4, 2, 2, 2, null, null)]
+    [InlineData(6, 2, 2, 2, 2, null)]
     [InlineData(5, 1, 2, 2, 3, null)]
     [InlineData(4, 2, 2, 2, 2, 80)]
     [InlineData(8, 2, 1, 4, 2, 80)]
@@ -80,9 +82,10 @@ public sealed class InProcessLaunchTests
         (string[] answers, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, LaunchedEngine.Many);
         Assert.Null(failure);
         Assert.Equal(LaunchedEngine.Alone(LaunchedEngine.Many), answers);
+        RankGroups spread = plan.Groups();
         Assert.All(reports, (report, rank) =>
         {
-            bool hasTokens = rank < groups * ranksOfGroup;
+            bool hasTokens = spread.Of(rank) is not null;
             Assert.Equal(hasTokens, report!.Links[1].Any(link => link.FlatBytes > 0));
             Assert.Equal(hasTokens, report.GatherBytes > 0);
         });

@@ -48,7 +48,7 @@ public sealed class GroupModelTests
             using ITransport? ofGroup = rank < ranks ? group[rank] : null;
             using WorkerTeam team = new(1);
             RankedExchange exchange = new(
-                transport, topology, layers, ExchangeOptions.Exact with { TokenRanks = ranks }, config.HiddenSize, config.ExpertsPerToken, KernelSet.Best, team);
+                transport, topology, layers, ExchangeOptions.Exact with { TokenRanks = [.. Enumerable.Range(0, ranks)] }, config.HiddenSize, config.ExpertsPerToken, KernelSet.Best, team);
             ModelOptions options = new()
             {
                 CacheBlocks = 0,
