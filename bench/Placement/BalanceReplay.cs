@@ -83,7 +83,7 @@ internal static class BalanceReplay
         for (int i = 0; i < calls.Length; i++)
         {
             int source = i % Ranks;
-            int rank = slots.RankOf(ReplicaChoice.Choose(slots, hosts, calls[i], source, given[source]));
+            int rank = slots.RankOf(ReplicaChoice.Choose(slots, hosts, calls[i], source, allHostsHaveTokens: true, given[source]));
             given[source][rank]++;
             ranks[rank]++;
         }

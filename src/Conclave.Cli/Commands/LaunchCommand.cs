@@ -23,7 +23,7 @@ internal static class LaunchCommand
         };
         Option<int> data = new("--dp")
         {
-            Description = "Groups of ranks that requests are divided over, each with a cache of its own; ranks behind them have experts only", HelpName = "D", DefaultValueFactory = _ => 1,
+            Description = "Groups of ranks that requests are divided over, each with a cache of its own; hosts get groups in turn, and ranks without one have experts only", HelpName = "D", DefaultValueFactory = _ => 1,
         };
         Option<int> tensor = new("--tp")
         {

@@ -68,7 +68,7 @@ public sealed class Balancer : IDisposable, ISideMessages
         int world = placement.Shape.Ranks;
         _proposed = new int[placement.Layers * placement.Shape.Slots];
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
-        _counts = new CountReport(exchange.Loads, layers, placement.Shape.Experts);
+        _counts = new CountReport(exchange.Choices, layers, placement.Shape);
         _member = new Member(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
         long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
         _reportChoices = Math.Max(1, windowChoices / 2 / world);
@@ -115,7 +115,7 @@ public sealed class Balancer : IDisposable, ISideMessages
             }
             else
             {
-                _leader.Window.Add(_counts.Choices);
+                _leader.Window.Add(_counts.Numbers);
             }
         }
 

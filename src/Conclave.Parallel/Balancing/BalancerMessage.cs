@@ -5,7 +5,7 @@ namespace Conclave.Parallel.Balancing;
 /// <summary>What a message of the balancer says.</summary>
 internal enum BalancerMessageKind : byte
 {
-    /// <summary>To the leader: how often the sender's tokens chose experts, [layers × experts] from an index on, 4 bytes each.</summary>
+    /// <summary>To the leader: how often the sender's tokens chose experts and ranks, [layers × (experts + ranks)] from an index on, 4 bytes each.</summary>
     Counts = 1,
 
     /// <summary>From the leader: the experts of slots, [layers × slots] from an index on, 2 bytes each.</summary>

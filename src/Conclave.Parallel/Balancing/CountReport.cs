@@ -1,14 +1,14 @@
 using System.Buffers.Binary;
 using Conclave.Parallel.Exchange;
+using Conclave.Parallel.Placement;
 
 namespace Conclave.Parallel.Balancing;
 
-/// <summary>What this rank's tokens chose since its last report, and how much of the report has been written to the leader.</summary>
+/// <summary>What this rank's tokens chose since its last report, and how much of the report has been written to the leader: for each layer choices by expert, then by rank.</summary>
 internal sealed class CountReport
 {
-    private readonly ExpertCounts _counts;
+    private readonly ChoiceCounts _counts;
     private readonly int[] _layers;
-    private readonly int _experts;
     private readonly long[] _seen;
     private readonly uint[] _report;
     private long _reported;
@@ -17,13 +17,12 @@ internal sealed class CountReport
     /// <summary>A report that is written, of nothing.</summary>
     /// <param name="counts">What the exchange counts.</param>
     /// <param name="layers">The layers that have experts.</param>
-    /// <param name="experts">Experts of a layer.</param>
-    public CountReport(ExpertCounts counts, int[] layers, int experts)
+    /// <param name="shape">Their experts and ranks.</param>
+    public CountReport(ChoiceCounts counts, int[] layers, PlacementShape shape)
     {
         _counts = counts;
         _layers = layers;
-        _experts = experts;
-        _seen = new long[checked(layers.Length * experts)];
+        _seen = new long[checked(layers.Length * (shape.Experts + shape.Ranks))];
         _report = new uint[_seen.Length];
         _written = _report.Length;
     }
@@ -34,21 +33,16 @@ internal sealed class CountReport
     /// <summary>Choices that no report has.</summary>
     public long Unreported => _counts.Total - _reported;
 
-    /// <summary>Choices by layer and expert.</summary>
-    public ReadOnlySpan<uint> Choices => _report;
+    /// <summary>The last report.</summary>
+    public ReadOnlySpan<uint> Numbers => _report;
 
     /// <summary>Makes a new report.</summary>
     public void Take()
     {
-        for (int i = 0; i < _layers.Length; i++)
+        int next = 0;
+        foreach (int layer in _layers)
         {
-            ReadOnlySpan<long> counts = _counts.Of(_layers[i]);
-            for (int expert = 0; expert < _experts; expert++)
-            {
-                ref long seen = ref _seen[(i * _experts) + expert];
-                _report[(i * _experts) + expert] = (uint)Math.Min(counts[expert] - seen, uint.MaxValue);
-                seen = counts[expert];
-            }
+            next = Take(_counts.Ranks(layer), Take(_counts.Experts(layer), next));
         }
 
         _reported = _counts.Total;
@@ -68,5 +62,16 @@ internal sealed class CountReport
         }
 
         return length;
+    }
+
+    private int Take(ReadOnlySpan<long> counts, int next)
+    {
+        foreach (long count in counts)
+        {
+            _report[next] = (uint)Math.Min(count - _seen[next], uint.MaxValue);
+            _seen[next++] = count;
+        }
+
+        return next;
     }
 }

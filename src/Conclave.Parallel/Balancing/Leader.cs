@@ -52,7 +52,7 @@ internal sealed class Leader
         _hasAcknowledged = peer => _peers[peer].HasAcknowledged;
         ExpertPlacement placement = member.Placement;
         _experts = new ushort[placement.Layers * placement.Shape.Slots];
-        Window = new LoadWindow(placement.Layers, placement.Shape.Experts);
+        Window = new LoadWindow(placement.Layers, placement.Shape);
         Score = new BalanceScore(placement);
     }
 
@@ -171,12 +171,12 @@ internal sealed class Leader
 
     private void BeginPlan()
     {
-        ExpertLoads window = Window.Take();
+        (ExpertLoads window, double[][] ranks) = Window.Take();
         ExpertLoads? past = _past;
         ExpertPlacement present = _member.Placement;
         _planning = _run(() =>
         {
-            Score.Add(present, window);
+            Score.Add(present.Epoch, window, ranks);
             ExpertLoads loads = LoadHistory.Blend(past, window);
             return new Plan(loads, _plan(loads, present));
         });

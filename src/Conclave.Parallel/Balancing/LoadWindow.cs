@@ -3,10 +3,10 @@ using Conclave.Parallel.Placement;
 
 namespace Conclave.Parallel.Balancing;
 
-/// <summary>The sum of all ranks' reports since the last placement was planned.</summary>
-internal sealed class LoadWindow(int layers, int experts)
+/// <summary>The sum of all ranks' reports (<see cref="CountReport"/>) since the last placement was planned.</summary>
+internal sealed class LoadWindow(int layers, PlacementShape shape)
 {
-    private readonly long[] _choices = new long[checked(layers * experts)];
+    private readonly long[] _choices = new long[checked(layers * (shape.Experts + shape.Ranks))];
 
     /// <summary>Choices of all layers.</summary>
     public long Total { get; private set; }
@@ -39,17 +39,20 @@ internal sealed class LoadWindow(int layers, int experts)
     }
 
     /// <summary>The loads so far; the next window is empty.</summary>
-    public ExpertLoads Take()
+    /// <returns>Loads by expert, and for each layer by rank.</returns>
+    public (ExpertLoads Loads, double[][] Ranks) Take()
     {
-        ExpertLoads loads = new(layers, experts, Array.ConvertAll(_choices, choices => Math.Min(choices, ExpertLoads.Most)));
+        int width = shape.Experts + shape.Ranks;
+        double[] experts = [.. _choices.Where((_, i) => i % width < shape.Experts).Select(choices => (double)Math.Min(choices, ExpertLoads.Most))];
+        double[][] ranks = [.. Enumerable.Range(0, layers).Select(layer => Array.ConvertAll(_choices[((layer * width) + shape.Experts)..((layer + 1) * width)], choices => (double)choices))];
         Array.Clear(_choices);
         Total = 0;
-        return loads;
+        return (new ExpertLoads(layers, shape.Experts, experts), ranks);
     }
 
     private void Add(int index, uint choices)
     {
         _choices[index] += choices;
-        Total += choices;
+        Total += index % (shape.Experts + shape.Ranks) < shape.Experts ? choices : 0;
     }
 }

@@ -55,7 +55,7 @@ internal sealed unsafe class ChosenSlots(ExchangeShape shape, int maxTokens) : I
             {
                 if (experts[i] >= 0 && slotsOfToken[i] < 0)
                 {
-                    slotsOfToken[i] = ReplicaChoice.Choose(slots, shape.Hosts, experts[i], shape.Rank, _given);
+                    slotsOfToken[i] = ReplicaChoice.Choose(slots, shape.Hosts, experts[i], shape.Rank, shape.AllHostsHaveTokens, _given);
                     _given[slots.RankOf(slotsOfToken[i])]++;
                 }
             }

@@ -23,6 +23,7 @@ internal sealed class ExchangeShape
         PartialCodec = PayloadCodec.Create(PayloadFormat.F32, columns, kernels.Codec);
         Ways = new ExchangeWays(rank, Hosts, options);
         MayHaveTokens = [.. Enumerable.Range(0, Hosts.World).Select(options.MayHaveTokens)];
+        AllHostsHaveTokens = Enumerable.Range(0, Hosts.Hosts).All(host => Hosts.RanksOf(host).ToArray().Any(options.MayHaveTokens));
     }
 
     public int Rank { get; }
@@ -55,6 +56,9 @@ internal sealed class ExchangeShape
 
     /// <summary>For each rank, whether it may have tokens.</summary>
     public bool[] MayHaveTokens { get; }
+
+    /// <summary>Whether on every host some rank may have tokens.</summary>
+    public bool AllHostsHaveTokens { get; }
 
     public bool Forwards => Options.Path == ExchangePath.TwoHop;
 

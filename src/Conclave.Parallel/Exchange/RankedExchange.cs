@@ -24,7 +24,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     private readonly List<RankedSlot> _oldestFirst = [];
     private readonly Completion[] _completions = new Completion[64];
     private readonly string?[] _failures;
-    private readonly ExpertCounts _loads;
+    private readonly ChoiceCounts _choices;
     private readonly List<SideChannel> _sides = [];
     private SlotMaps _placement;
     private SlotMaps? _next;
@@ -79,7 +79,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
         _failures = new string?[transport.World];
         Traffic = new ExchangeTraffic(slotsByLayer.Count);
-        _loads = new ExpertCounts(slotsByLayer);
+        _choices = new ChoiceCounts(slotsByLayer, transport.World);
         _outbox = new Outbox(transport);
     }
 
@@ -95,8 +95,8 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <summary>Where experts are now; null for layers without experts.</summary>
     internal IReadOnlyList<SlotMap?> SlotsByLayer => _placement.ByLayer;
 
-    /// <summary>How often this rank's tokens chose each expert so far.</summary>
-    internal ExpertCounts Loads => _loads;
+    /// <summary>What this rank's tokens chose so far.</summary>
+    internal ChoiceCounts Choices => _choices;
 
     /// <summary>Counts the placements that were in force before this one.</summary>
     public long Epoch => _placement.Epoch;
@@ -123,7 +123,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
         Flight flight = ranked.Current;
         QueueUp(ranked);
         flight.Begin(layer, _placement, hidden, routing);
-        _loads.Count(layer, routing);
+        _choices.Count(layer, _placement.ByLayer[layer]!, flight.ChosenSlots);
         CountFlat(layer, flight.ChosenSlots);
         ProgressOnce();
     }

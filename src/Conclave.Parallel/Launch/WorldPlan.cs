@@ -94,12 +94,11 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         try
         {
             _ = plan.Groups();
+            return plan;
         }
         catch (UserErrorException e)
         {
-            throw new ControlException($"sent {frame.Kind} with groups that are not possible: {e.Message}");
+            throw new ControlException($"sent {frame.Kind} with impossible groups: {e.Message}");
         }
-
-        return plan;
     }
 }

@@ -24,7 +24,7 @@ public sealed class LyingBalancerTests
         { 1, 0, Message(BalancerMessageKind.Failed, 1, 0) },
         { 1, 0, Message(BalancerMessageKind.Acknowledge, 0, 0) },
         { 1, 0, Message(BalancerMessageKind.Counts, 0, 0, 1, 0, 0) },
-        { 1, 0, Message(BalancerMessageKind.Counts, 0, 4, 1, 0, 0, 0) },
+        { 1, 0, Message(BalancerMessageKind.Counts, 0, 7, 1, 0, 0, 0) },
         { 1, 0, Message(BalancerMessageKind.Counts, 0, -1, 1, 0, 0, 0) },
         { 1, 0, Message(BalancerMessageKind.Counts, 0, long.MaxValue, 1, 0, 0, 0) },
 

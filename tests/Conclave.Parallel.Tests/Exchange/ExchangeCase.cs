@@ -55,7 +55,7 @@ internal sealed class ExchangeCase
             [
                 .. Enumerable.Range(0, 4).Select(step => Enumerable.Range(0, world)
                     .Select(rank => RankTokens.Random(
-                        random, slotsByLayer[step % 2], topology, rank, random.Next(3) == 0 || !options.MayHaveTokens(rank) ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
+                        random, slotsByLayer[step % 2], topology, options, rank, random.Next(3) == 0 || !options.MayHaveTokens(rank) ? 0 : random.Next(maxTokens + 1), columns, k)).ToArray()),
             ],
         };
     }
@@ -73,7 +73,7 @@ internal sealed class ExchangeCase
 /// <summary>Tokens of one rank: rows, experts (−1: none), the slots that they go to, routing weights.</summary>
 internal sealed record RankTokens(float[][] Rows, int[][] Experts, int[][] Slots, float[][] Weights)
 {
-    public static RankTokens Random(Random random, SlotMap map, Topology topology, int rank, int tokens, int columns, int k)
+    public static RankTokens Random(Random random, SlotMap map, Topology topology, ExchangeOptions options, int rank, int tokens, int columns, int k)
     {
         float[][] rows = new float[tokens][];
         int[][] experts = new int[tokens][];
@@ -87,12 +87,13 @@ internal sealed record RankTokens(float[][] Rows, int[][] Experts, int[][] Slots
             weights[token] = [.. chosen.Select(_ => random.NextSingle())];
         }
 
-        return new RankTokens(rows, experts, ChooseSlots(map, topology, rank, experts), weights);
+        return new RankTokens(rows, experts, ChooseSlots(map, topology, options, rank, experts), weights);
     }
 
-    /// <summary>Experts without replicas first; then for each choice the replica on the own host, on the rank with fewest choices so far, that is nearest in rank order.</summary>
-    public static int[][] ChooseSlots(SlotMap map, Topology topology, int rank, int[][] experts)
+    /// <summary>Experts without replicas first; then for each choice the replica on the own host (where every host has tokens), on the rank with fewest choices so far, on the own host, that is nearest in rank order.</summary>
+    public static int[][] ChooseSlots(SlotMap map, Topology topology, ExchangeOptions options, int rank, int[][] experts)
     {
+        bool everyHost = topology.HostOfRank.Distinct().All(host => topology.HostOfRank.Select((number, peer) => (number, peer)).Any(one => one.number == host && options.MayHaveTokens(one.peer)));
         int[] given = new int[topology.World];
         int[][] slots = [.. experts.Select(chosen => chosen.Select(_ => -1).ToArray())];
         foreach (bool withReplicas in new[] { false, true })
@@ -104,8 +105,9 @@ internal sealed record RankTokens(float[][] Rows, int[][] Experts, int[][] Slots
                     int[] replicas = [.. Enumerable.Range(0, map.Slots).Where(slot => map.ExpertOf(slot) == experts[token][i])];
                     if (replicas.Length > 0 && replicas.Length > 1 == withReplicas)
                     {
-                        slots[token][i] = replicas.OrderBy(slot => topology.Between(rank, map.RankOf(slot)) == LinkClass.CrossHost)
-                            .ThenBy(slot => given[map.RankOf(slot)]).ThenBy(slot => (map.RankOf(slot) + topology.World - rank) % topology.World).First();
+                        bool Crosses(int slot) => topology.Between(rank, map.RankOf(slot)) == LinkClass.CrossHost;
+                        slots[token][i] = replicas.OrderBy(slot => everyHost && Crosses(slot))
+                            .ThenBy(slot => given[map.RankOf(slot)]).ThenBy(Crosses).ThenBy(slot => (map.RankOf(slot) + topology.World - rank) % topology.World).First();
                         given[map.RankOf(slots[token][i])]++;
                     }
                 }

@@ -19,7 +19,15 @@ public sealed class ReplicaChoiceTests
     [InlineData(0, 3, new long[] { 0, 0, 9, 0 }, 4)] // the only one on the own host
     [InlineData(3, 0, new long[] { 0, 0, 9, 0 }, 5)] // the only one at all
     public void The_own_host_comes_first_then_the_least_load(int expert, int source, long[] loads, int slot) =>
-        Assert.Equal(slot, ReplicaChoice.Choose(Slots, Hosts, expert, source, loads));
+        Assert.Equal(slot, ReplicaChoice.Choose(Slots, Hosts, expert, source, allHostsHaveTokens: true, loads));
+
+    [Theory]
+    [InlineData(0, 0, new long[] { 5, 4, 0, 0 }, 4)]
+    [InlineData(0, 0, new long[] { 4, 4, 4, 0 }, 0)] // of equal ones the own rank
+    [InlineData(0, 1, new long[] { 9, 4, 4, 0 }, 2)] // or one on the own host
+    [InlineData(1, 1, new long[] { 4, 0, 0, 3 }, 6)]
+    public void Where_hosts_have_no_tokens_the_least_load_comes_first(int expert, int source, long[] loads, int slot) =>
+        Assert.Equal(slot, ReplicaChoice.Choose(Slots, Hosts, expert, source, allHostsHaveTokens: false, loads));
 
     [Fact]
     public void Choices_even_what_an_even_division_would_not()
@@ -30,7 +38,7 @@ public sealed class ReplicaChoiceTests
         long[] loads = [10, 50];
         for (int token = 0; token < 90; token++)
         {
-            loads[slots.RankOf(ReplicaChoice.Choose(slots, hosts, 0, token % 2, loads))]++;
+            loads[slots.RankOf(ReplicaChoice.Choose(slots, hosts, 0, token % 2, allHostsHaveTokens: true, loads))]++;
         }
 
         Assert.Equal([75, 75], loads);

@@ -13,7 +13,7 @@ public sealed class ControlMessageTests
     private static readonly RankHello Hello = new(2, ["reference", "avx2"]);
     private static readonly WorldPlan Plan = new(7, 3, ExchangeOptions.Fast(PayloadFormat.BF16), 2)
     {
-        InstructionSet = "avx2", DataParallel = 2, TensorParallel = 3, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
+        InstructionSet = "avx2", DataParallel = 3, TensorParallel = 2, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
     };
 
     private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16);

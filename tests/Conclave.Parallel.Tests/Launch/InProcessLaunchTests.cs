@@ -159,6 +159,35 @@ public sealed class InProcessLaunchTests
         AssertMoved(reports);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(4, 1)]
+    [InlineData(4, 2)]
+    [InlineData(4, 4)]
+    public void Replicas_share_the_load_wherever_tokens_are(int hosts, int groups)
+    {
+        WorldPlan plan = LaunchedEngine.Plan(8, hosts) with { DataParallel = groups, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 1500 } };
+        Random random = new(5);
+        BalanceReport balance = default;
+
+        // Experts are moved in the background: how many windows that takes depends on the machine.
+        for (int count = 60; balance.Windows < 2 && count < 2000; count *= 2)
+        {
+            GenerationRequest[] requests =
+            [
+                .. Enumerable.Range(0, count).Select(_ => LaunchedEngine.Request("", 0, 1) with { Prompt = [.. Enumerable.Range(0, 200).Select(_ => random.Next(300, 8000))] }),
+            ];
+            (_, LaunchFailure? failure, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, requests, running: 1);
+            Assert.Null(failure);
+            balance = reports[0]!.Balance!.Value;
+        }
+
+        TestContext.Current.TestOutputHelper!.WriteLine($"{balance}");
+        Assert.InRange(balance.Windows, 2, int.MaxValue);
+        Assert.InRange(balance.Unbalanced, 1.4, double.MaxValue);
+        Assert.InRange(balance.Reached, 1, 1.2);
+    }
+
     [Fact]
     public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
     {
