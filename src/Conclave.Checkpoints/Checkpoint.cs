@@ -102,14 +102,15 @@ public sealed class Checkpoint : IDisposable
     /// Turns what the system's cache has of the files in small pages into huge ones, in the background and while they are in use. Does what it can, which on some
     /// systems is nothing; what it is worth is in docs/benchmarks.md, "Huge pages".
     /// </summary>
+    /// <param name="stayMapped">Whether pages may stay mapped that nothing has used yet; false where others use most of the weights.</param>
     /// <returns>How many huge pages came into being; a second call returns the same task.</returns>
-    public Task<int> PromotePages() =>
+    public Task<int> PromotePages(bool stayMapped) =>
         _promotion ??= Task.Factory.StartNew(
             () =>
             {
                 try
                 {
-                    return _files.Sum(file => file.PromotePages(_disposal.Token));
+                    return _files.Sum(file => file.PromotePages(stayMapped, _disposal.Token));
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException)
                 {
@@ -118,6 +119,9 @@ public sealed class Checkpoint : IDisposable
                 }
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>Whether the files are larger than the memory that this process may use.</summary>
+    public bool ExceedsMemory => _files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
     /// <summary>Unmaps all files: every view of their tensors is invalid from here on.</summary>
     public void Dispose()

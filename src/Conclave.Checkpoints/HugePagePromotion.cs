@@ -26,9 +26,10 @@ internal static unsafe partial class HugePagePromotion
     /// <param name="path">The file.</param>
     /// <param name="start">Where its first byte is mapped.</param>
     /// <param name="length">Its bytes.</param>
+    /// <param name="stayMapped">Whether pages stay mapped here; false: who uses one maps it again, from the cache.</param>
     /// <param name="cancellation">Stops between two pages.</param>
     /// <returns>How many huge pages came into being.</returns>
-    public static int Run(string path, byte* start, long length, CancellationToken cancellation)
+    public static int Run(string path, byte* start, long length, bool stayMapped, CancellationToken cancellation)
     {
         // A huge page begins at a multiple of its size in the file as well as in memory.
         if (!OperatingSystem.IsLinux() || (nint)start % HugePages.Size != 0)
@@ -49,16 +50,19 @@ internal static unsafe partial class HugePagePromotion
             }
 
             bool? isHuge = IsOneHugePage(pagemap, page);
-            if (isHuge == true)
+            if (isHuge != true)
             {
-                continue;
+                bool done = Advise(page, MappedPages.Collapse) || (isHuge == false && ReadAgain(file, offset, pagemap, page));
+                promoted += done ? 1 : 0;
+                failed += done ? 0 : 1;
             }
 
-            if (Advise(page, MappedPages.Collapse) || (isHuge == false && ReadAgain(file, offset, pagemap, page)))
+            if (!stayMapped)
             {
-                promoted++;
+                Advise(page, MappedPages.DontNeed);
             }
-            else if (++failed == Trials && promoted == 0)
+
+            if (failed == Trials && promoted == 0)
             {
                 break;
             }

@@ -90,10 +90,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
         _byName.TryGetValue(name, out tensor);
 
     /// <summary>Turns what the system's cache has of the file in small pages into huge ones; see <see cref="Checkpoint.PromotePages"/>.</summary>
+    /// <param name="stayMapped">Whether pages may stay mapped that nothing has used yet.</param>
     /// <param name="cancellation">Stops it between two pages; what was done stays.</param>
     /// <returns>How many huge pages came into being.</returns>
     /// <exception cref="IOException">The file has gone, or this system has no /proc.</exception>
-    public int PromotePages(CancellationToken cancellation) => _view is null ? 0 : HugePagePromotion.Run(Path, _start, Length, cancellation);
+    public int PromotePages(bool stayMapped, CancellationToken cancellation) => _view is null ? 0 : HugePagePromotion.Run(Path, _start, Length, stayMapped, cancellation);
 
     /// <summary>Unmaps the file: every view of its tensors is invalid from here on.</summary>
     public void Dispose()

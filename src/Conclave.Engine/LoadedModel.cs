@@ -119,12 +119,12 @@ public sealed class LoadedModel : IDisposable
                 CacheBlocks = CacheBlocks(checkpoint.Config, options, context),
                 CacheFormat = options.CacheFormat,
                 MaxTokensPerStep = options.TokensPerStep,
-                ReadAhead = checkpoint.Files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+                ReadAhead = checkpoint.ExceedsMemory,
             };
             model = new DeepSeekModel(
                 checkpoint, options.Kernels, team, options.Divide?.Invoke(checkpoint.Config, options.Kernels, team, sizes) ?? sizes);
             (Tokenizer tokenizer, ChatPrompt? chat) = text.GetAwaiter().GetResult();
-            _ = checkpoint.PromotePages();
+            _ = checkpoint.PromotePages(stayMapped: options.Divide is null);
             return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
         }
         catch

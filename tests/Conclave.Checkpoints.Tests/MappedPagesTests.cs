@@ -60,15 +60,15 @@ public sealed class MappedPagesTests : IDisposable
                 while (!promoted.IsCancellationRequested);
             },
             TestContext.Current.CancellationToken);
-        int first = mapped.PromotePages(TestContext.Current.CancellationToken);
+        int first = mapped.PromotePages(true, TestContext.Current.CancellationToken);
         await promoted.CancelAsync();
         await reader;
 
         // A page that the reader was in may have been left out the first time; none is promoted twice.
-        Assert.InRange(first + mapped.PromotePages(TestContext.Current.CancellationToken), 0, 8);
+        Assert.InRange(first + mapped.PromotePages(true, TestContext.Current.CancellationToken), 0, 8);
         using CancellationTokenSource cancelled = new();
         await cancelled.CancelAsync();
-        Assert.Equal(0, mapped.PromotePages(cancelled.Token));
+        Assert.Equal(0, mapped.PromotePages(true, cancelled.Token));
     }
 
     private static unsafe bool Holds(TensorView weight, byte[] bytes) => new ReadOnlySpan<byte>(weight.Data, bytes.Length).SequenceEqual(bytes);

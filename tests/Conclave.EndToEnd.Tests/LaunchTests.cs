@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -110,6 +111,10 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         string[] lines = result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2"], lines.Select(line => line[..line.IndexOf(':')]));
         Assert.All(lines[5..], line => Assert.Matches("waited [0-9.]+ s for others; [1-9][0-9.]+ MB resident, [1-9][0-9.]* MB without files", line));
+
+        // The leader, too, is asked while it has its weights: it has what the others have and more.
+        double[] resident = [.. lines[5..].Select(line => double.Parse(line.Split("; ")[1].Split(' ')[0], CultureInfo.InvariantCulture))];
+        Assert.InRange(resident[0], resident[1..].Max(), 4 * resident[1..].Max());
     }
 
     [Theory]

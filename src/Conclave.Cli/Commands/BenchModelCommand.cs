@@ -67,7 +67,7 @@ internal static class BenchModelCommand
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
 
             // A server has them soon; the first workload should not be measured without.
-            checkpoint.PromotePages().Wait(cancellation);
+            checkpoint.PromotePages(stayMapped: leader is null).Wait(cancellation);
             using WorkerTeam team = compute.Team(result);
             using ModelBenchmark? benchmark = workloads.Count > 0
                 ? new ModelBenchmark(

@@ -8,6 +8,11 @@ namespace Conclave.Parallel.Exchange;
 /// <param name="FlatBytes">What the baseline would send for this rank's tokens: one bfloat16 copy for each chosen expert and one back, payload alone.</param>
 public readonly record struct LinkTraffic(long PayloadBytes, long MetadataBytes, long FlatBytes);
 
+/// <summary>The time of one layer's exchanges.</summary>
+/// <param name="Taken">From the beginnings of dispatches and combines until everything had arrived, what others computed meanwhile included.</param>
+/// <param name="Waited">What of that this rank stood waiting; the rest was hidden under its own computation.</param>
+public readonly record struct ExchangeTime(TimeSpan Taken, TimeSpan Waited);
+
 /// <summary>
 /// What the exchanges of a rank have sent, for each layer and link class, and what its experts got, against the flat baseline for the same routing. Summed over all ranks the two compare;
 /// on one rank they need not, because it sends for others' tokens too.
@@ -18,11 +23,14 @@ public sealed class ExchangeTraffic
 
     private readonly LinkTraffic[] _links;
     private readonly long[] _rows;
+    private readonly long[] _beside = new long[Links];
+    private readonly ExchangeTime[] _times;
 
     internal ExchangeTraffic(int layers)
     {
         _links = new LinkTraffic[layers * Links];
         _rows = new long[layers];
+        _times = new ExchangeTime[layers];
     }
 
     /// <summary>Number of layers, those without experts included.</summary>
@@ -36,6 +44,16 @@ public sealed class ExchangeTraffic
 
     /// <summary>Rows that this rank's experts of a layer were given so far.</summary>
     public long Rows(int layer) => _rows[layer];
+
+    /// <summary>Bytes that went over a link class beside the exchanges so far: hidden states, loads, placements.</summary>
+    public long Beside(LinkClass link) => _beside[(int)link];
+
+    /// <summary>What the exchanges of a layer took so far, of those in which this rank had tokens.</summary>
+    public ExchangeTime Time(int layer) => _times[layer];
+
+    internal void CountBeside(LinkClass link, int bytes) => _beside[(int)link] += bytes;
+
+    internal void CountTime(int layer, TimeSpan taken, TimeSpan waited) => _times[layer] = new ExchangeTime(_times[layer].Taken + taken, _times[layer].Waited + waited);
 
     internal void CountWait(TimeSpan time) => Waited += time;
 

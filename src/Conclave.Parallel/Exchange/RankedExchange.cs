@@ -122,6 +122,8 @@ public sealed unsafe class RankedExchange : IExpertExchange
         RankedSlot ranked = (RankedSlot)slot;
         Flight flight = ranked.Current;
         QueueUp(ranked);
+        ranked.IsCombining = false;
+        ranked.Clock.Begin();
         flight.Begin(layer, _placement, hidden, routing);
         _choices.Count(layer, _placement.ByLayer[layer]!, flight.ChosenSlots);
         CountFlat(layer, flight.ChosenSlots);
@@ -132,12 +134,15 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <exception cref="PeerException">A rank failed or sent what cannot be.</exception>
     public ExpertRows FinishDispatch(ExchangeSlot slot, out TensorView input)
     {
-        Flight flight = ((RankedSlot)slot).Current;
+        RankedSlot ranked = (RankedSlot)slot;
+        Flight flight = ranked.Current;
+        long entered = Stopwatch.GetTimestamp();
         while (!flight.HasReceived)
         {
             ProgressOrWait(flight);
         }
 
+        CountTime(ranked, entered);
         ExpertRows rows = flight.Sort(out input);
         Traffic.CountRows(flight.Layer, rows.Count);
         return rows;
@@ -148,6 +153,8 @@ public sealed unsafe class RankedExchange : IExpertExchange
     {
         RankedSlot ranked = (RankedSlot)slot;
         QueueUp(ranked);
+        ranked.IsCombining = true;
+        ranked.Clock.Begin();
         ranked.Current.BeginCombine(outputs);
         ProgressOnce();
     }
@@ -157,11 +164,13 @@ public sealed unsafe class RankedExchange : IExpertExchange
     public void FinishCombine(ExchangeSlot slot, TensorView destination)
     {
         RankedSlot ranked = (RankedSlot)slot;
-        while (!ranked.Current.IsDone || _outbox.Holds(ranked.Number))
+        long entered = Stopwatch.GetTimestamp();
+        while (!HasCombined(ranked))
         {
             ProgressOrWait(ranked.Current);
         }
 
+        CountTime(ranked, entered);
         _team.Run(new SumWork(ranked.Current, destination));
         ranked.Advance();
         ProgressOnce();
@@ -236,7 +245,7 @@ public sealed unsafe class RankedExchange : IExpertExchange
     /// <summary>Lets ranks talk beside the exchanges; on all of them, in the same order, before the first exchange.</summary>
     internal SideChannel Attach(ISideMessages messages)
     {
-        SideChannel side = new(_transport, _sides.Count, messages);
+        SideChannel side = new(_transport, _sides.Count, messages, (peer, bytes) => Traffic.CountBeside(_shape.Topology.Between(Rank, peer), bytes));
         _sides.Add(side);
         return side;
     }
@@ -282,7 +291,36 @@ public sealed unsafe class RankedExchange : IExpertExchange
 
     /// <summary>Takes what has come and sends what there is room for now. Whoever begins something does no more than that: the rest is done while others compute.</summary>
     /// <returns>Whether there was any; more may have become possible.</returns>
-    private bool ProgressOnce() => Receive() | Send();
+    private bool ProgressOnce()
+    {
+        bool progress = Receive() | Send();
+        foreach (RankedSlot slot in _slots)
+        {
+            if (slot.Clock.IsRunning && (slot.IsCombining ? HasCombined(slot) : slot.Current.HasReceived))
+            {
+                slot.Clock.Arrive();
+            }
+        }
+
+        return progress;
+    }
+
+    private bool HasCombined(RankedSlot slot) => slot.Current.IsDone && !_outbox.Holds(slot.Number);
+
+    /// <summary>Only where a rank has tokens does what it waits for depend on the exchange alone: the others also wait for whoever has some.</summary>
+    private void CountTime(RankedSlot slot, long entered)
+    {
+        if (slot.Clock.IsRunning)
+        {
+            slot.Clock.Arrive();
+        }
+
+        (TimeSpan taken, TimeSpan waited) = slot.Clock.End(entered);
+        if (slot.Current.Tokens > 0)
+        {
+            Traffic.CountTime(slot.Current.Layer, taken, waited);
+        }
+    }
 
     private bool Receive()
     {

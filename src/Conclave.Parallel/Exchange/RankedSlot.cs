@@ -20,6 +20,12 @@ internal sealed class RankedSlot : ExchangeSlot
     /// <inheritdoc/>
     public override int MaxRows => _flights[0].MaxOutputs;
 
+    /// <summary>Times its halves.</summary>
+    public HalfClock Clock { get; } = new();
+
+    /// <summary>Whether outputs are on their way back.</summary>
+    public bool IsCombining { get; set; }
+
     /// <summary>The exchange under way.</summary>
     public Flight Current => _flights[_turn];
 

@@ -29,6 +29,7 @@ internal sealed class SideChannel
     private readonly ITransport _transport;
     private readonly ulong _tag;
     private readonly ISideMessages _messages;
+    private readonly Action<int, int> _sent;
     private readonly NativeBuffer _memory;
     private readonly int _bytes;
     private readonly int[] _length;
@@ -39,8 +40,9 @@ internal sealed class SideChannel
     /// <param name="transport">The exchange's transport.</param>
     /// <param name="number">Which of the exchange's side channels it is.</param>
     /// <param name="messages">What it carries.</param>
+    /// <param name="sent">Is told each message's peer and bytes, its envelope included.</param>
     /// <exception cref="ArgumentException">The transport's messages are too short for any header.</exception>
-    public SideChannel(ITransport transport, int number, ISideMessages messages)
+    public SideChannel(ITransport transport, int number, ISideMessages messages, Action<int, int> sent)
     {
         if (transport.MaxMessageBytes < FewestBytes)
         {
@@ -50,6 +52,7 @@ internal sealed class SideChannel
         _transport = transport;
         _tag = new MessageTag(MessageKind.Side, IsLast: true, number, 0, 0, 0).Encode();
         _messages = messages;
+        _sent = sent;
         _bytes = Math.Min(transport.MaxMessageBytes, MostBytes);
         _memory = transport.Register((nint)transport.World * _bytes);
         _length = new int[transport.World];
@@ -77,6 +80,7 @@ internal sealed class SideChannel
 
             if (_length[peer] > 0 && !_isLeaving[peer] && _transport.TrySend(peer, _tag, new NativeSlice(_memory, (nint)peer * _bytes, _length[peer])))
             {
+                _sent(peer, _length[peer] + TransportCounters.EnvelopeBytes);
                 _isLeaving[peer] = true;
                 _waiting--;
                 progress = true;

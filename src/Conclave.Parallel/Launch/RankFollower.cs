@@ -43,6 +43,7 @@ public static class RankFollower
             MaxTokensPerStep = order.MaxTokens,
             CacheBlocks = connection.Plan.Groups().Of(connection.Rank) is null ? 1 : order.CacheBlocks,
             CacheFormat = order.CacheFormat,
+            ReadAhead = checkpoint.ExceedsMemory,
             Experts = new ExpertPartition(membership.Exchange, membership.ExpertsOf, null, connection.Plan.DivideFrom, EndSteps: membership.EndSteps),
             Attention = membership.Attention,
         };

@@ -16,6 +16,7 @@ public sealed class RankLeader : IDisposable
     private readonly RankEndpoints? _endpoints;
     private readonly StepWriter _step;
     private RankMembership? _membership;
+    private RankMemory _memory;
     private bool _hasBegun;
     private bool _failed;
 
@@ -63,7 +64,7 @@ public sealed class RankLeader : IDisposable
                 Plan.DivideFrom,
                 Plan.DataParallel,
                 ReceiveHidden,
-                _membership.EndSteps),
+                EndSteps),
             Attention = _membership.Attention is { } attention ? attention with { Gather = new ExplainedGather(attention.Gather, _connection) } : null,
         };
     }
@@ -83,7 +84,7 @@ public sealed class RankLeader : IDisposable
             if (!_failed)
             {
                 _connection.Send(ControlKind.End);
-                _connection.Leave(RankReport.Of(RankMemory.OfThisProcess(), _membership));
+                _connection.Leave(RankReport.Of(_memory, _membership));
             }
         }
         catch (RankFailedException)
@@ -113,6 +114,13 @@ public sealed class RankLeader : IDisposable
         {
             throw _connection.Explain(e);
         }
+    }
+
+    private void EndSteps()
+    {
+        // Before the model's weights are unmapped.
+        _memory = RankMemory.OfThisProcess();
+        _membership!.EndSteps();
     }
 
     private void ReceiveHidden(TensorView rows)

@@ -4,7 +4,7 @@ namespace Conclave.Parallel.Launch;
 
 /// <summary>Physical memory of a process.</summary>
 /// <param name="Resident">All of it, mapped weights included; 0 where it is not known or counted with another rank.</param>
-/// <param name="Own">Without pages of files.</param>
+/// <param name="Own">Without pages of files; memory that ranks share among themselves included.</param>
 public readonly record struct RankMemory(long Resident, long Own)
 {
     private const long Kilobyte = 1 << 10;
@@ -19,7 +19,7 @@ public readonly record struct RankMemory(long Resident, long Own)
             foreach (string line in File.ReadLines("/proc/self/status"))
             {
                 resident = line.StartsWith("VmRSS:", StringComparison.Ordinal) ? Parse(line) : resident;
-                own = line.StartsWith("RssAnon:", StringComparison.Ordinal) ? Parse(line) : own;
+                own += line.StartsWith("RssAnon:", StringComparison.Ordinal) || line.StartsWith("RssShmem:", StringComparison.Ordinal) ? Parse(line) : 0;
             }
 
             return new RankMemory(resident, own);

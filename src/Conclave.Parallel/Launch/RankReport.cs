@@ -9,7 +9,8 @@ namespace Conclave.Parallel.Launch;
 /// <param name="Waited">How long its exchange had nothing to do but wait for others.</param>
 /// <param name="Rows">Rows that its experts computed, by layer.</param>
 /// <param name="Links">What it sent, by layer and <see cref="LinkClass"/>.</param>
-public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links)
+/// <param name="Times">What exchanges in which it had tokens took, by layer.</param>
+public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links, IReadOnlyList<ExchangeTime> Times)
 {
     private const int LinkClasses = 3;
     private const int MostLayers = 4096;
@@ -20,6 +21,9 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     /// <summary>Bytes that it sent to the ranks that divide attention with it.</summary>
     public long GatherBytes { get; init; }
 
+    /// <summary>Bytes that it sent beside the exchanges, by <see cref="LinkClass"/>.</summary>
+    public IReadOnlyList<long> Beside { get; init; } = [0, 0, 0];
+
     internal static RankReport Of(RankMemory memory, RankMembership? membership)
     {
         ExchangeTraffic? traffic = membership?.Exchange.Traffic;
@@ -28,9 +32,11 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             memory,
             traffic?.Waited ?? TimeSpan.Zero,
             [.. layers.Select(layer => traffic!.Rows(layer))],
-            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())])
+            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())],
+            [.. layers.Select(layer => traffic!.Time(layer))])
         {
             Balance = membership?.Balance, GatherBytes = membership?.GatherBytes ?? 0,
+            Beside = [.. Enumerable.Range(0, LinkClasses).Select(link => traffic?.Beside((LinkClass)link) ?? 0)],
         };
     }
 
@@ -39,11 +45,16 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
         ControlWriter writer = new ControlWriter().Int64(Memory.Resident).Int64(Memory.Own).Int64(Waited.Ticks).Int32(Rows.Count);
         for (int layer = 0; layer < Rows.Count; layer++)
         {
-            writer.Int64(Rows[layer]);
+            writer.Int64(Rows[layer]).Int64(Times[layer].Taken.Ticks).Int64(Times[layer].Waited.Ticks);
             foreach (LinkTraffic link in Links[layer])
             {
                 writer.Int64(link.PayloadBytes).Int64(link.MetadataBytes).Int64(link.FlatBytes);
             }
+        }
+
+        foreach (long bytes in Beside)
+        {
+            writer.Int64(bytes);
         }
 
         writer.Int64(GatherBytes).Int32(Balance is null ? 0 : 1);
@@ -62,9 +73,11 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
         TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited"));
         long[] rows = new long[reader.Int32("layers", 0, MostLayers)];
         LinkTraffic[][] links = new LinkTraffic[rows.Length][];
+        ExchangeTime[] times = new ExchangeTime[rows.Length];
         for (int layer = 0; layer < rows.Length; layer++)
         {
             rows[layer] = reader.Int64("rows");
+            times[layer] = new ExchangeTime(TimeSpan.FromTicks(reader.Int64("taken")), TimeSpan.FromTicks(reader.Int64("waited")));
             links[layer] = new LinkTraffic[LinkClasses];
             foreach (ref LinkTraffic link in links[layer].AsSpan())
             {
@@ -72,10 +85,16 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             }
         }
 
+        long[] beside = new long[LinkClasses];
+        foreach (ref long bytes in beside.AsSpan())
+        {
+            bytes = reader.Int64("bytes beside");
+        }
+
         long gatherBytes = reader.Int64("gathered bytes");
         BalanceReport? balance = reader.Int32("a balance", 0, 1) == 0 ? null : new BalanceReport(
             reader.Int64("epochs"), reader.Int64("moved bytes"), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
         reader.End();
-        return new RankReport(memory, waited, rows, links) { Balance = balance, GatherBytes = gatherBytes };
+        return new RankReport(memory, waited, rows, links, times) { Balance = balance, GatherBytes = gatherBytes, Beside = beside };
     }
 }

@@ -27,10 +27,15 @@ public static class TrafficReport
 
             LinkTraffic[] sums = [.. Links.Select(link => Sum(complete.Select(report => report.Links[layer][(int)link.Link])))];
             total = [.. total.Zip(sums, (a, b) => Sum([a, b]))];
-            output.WriteLine($"layer {layer}: {Describe(sums)}; rows max/mean {rows.Max() / rows.Average():F2}");
+            output.WriteLine($"layer {layer}: {Describe(sums)}; rows max/mean {rows.Max() / rows.Average():F2}{Describe([.. complete.Select(report => report.Times[layer])])}");
         }
 
-        output.WriteLine($"total: {Describe(total)}");
+        output.WriteLine($"total: {Describe(total)}{Describe([.. complete.Select(Total)])}");
+        if (complete.Sum(report => report.Beside.Sum()) > 0)
+        {
+            output.WriteLine($"beside the exchanges: {string.Join(", ", Links.Select(link => $"{link.Name} {complete.Sum(report => report.Beside[(int)link.Link]) / Megabyte:F3} MB"))}");
+        }
+
         if (complete.Sum(report => report.GatherBytes) is > 0 and long gathered)
         {
             output.WriteLine($"attention: {gathered / Megabyte:F3} MB between ranks that divide it");
@@ -55,6 +60,18 @@ public static class TrafficReport
                 output.WriteLine($"rank {rank}: waited {report.Waited.TotalSeconds:F3} s for others{memory}");
             }
         }
+    }
+
+    private static ExchangeTime Total(RankReport report) =>
+        new(TimeSpan.FromTicks(report.Times.Sum(time => time.Taken.Ticks)), TimeSpan.FromTicks(report.Times.Sum(time => time.Waited.Ticks)));
+
+    /// <summary>The mean over ranks that had tokens.</summary>
+    private static string Describe(ExchangeTime[] times)
+    {
+        double ranks = times.Count(time => time.Taken > TimeSpan.Zero);
+        double taken = times.Sum(time => time.Taken.TotalMilliseconds) / ranks;
+        double waited = times.Sum(time => time.Waited.TotalMilliseconds) / ranks;
+        return ranks == 0 ? "" : $"; exchange {taken:F1} ms, {waited:F1} ms shown, {(taken - waited) / taken:P0} hidden";
     }
 
     private static LinkTraffic Sum(IEnumerable<LinkTraffic> links) => links.Aggregate(

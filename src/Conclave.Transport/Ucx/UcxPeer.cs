@@ -69,7 +69,18 @@ internal sealed unsafe class UcxPeer
     /// <summary>The slot of a received message.</summary>
     public UcxSlot* ReceiveSlot(int buffer) => _slots + buffer;
 
-    public void Connect(ReadOnlySpan<byte> address) => _endpoint = _worker.Connect(address, _failure, reportsFailures: Rank != _self);
+    /// <returns>Why it cannot be reached; null where it can.</returns>
+    public string? TryConnect(ReadOnlySpan<byte> address)
+    {
+        sbyte status = _worker.Connect(address, _failure, reportsFailures: Rank != _self, out nint endpoint);
+        if (status != Ucp.Ok)
+        {
+            return $"could not be reached: {Words(status)}";
+        }
+
+        _endpoint = endpoint;
+        return null;
+    }
 
     /// <summary>Posts all receives.</summary>
     public void PostAll()

@@ -68,10 +68,10 @@ public sealed unsafe class UcxTransport : ITransport
 
     private bool MayReport => !_mailbox->IsEmpty || _mailbox->Failures != _failuresSeen || _lossesToReport > 0;
 
-    /// <summary>Makes an endpoint to every rank and greets it, so that its death is noticed from now on. The peers need not have connected yet.</summary>
+    /// <summary>Makes an endpoint to every rank and greets it, so that its death is noticed from now on. The peers need not have connected yet. One that UCX cannot reach is lost.</summary>
     /// <param name="addresses">The <see cref="LocalAddress"/> of every rank, this one included, in the order of ranks, from a source that can be trusted.</param>
     /// <exception cref="UserErrorException">An address is not one of this world.</exception>
-    /// <exception cref="InvalidOperationException">The transport is connected already, or UCX refused.</exception>
+    /// <exception cref="InvalidOperationException">The transport is connected already.</exception>
     public void Connect(IReadOnlyList<byte[]> addresses)
     {
         if (_connected)
@@ -95,7 +95,11 @@ public sealed unsafe class UcxTransport : ITransport
             // It may have sent garbage already.
             if (peer.Lost is null)
             {
-                peer.Connect(UcxAddress.Read(addresses[peer.Rank], peer.Rank, _options));
+                if (peer.TryConnect(UcxAddress.Read(addresses[peer.Rank], peer.Rank, _options)) is string reason)
+                {
+                    Lose(peer, reason);
+                }
+
                 TellCredits(peer, Envelope.MarkOfVersion1);
             }
         }
@@ -137,7 +141,8 @@ public sealed unsafe class UcxTransport : ITransport
             count += TryReport(_mailbox->Take(), out completions[count]) ? 1 : 0;
         }
 
-        if (_mailbox->Failures != _failuresSeen)
+        // What arrived before a failure is reported before it.
+        if (_mailbox->IsEmpty && _mailbox->Failures != _failuresSeen)
         {
             NoteFailures();
         }

@@ -59,7 +59,8 @@ internal sealed unsafe partial class UcxWorker : IDisposable
     }
 
     /// <summary>Makes an endpoint to a worker; only one that reports failures notices a peer's death.</summary>
-    public nint Connect(ReadOnlySpan<byte> address, UcxFailure* failure, bool reportsFailures)
+    /// <returns>What UCX says.</returns>
+    public sbyte Connect(ReadOnlySpan<byte> address, UcxFailure* failure, bool reportsFailures, out nint endpoint)
     {
         fixed (byte* bytes = address)
         {
@@ -71,8 +72,7 @@ internal sealed unsafe partial class UcxWorker : IDisposable
                 ErrHandlerCb = &UcxFailure.OnFailure,
                 ErrHandlerArg = failure,
             };
-            Check(Ucp.EpCreate(_worker, &parameters, out nint endpoint), "could not reach a peer's address");
-            return endpoint;
+            return Ucp.EpCreate(_worker, &parameters, out endpoint);
         }
     }
 

@@ -17,9 +17,10 @@ public sealed class ControlMessageTests
     };
 
     private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16);
-    private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]])
+    private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]],
+        [new(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1)), default])
     {
-        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5), GatherBytes = 11,
+        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5), GatherBytes = 11, Beside = [1, 2, 3],
     };
 
     [Fact]
@@ -34,6 +35,8 @@ public sealed class ControlMessageTests
         Assert.Equal(Report.Waited, report.Waited);
         Assert.Equal(Report.Rows, report.Rows);
         Assert.Equal(Report.Links, report.Links);
+        Assert.Equal(Report.Times, report.Times);
+        Assert.Equal(Report.Beside, report.Beside);
         Assert.Equal((Report.Balance, Report.GatherBytes), (report.Balance, report.GatherBytes));
         Assert.Null(RankReport.Read(Frame(ControlKind.Report, (Report with { Balance = null }).Write())).Balance);
         byte[][] addresses = [[1, 2, 3], [], [4]];

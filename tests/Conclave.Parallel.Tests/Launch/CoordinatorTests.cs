@@ -136,7 +136,7 @@ public sealed class CoordinatorTests : IDisposable
         foreach (ControlChannel rank in ranks)
         {
             Assert.False(_coordinator.Ended.IsCompleted);
-            rank.Send(ControlKind.Report, new RankReport(default, default, [], []).Write().Written);
+            rank.Send(ControlKind.Report, new RankReport(default, default, [], [], []).Write().Written);
         }
 
         Assert.Null(await _coordinator.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));

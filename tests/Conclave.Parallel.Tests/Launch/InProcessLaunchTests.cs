@@ -225,6 +225,11 @@ public sealed class InProcessLaunchTests
         // fable's first layer has no experts; ranks of one process have their memory in common: the first tells it.
         Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2", "rank 3"], lines.Select(line => line[..line.IndexOf(':')]));
         Assert.All(lines[..5], line => Assert.Matches(@"same rank [0-9.]+ MB.*, same host [0-9.]+ MB \([0-9]+ % of flat\), cross host [0-9.]+ MB \([0-9]+ % of flat\)", line));
+        Assert.All(lines[..5], line => Assert.Matches("; exchange [0-9.]+ ms, [0-9.]+ ms shown, -?[0-9]+ % hidden$", line));
+
+        // The leader alone has tokens.
+        Assert.All(Enumerable.Range(1, 4), layer => Assert.InRange(reports[0]!.Times[layer].Waited, TimeSpan.FromTicks(1), reports[0]!.Times[layer].Taken));
+        Assert.All(reports.Skip(1), report => Assert.All(report!.Times, time => Assert.Equal(default, time)));
 
         Assert.Matches("^rank 0: waited [0-9.]+ s for others; [0-9.]+ MB resident, ", lines[5]);
         Assert.All(lines[6..], line => Assert.Matches("^rank [1-3]: waited [0-9.]+ s for others$", line));
