@@ -36,7 +36,7 @@ public sealed class ModelBitsTests
         using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
         KernelSet kernels = KernelSet.Find(isa);
 
-        // Three requests; ranks beyond the third have none, and the first and third end earlier than the second.
+        // Three requests, on ranks as far apart as can be, and the first and third end earlier than the second.
         int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1), RequestSteps.Tokens(checkpoint, PromptLength + 30, 2), RequestSteps.Tokens(checkpoint, 5, 3)];
         uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, kernels, request))];
         foreach ((int world, int hosts) in new[] { (1, 1), (2, 1), (2, 2), (3, 2), (5, 2), (8, 1), (8, 2) })
@@ -50,14 +50,31 @@ public sealed class ModelBitsTests
         }
     }
 
-    [Theory]
-    [InlineData(16, 8)]
-    [InlineData(64, 8)]
-    public void ExactModeGivesTheBitsOfOneRankInLargeWorlds(int world, int hosts)
+    public static TheoryData<string, int, int> Worlds()
     {
-        using Checkpoint checkpoint = Checkpoint.Open(Repository.Fable);
-        int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1)];
-        CheckWorld(checkpoint, KernelSet.Best, requests, [RequestSteps.Alone(checkpoint, KernelSet.Best, requests[0])], world, hosts, DivideFrom);
+        TheoryData<string, int, int> cases = [];
+        foreach (string model in Repository.SmallModels)
+        {
+            foreach (int world in (int[])[1, 2, 3, 5, 8, 16, 64])
+            {
+                foreach (int hosts in ((int[])[1, 2, 8]).Where(hosts => hosts <= world))
+                {
+                    cases.Add(model, world, hosts);
+                }
+            }
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Worlds))]
+    public void ExactModeGivesTheBitsOfOneRankInEveryWorld(string name, int world, int hosts)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
+        int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1), RequestSteps.Tokens(checkpoint, 5, 2), RequestSteps.Tokens(checkpoint, 9, 3)];
+        uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, KernelSet.Best, request))];
+        CheckWorld(checkpoint, KernelSet.Best, requests, alone, world, hosts, hosts == 2 ? null : DivideFrom);
     }
 
     private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts, int? divideFrom)
@@ -65,7 +82,8 @@ public sealed class ModelBitsTests
         uint[][]?[] answers = new uint[world][][];
         SlotMap slots = SlotMap.Even(world, checkpoint.Config.RoutedExperts);
         Topology topology = Topology.Even(world, hosts);
-        int[][] tokens = [.. Enumerable.Range(0, world).Select(rank => requests.Where((_, i) => i % world == rank).SelectMany(RequestSteps.TokensOfSteps).ToArray())];
+        int RankOf(int request) => request * world / requests.Length;
+        int[][] tokens = [.. Enumerable.Range(0, world).Select(rank => requests.Where((_, i) => RankOf(i) == rank).SelectMany(RequestSteps.TokensOfSteps).ToArray())];
         int[] tokensOfAll = [.. Enumerable.Range(0, tokens.Max(steps => steps.Length)).Select(step => tokens.Sum(steps => steps.ElementAtOrDefault(step)))];
         TransportOptions transportOptions = new() { Credits = 2, MaxMessageBytes = 4096 };
         InProcessWorld.Run(topology, transportOptions, world, transport =>
@@ -76,7 +94,7 @@ public sealed class ModelBitsTests
             RankedExchange exchange = new(
                 transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
             ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray(), null, divideFrom);
-            int[][] mine = [.. requests.Where((_, i) => i % world == transport.Rank)];
+            int[][] mine = [.. requests.Where((_, i) => RankOf(i) == transport.Rank)];
             using RequestSteps mySteps = new(checkpoint, kernels, team, mine, partition);
             Array.ForEach(tokensOfAll, count => mySteps.Next(count));
 
@@ -84,8 +102,8 @@ public sealed class ModelBitsTests
         });
         for (int i = 0; i < requests.Length; i++)
         {
-            int before = Enumerable.Range(0, i).Count(earlier => earlier % world == i % world);
-            Assert.Equal(alone[i], answers[i % world]![(before * RequestSteps.LogitsOfRequest)..((before + 1) * RequestSteps.LogitsOfRequest)]);
+            int before = Enumerable.Range(0, i).Count(earlier => RankOf(earlier) == RankOf(i));
+            Assert.Equal(alone[i], answers[RankOf(i)]![(before * RequestSteps.LogitsOfRequest)..((before + 1) * RequestSteps.LogitsOfRequest)]);
         }
     }
 }
