@@ -95,6 +95,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     [Theory]
     [InlineData("bf16")]
     [InlineData("fp8")]
+    [InlineData("fp8-both")]
+    [InlineData("flat")]
     public void Fast_modes_repeat_themselves(string exchange)
     {
         string[] arguments = ["launch", "--ranks", "4", "--hosts", "2", "--transport", "inproc", "--exchange", exchange, "--", .. Generate];

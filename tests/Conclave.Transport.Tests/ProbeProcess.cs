@@ -25,6 +25,8 @@ internal sealed class ProbeProcess : IDisposable
     public static string Probe { get; } = Path.Combine(
         Repository.Root, "tests", "Conclave.TransportProbe", "bin", new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name, "net10.0", "Conclave.TransportProbe.dll");
 
+    public int Id => _process.Id;
+
     public string Output => Text(_output);
 
     public string Errors => Text(_errors);

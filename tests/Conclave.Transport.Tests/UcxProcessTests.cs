@@ -71,6 +71,21 @@ public sealed partial class UcxProcessTests(ITestOutputHelper output)
         });
     }
 
+    [Fact]
+    public void What_a_killed_script_leaves_the_next_one_removes()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
+        string script = Path.Combine(Repository.Root, "scripts", "hosts");
+        using ProbeProcess killed = new(script, "1", "--", "sh", "-c", "echo up; exec sleep 600");
+        killed.WaitFor("up");
+        killed.Kill();
+        string left = $"/run/netns/conclave-{killed.Id}-0";
+        Assert.True(File.Exists(left));
+        using ProbeProcess next = new(script, "1", "--", "true");
+        next.WaitForSuccess();
+        Assert.False(File.Exists(left));
+    }
+
     private static int Occurrences(string text, string part) => text.Split(part).Length - 1;
 
     [GeneratedRegex("host [01]: sent (?<sent>[0-9]+) bytes, received (?<received>[0-9]+) bytes", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]

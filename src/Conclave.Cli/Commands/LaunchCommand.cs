@@ -36,11 +36,11 @@ internal static class LaunchCommand
         transport.AcceptOnlyFromAmong("ucx", "inproc");
         Option<string> exchange = new("--exchange")
         {
-            Description = "How tokens travel. exact: the bits of one rank; bf16: both ways in bfloat16; fp8: to the experts in FP8, back in bfloat16",
-            HelpName = "exact|bf16|fp8",
+            Description = "How tokens travel. exact: the bits of one rank; bf16: both ways in bfloat16; fp8: to the experts in FP8, back in bfloat16; fp8-both: both ways in FP8; flat: the baseline, a bfloat16 copy for each expert",
+            HelpName = "exact|bf16|fp8|fp8-both|flat",
             DefaultValueFactory = _ => "exact",
         };
-        exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8");
+        exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8", "fp8-both", "flat");
         Option<string> overlap = new("--overlap")
         {
             Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "off",
@@ -119,7 +119,9 @@ internal static class LaunchCommand
         {
             "exact" => ExchangeOptions.Exact,
             "bf16" => new ExchangeOptions(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost),
-            _ => ExchangeOptions.Fast(PayloadFormat.BF16),
+            "fp8" => ExchangeOptions.Fast(PayloadFormat.BF16),
+            "fp8-both" => ExchangeOptions.Fast(PayloadFormat.E4M3),
+            _ => ExchangeOptions.Flat,
         };
 
         // All hosts are on this machine.
