@@ -73,7 +73,7 @@ public sealed unsafe class UcxGarbageTests
 
         UcxMailbox mailbox = default;
         UcxFailure failure = new() { Mailbox = &mailbox };
-        nint endpoint = sender.Connect(UcxAddress.Read(addresses[0], 0, Options), &failure, reportsFailures: true);
+        Assert.Equal(Ucp.Ok, sender.Connect(UcxAddress.Read(addresses[0], 0, Options), &failure, reportsFailures: true, out nint endpoint));
         UcxSlot* slots = stackalloc UcxSlot[messages.Length];
         byte[] garbage = new byte[1 << 20];
         List<Completion> seen = [];
