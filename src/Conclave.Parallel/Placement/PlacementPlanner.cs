@@ -29,9 +29,10 @@ public static class PlacementPlanner
         else
         {
             LayerPlan plan = new(shape);
+            RankMatching matching = new(shape);
             for (int layer = 0; layer < loads.Layers; layer++)
             {
-                PlanLayer(plan, loads.Layer(layer), previous is null ? default : previous.Experts(layer), slots.AsSpan(layer * shape.Slots, shape.Slots));
+                PlanLayer(plan, matching, loads.Layer(layer), previous is null ? default : previous.Experts(layer), slots.AsSpan(layer * shape.Slots, shape.Slots));
             }
         }
 
@@ -65,7 +66,7 @@ public static class PlacementPlanner
     }
 
     /// <summary>Plans a layer anew. Where it was placed before, ranks are given so that few experts move.</summary>
-    private static void PlanLayer(LayerPlan plan, ReadOnlySpan<double> loads, ReadOnlySpan<int> previous, Span<int> slots)
+    private static void PlanLayer(LayerPlan plan, RankMatching matching, ReadOnlySpan<double> loads, ReadOnlySpan<int> previous, Span<int> slots)
     {
         PlacementShape shape = plan.Shape;
 
@@ -93,7 +94,7 @@ public static class PlacementPlanner
         // Step 3: the same packs on the ranks that have most of their experts.
         if (!previous.IsEmpty)
         {
-            RankMatching.Match(shape, previous, slots);
+            matching.Match(previous, slots);
         }
     }
 
@@ -127,11 +128,12 @@ public static class PlacementPlanner
         // Step 2: where the rest of the budget allows it, a layer planned anew takes the place of one that got stuck; the largest gain first.
         List<(double Gain, int Layer, int Copies, int[] Slots)> anew = [];
         LayerPlan fresh = new(shape);
+        RankMatching matching = new(shape);
         for (int layer = 0; layer < plans.Length; layer++)
         {
             plans[layer].SumRanks();
             int[] planned = new int[shape.Slots];
-            PlanLayer(fresh, loads.Layer(layer), previous.Experts(layer), planned);
+            PlanLayer(fresh, matching, loads.Layer(layer), previous.Experts(layer), planned);
             fresh.Adopt(loads.Layer(layer), planned);
             double gain = (plans[layer].MaxLoad() - fresh.MaxLoad()) / Math.Max(fresh.Mean, double.Epsilon);
             if (gain > 1e-9)
