@@ -90,28 +90,53 @@ internal sealed class EngineMetrics : IDisposable
     }
 
     /// <summary>An answer has ended.</summary>
-    public void Finished(FinishReason reason)
+    public void Finished(FinishReason reason) => CountEnd(reason switch
     {
-        _successes.Add(1, new KeyValuePair<string, object?>("finished_reason", reason switch
-        {
-            FinishReason.Stop => "stop",
-            FinishReason.Length => "length",
-            _ => "abort",
-        }));
-    }
+        FinishReason.Stop => "stop",
+        FinishReason.Length => "length",
+        _ => "abort",
+    });
 
-    /// <summary>All answers of a request have ended.</summary>
+    /// <summary>All answers of a request have ended. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.</summary>
     public void Ended(Generation generation)
     {
         (TimeSpan queue, TimeSpan prefill, TimeSpan decode) = generation.Times;
-        _queue.Record(queue.TotalSeconds);
-        _prefill.Record(prefill.TotalSeconds);
-        _decode.Record(decode.TotalSeconds);
-        _endToEnd.Record((queue + prefill + decode).TotalSeconds);
+        if (generation.BeganAt != 0)
+        {
+            _queue.Record(queue.TotalSeconds);
+        }
+
+        if (generation.FirstTokenAt != 0)
+        {
+            _prefill.Record(prefill.TotalSeconds);
+        }
+
+        if (Array.TrueForAll(generation.Answers, static answer => answer.Reason is FinishReason.Stop or FinishReason.Length))
+        {
+            _decode.Record(decode.TotalSeconds);
+            _endToEnd.Record((queue + prefill + decode).TotalSeconds);
+        }
+    }
+
+    /// <summary>A request cannot go on: what has not ended of it ends with an error.</summary>
+    public void Failed(Generation generation)
+    {
+        foreach (Sample answer in generation.Answers)
+        {
+            if (answer.Reason is null)
+            {
+                CountEnd("error");
+            }
+        }
+
+        generation.MeasureTimes();
+        Ended(generation);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
+
+    private void CountEnd(string reason) => _successes.Add(1, new KeyValuePair<string, object?>("finished_reason", reason));
 
     private static double Usage(in EngineStatus status) => (double)status.UsedBlocks / status.CacheBlocks;
 

@@ -384,6 +384,7 @@ public sealed class InferenceEngine : IDisposable
         _loop.FailAll(told);
         foreach (Generation generation in unseen)
         {
+            _metrics.Failed(generation);
             generation.End(told);
         }
     }
