@@ -12,6 +12,8 @@ internal static class Telemetry
 
     public static void AddTelemetry(this WebApplicationBuilder builder, InferenceEngine engine, Uri? traceEndpoint)
     {
+        // What says who tells something, in metrics too; the standard variable has the last word, here and below.
+        builder.Configuration["OTEL_SERVICE_NAME"] ??= "conclave";
         builder.Services.AddOpenTelemetry().WithMetrics(metrics =>
         {
             metrics.AddMeter(InferenceEngine.MeterName).AddPrometheusExporter();
@@ -30,7 +32,6 @@ internal static class Telemetry
         // The exporter reads the standard variables itself; these are what they say where they are not set.
         builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] = traceEndpoint.ToString();
         builder.Configuration["OTEL_EXPORTER_OTLP_PROTOCOL"] ??= "http/protobuf";
-        builder.Configuration["OTEL_SERVICE_NAME"] ??= "conclave";
         builder.Services.AddOpenTelemetry().WithTracing(traces => traces.AddSource(InferenceEngine.ActivitySourceName, HttpSource).AddOtlpExporter());
     }
 }
