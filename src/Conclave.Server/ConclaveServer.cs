@@ -98,11 +98,17 @@ public sealed class ConclaveServer : IAsyncDisposable
 
     private static void Map(WebApplication app, ModelService service)
     {
+        app.Use(next => context =>
+        {
+            RequestId.Assign(context);
+            return next(context);
+        });
+
         // Before the key is asked for: browsers send none when they ask whether they may send one, and pages must be able to read refusals.
         if (service.Options.AllowedOrigins is { Count: > 0 } origins)
         {
             app.UseCors(policy => (origins.Contains("*") ? policy.AllowAnyOrigin() : policy.WithOrigins([.. origins]))
-                .AllowAnyMethod().AllowAnyHeader().WithExposedHeaders(HeaderNames.RetryAfter));
+                .AllowAnyMethod().AllowAnyHeader().WithExposedHeaders(HeaderNames.RetryAfter, RequestId.Header));
         }
 
         ApiKeyGate gate = new(service.Options.ApiKey);
