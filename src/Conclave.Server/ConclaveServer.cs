@@ -113,6 +113,15 @@ public sealed class ConclaveServer : IAsyncDisposable
 
         ApiKeyGate gate = new(service.Options.ApiKey);
         app.Use(next => context => ErrorGuard.RunAsync(context, gate, next));
+        if (HostGate.For(service.Options) is { } hosts)
+        {
+            app.Use(next => context =>
+            {
+                hosts.Check(context.Request);
+                return next(context);
+            });
+        }
+
         app.UseRouting();
         StatusEndpoints status = new(service);
         TokenizerEndpoints tokenizer = new(service);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Conclave.Engine;
@@ -80,7 +81,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"chat_template_kwargs\": {\"a\": 1, \"a\": 2}}", "a")]
     public async Task BytesThatAreNotUtf8AndNamesThatAreThereTwice(string body, string message)
     {
-        using ByteArrayContent content = new(Encoding.Latin1.GetBytes(body));
+        using ByteArrayContent content = new(Encoding.Latin1.GetBytes(body)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         using HttpResponseMessage response = await _server.Http.PostAsync(
             new Uri(body.Contains("messages", StringComparison.Ordinal) ? "/v1/chat/completions" : "/v1/completions", UriKind.Relative), content, Stop);
         CheckError(400, null, message, response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!);
@@ -129,6 +130,35 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
         using HttpResponseMessage response = await _server.Http.SendAsync(request, Stop);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
         CheckError(status, path.EndsWith("gpt-5", StringComparison.Ordinal) ? "model" : null, "", response.StatusCode, answer);
+    }
+
+    /// <summary>A browser sends the first of these for a page of any site, without asking.</summary>
+    [Theory]
+    [InlineData("text/plain", 415)]
+    [InlineData("application/x-www-form-urlencoded", 415)]
+    [InlineData("multipart/form-data; boundary=x", 415)]
+    [InlineData(null, 415)]
+    [InlineData("application/json", 200)]
+    [InlineData("application/json; charset=utf-8", 200)]
+    [InlineData("Application/JSON", 200)]
+    [InlineData("application/vnd.api+json", 200)]
+    public async Task ABodyIsSentAsJson(string? type, int status)
+    {
+        foreach (string path in (string[])["/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"])
+        {
+            using ByteArrayContent content = new("""{"model": "fable", "prompt": "x", "messages": [{"role": "user", "content": "x"}], "tokens": [5], "max_tokens": 1}"""u8.ToArray());
+            content.Headers.ContentType = type is null ? null : MediaTypeHeaderValue.Parse(type);
+            using HttpResponseMessage response = await _server.Http.PostAsync(new Uri(path, UriKind.Relative), content, Stop);
+            JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
+            if (status == 200)
+            {
+                Assert.True(response.IsSuccessStatusCode, answer.ToJsonString());
+            }
+            else
+            {
+                CheckError(status, null, "Content-Type: application/json", response.StatusCode, answer);
+            }
+        }
     }
 
     [Theory]
