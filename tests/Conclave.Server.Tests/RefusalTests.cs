@@ -65,6 +65,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"get weather\"}}]", "tools", "'get weather'")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"top_logprobs\": 2", "top_logprobs", "logprobs is true")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"logprobs\": true, \"top_logprobs\": 21", "top_logprobs", "0 to 20")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"reasoning_effort\": \"enormous\"", "reasoning_effort", "'enormous'")]
     public async Task AChatThatCannotBe(string fields, string? param, string message)
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");
@@ -102,9 +103,17 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("continue_final_message", "true", "false")]
     [InlineData("chat_template", "\"{{ messages }}\"", "null")]
     [InlineData("documents", "[{\"text\": \"x\"}]", "[]")]
+    [InlineData("return_tokens_as_token_ids", "true", "false")]
+    [InlineData("return_token_ids", "true", "false")]
+    [InlineData("cache_salt", "\"mine\"", "\"\"")]
+    [InlineData("functions", "[{\"name\": \"f\"}]", "[]")]
+    [InlineData("function_call", "{\"name\": \"f\"}", "\"auto\"")]
+    [InlineData("modalities", "[\"text\", \"audio\"]", "[\"text\"]")]
+    [InlineData("web_search_options", "{}", "null")]
+    [InlineData("add_special_tokens", "true", "false")]
     public async Task AFieldThatIsNotSupported(string field, string value, string nothing)
     {
-        bool chatOnly = field is "continue_final_message" or "chat_template" or "documents";
+        bool chatOnly = field is "continue_final_message" or "chat_template" or "documents" or "functions" or "function_call" or "modalities" or "web_search_options" or "add_special_tokens";
         bool completionsOnly = field is "suffix";
         foreach (string path in (string[])[.. chatOnly ? [] : (string[])["/v1/completions"], .. completionsOnly ? [] : (string[])["/v1/chat/completions"]])
         {
@@ -115,21 +124,6 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
             (code, answer) = await _server.PostAsync(path, Body(nothing));
             Assert.True(code == HttpStatusCode.OK, answer.ToJsonString());
         }
-    }
-
-    [Theory]
-    [InlineData("GET", "/v1/chat/completions", 405)]
-    [InlineData("POST", "/v1/models", 405)]
-    [InlineData("POST", "/v1/responses", 404)]
-    [InlineData("POST", "/v1/embeddings", 404)]
-    [InlineData("GET", "/nowhere", 404)]
-    [InlineData("GET", "/v1/models/gpt-5", 404)]
-    public async Task APathThatIsNotThere(string method, string path, int status)
-    {
-        using HttpRequestMessage request = new(new HttpMethod(method), path);
-        using HttpResponseMessage response = await _server.Http.SendAsync(request, Stop);
-        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
-        CheckError(status, path.EndsWith("gpt-5", StringComparison.Ordinal) ? "model" : null, "", response.StatusCode, answer);
     }
 
     /// <summary>A browser sends the first of these for a page of any site, without asking.</summary>
@@ -159,6 +153,21 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
                 CheckError(status, null, "Content-Type: application/json", response.StatusCode, answer);
             }
         }
+    }
+
+    [Theory]
+    [InlineData("GET", "/v1/chat/completions", 405)]
+    [InlineData("POST", "/v1/models", 405)]
+    [InlineData("POST", "/v1/responses", 404)]
+    [InlineData("POST", "/v1/embeddings", 404)]
+    [InlineData("GET", "/nowhere", 404)]
+    [InlineData("GET", "/v1/models/gpt-5", 404)]
+    public async Task APathThatIsNotThere(string method, string path, int status)
+    {
+        using HttpRequestMessage request = new(new HttpMethod(method), path);
+        using HttpResponseMessage response = await _server.Http.SendAsync(request, Stop);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
+        CheckError(status, path.EndsWith("gpt-5", StringComparison.Ordinal) ? "model" : null, "", response.StatusCode, answer);
     }
 
     [Theory]
