@@ -86,6 +86,7 @@ public sealed partial class MetricsTests
         await RunAsync(engine, Request(10, 5, 3));
         string text = await ScrapeAsync(server);
         Assert.Contains("service_name=\"conclave\"", text, StringComparison.Ordinal);
+        Assert.All(["stop", "abort", "error"], reason => Assert.Equal(0, Metrics.Parse(text).Value("conclave_request_success_total", reason)));
 
         // Beside vLLM's: what was computed, which vLLM does not count step by step.
         string[] expected =

@@ -20,12 +20,15 @@ internal sealed class EngineMetrics : IDisposable
     private static readonly double[] RequestBuckets =
         [0.01, 0.03, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
 
+    // vLLM's words, in the order of FinishReason; what failed has none there.
+    private static readonly string[] EndReasons = ["stop", "length", "abort", "error"];
+
     private readonly Meter _meter = new(InferenceEngine.MeterName);
     private readonly KeyValuePair<string, object?>[] _labels;
+    private readonly long[] _ended = new long[EndReasons.Length];
     private readonly Counter<long> _promptTokens;
     private readonly Counter<long> _prefillTokens;
     private readonly Counter<long> _generationTokens;
-    private readonly Counter<long> _successes;
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _interToken;
     private readonly Histogram<double> _endToEnd;
@@ -50,7 +53,7 @@ internal sealed class EngineMetrics : IDisposable
         _prefillTokens = _meter.CreateCounter<long>(
             "conclave_prefill_tokens", description: "Tokens of prompts that were computed, step by step: without cached ones, with those that were computed again.");
         _generationTokens = _meter.CreateCounter<long>("conclave_generation_tokens", description: "Tokens that were generated.");
-        _successes = _meter.CreateCounter<long>("conclave_request_success", description: "Answers that ended, by finished_reason.");
+        _meter.CreateObservableCounter("conclave_request_success", Ends, description: "Answers that ended, by finished_reason.");
         _firstToken = Seconds("conclave_time_to_first_token_seconds", FirstTokenBuckets, "From a request to its first token.");
         _interToken = Seconds("conclave_inter_token_latency_seconds", InterTokenBuckets, "From an answer's token to its next.");
         _endToEnd = Seconds("conclave_e2e_request_latency_seconds", RequestBuckets, "From a request to its end.");
@@ -98,12 +101,7 @@ internal sealed class EngineMetrics : IDisposable
     }
 
     /// <summary>An answer has ended.</summary>
-    public void Finished(FinishReason reason) => CountEnd(reason switch
-    {
-        FinishReason.Stop => "stop",
-        FinishReason.Length => "length",
-        _ => "abort",
-    });
+    public void Finished(FinishReason reason) => _ended[(int)reason]++;
 
     /// <summary>All answers of a request have ended. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.</summary>
     public void Ended(Generation generation)
@@ -133,7 +131,7 @@ internal sealed class EngineMetrics : IDisposable
         {
             if (answer.Reason is null)
             {
-                CountEnd("error");
+                _ended[^1]++;
             }
         }
 
@@ -144,7 +142,9 @@ internal sealed class EngineMetrics : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
-    private void CountEnd(string reason) => _successes.Add(1, [.. _labels, new("finished_reason", reason)]);
+    // All from the start: the first error would else be no increase to whoever watches the rate.
+    private IEnumerable<Measurement<long>> Ends() =>
+        EndReasons.Select((reason, index) => new Measurement<long>(_ended[index], [.. _labels, new("finished_reason", reason)]));
 
     private void Gauge<T>(string name, Func<T> read, string description)
         where T : struct => _meter.CreateObservableGauge(name, () => new Measurement<T>(read(), _labels), description: description);
