@@ -37,10 +37,8 @@ internal sealed class OptionsReader
 
     public bool LeavesReasoningOut => _options.Reasoning?.Output == ReasoningOutput.None;
 
-    /// <summary>The variables by which templates are told whether to think: thinking in DeepSeek's and Kimi's, enable_thinking in GLM's.</summary>
-    public JsonObject? TemplateArguments => _options.Reasoning?.Effort is { } effort
-        ? new JsonObject { ["thinking"] = effort != ReasoningEffort.None, ["enable_thinking"] = effort != ReasoningEffort.None }
-        : null;
+    /// <summary>Tells templates whether to think; null: they decide.</summary>
+    public JsonObject? TemplateArguments => _options.Reasoning?.Effort is { } effort ? ThinkingVariables.Create(effort != ReasoningEffort.None) : null;
 
     /// <summary>How tokens are chosen; what is left open is as suggested.</summary>
     public SamplingOptions Sampling(SamplingOptions suggested) => suggested with

@@ -98,15 +98,30 @@ public sealed class ConclaveServer : IAsyncDisposable
 
     private static void Map(WebApplication app, ModelService service)
     {
+        app.Use(next => context =>
+        {
+            RequestId.Assign(context);
+            return next(context);
+        });
+
         // Before the key is asked for: browsers send none when they ask whether they may send one, and pages must be able to read refusals.
         if (service.Options.AllowedOrigins is { Count: > 0 } origins)
         {
             app.UseCors(policy => (origins.Contains("*") ? policy.AllowAnyOrigin() : policy.WithOrigins([.. origins]))
-                .AllowAnyMethod().AllowAnyHeader().WithExposedHeaders(HeaderNames.RetryAfter));
+                .AllowAnyMethod().AllowAnyHeader().WithExposedHeaders(HeaderNames.RetryAfter, RequestId.Header));
         }
 
         ApiKeyGate gate = new(service.Options.ApiKey);
         app.Use(next => context => ErrorGuard.RunAsync(context, gate, next));
+        if (HostGate.For(service.Options) is { } hosts)
+        {
+            app.Use(next => context =>
+            {
+                hosts.Check(context.Request);
+                return next(context);
+            });
+        }
+
         app.UseRouting();
         StatusEndpoints status = new(service);
         TokenizerEndpoints tokenizer = new(service);

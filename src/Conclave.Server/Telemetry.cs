@@ -1,4 +1,5 @@
 using Conclave.Engine;
+using Conclave.Server.Http;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
@@ -7,11 +8,10 @@ namespace Conclave.Server;
 /// <summary>What leaves the process about it: metrics for Prometheus, traces for an OpenTelemetry collector.</summary>
 internal static class Telemetry
 {
-    // Not ours: of the HTTP server that is part of the framework.
-    private const string HttpSource = "Microsoft.AspNetCore";
-
     public static void AddTelemetry(this WebApplicationBuilder builder, InferenceEngine engine, Uri? traceEndpoint)
     {
+        // What says who tells something, in metrics too; the standard variable has the last word, here and below.
+        builder.Configuration["OTEL_SERVICE_NAME"] ??= "conclave";
         builder.Services.AddOpenTelemetry().WithMetrics(metrics =>
         {
             metrics.AddMeter(InferenceEngine.MeterName).AddPrometheusExporter();
@@ -30,7 +30,15 @@ internal static class Telemetry
         // The exporter reads the standard variables itself; these are what they say where they are not set.
         builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] = traceEndpoint.ToString();
         builder.Configuration["OTEL_EXPORTER_OTLP_PROTOCOL"] ??= "http/protobuf";
-        builder.Configuration["OTEL_SERVICE_NAME"] ??= "conclave";
-        builder.Services.AddOpenTelemetry().WithTracing(traces => traces.AddSource(InferenceEngine.ActivitySourceName, HttpSource).AddOtlpExporter());
+        builder.Services.AddOpenTelemetry().WithTracing(traces => traces
+            .AddSource(InferenceEngine.ActivitySourceName)
+            .AddAspNetCoreInstrumentation(http =>
+            {
+                // Not what asks all the time how the server does: probes, Prometheus, the dashboard.
+                http.Filter = static context => context.Request.Path.StartsWithSegments("/v1", StringComparison.OrdinalIgnoreCase);
+                http.EnrichWithHttpResponse = static (activity, response) =>
+                    activity.SetTag("http.response.header.x-request-id", response.Headers[RequestId.Header].ToArray());
+            })
+            .AddOtlpExporter());
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Conclave.Testing;
 
 namespace Conclave.Server.Tests;
 
@@ -33,6 +34,41 @@ public sealed class ChatTests(FableFixture fixture) : IClassFixture<FableFixture
         Assert.Empty(events[^1]["choices"]!.AsArray());
         Assert.Equal(answer["usage"]!["completion_tokens"]!.GetValue<int>(), usage["completion_tokens"]!.GetValue<int>());
         Assert.Equal(answer["usage"]!["prompt_tokens"]!.GetValue<int>(), usage["prompt_tokens"]!.GetValue<int>());
+        Assert.All(events.SkipLast(1), one => Assert.True(one.AsObject().TryGetPropertyValue("usage", out JsonNode? none) && none is null));
+
+        request["include_reasoning"] = false;
+        request.Remove("stream_options");
+        events = await _server.StreamAsync(Path, request);
+        Assert.All(events, one => Assert.False(one.AsObject().ContainsKey("usage")));
+        deltas = [.. events.Select(one => one["choices"]![0]!["delta"]!)];
+        Assert.All(deltas, delta => Assert.Null(delta["reasoning_content"]));
+        Assert.Equal(content, string.Concat(deltas.Select(delta => delta["content"]?.GetValue<string>())));
+        request["stream"] = false;
+        JsonNode without = (await _server.AskAsync(Path, request))["choices"]![0]!["message"]!;
+        Assert.Null(without["reasoning_content"]);
+        Assert.Equal(content, without["content"]!.GetValue<string>());
+    }
+
+    /// <summary>It says what Reasoning.Effort says to the client of Microsoft.Extensions.AI; the template's own variables have the last word.</summary>
+    [Fact]
+    public async Task ReasoningEffortTellsTemplatesWhetherToThink()
+    {
+        using TemporaryFolder folder = new();
+        foreach (string file in Directory.GetFiles(Repository.Fable))
+        {
+            File.CreateSymbolicLink(folder.File(System.IO.Path.GetFileName(file)), file);
+        }
+
+        folder.Write("chat_template.jinja", "{{ messages[0].content }}|{{ thinking }}|{{ enable_thinking }}");
+        await using FableServer server = await FableServer.StartAsync(directory: folder.Path);
+        foreach ((string fields, string expected) in ((string, string)[])[
+            ("", "x||"), (""", "reasoning_effort": null""", "x||"), (""", "reasoning_effort": "none" """, "x|False|False"), (""", "reasoning_effort": "minimal" """, "x|True|True"),
+            (""", "reasoning_effort": "high", "chat_template_kwargs": {"thinking": false}""", "x|False|True")])
+        {
+            JsonNode tokens = await server.AskAsync(
+                "/tokenize", JsonNode.Parse($$"""{"messages": [{"role": "user", "content": "x"}], "return_token_strs": true{{fields}}}""")!.AsObject());
+            Assert.Equal(expected, string.Concat(tokens["token_strs"]!.AsArray().Select(token => token!.GetValue<string>())));
+        }
     }
 
     [Theory]

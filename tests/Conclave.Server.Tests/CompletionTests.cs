@@ -187,6 +187,17 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
     }
 
     [Fact]
+    public async Task ATextIsTakenWithoutTheTokenOfTheBeginningWhereThatIsAsked()
+    {
+        foreach ((bool? special, int length) in ((bool?, int)[])[(null, 5), (true, 5), (false, 4)])
+        {
+            JsonObject request = Request("Once upon a time", 1, seed: 1);
+            request["add_special_tokens"] = special;
+            Assert.Equal(length, (await _server.AskAsync(Path, request))["usage"]!["prompt_tokens"]!.GetValue<int>());
+        }
+    }
+
+    [Fact]
     public async Task APromptMayBeCutToWhatTheContextHolds()
     {
         JsonObject request = Request(string.Concat(Enumerable.Repeat("a fox and ", 600)), 24, seed: 1);

@@ -29,14 +29,15 @@ public sealed class FableServer : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    public static async Task<FableServer> StartAsync(EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null, IReadOnlyList<string>? origins = null)
+    public static async Task<FableServer> StartAsync(
+        EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null, IReadOnlyList<string>? origins = null, string? key = Key, string? directory = null)
     {
-        LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Contexts = 32 });
+        LoadedModel model = LoadedModel.Open(directory ?? Repository.Fable, new LoadOptions { Contexts = 32 });
         InferenceEngine started = new(model, engine ?? new EngineOptions { MaxRunning = 32 });
         ConclaveServer server = await ConclaveServer.StartAsync(
             model, started, new ServerOptions
             {
-                Port = 0, ModelName = "fable", ApiKey = Key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5), TraceEndpoint = traces, AllowedOrigins = origins ?? [],
+                Port = 0, ModelName = "fable", ApiKey = key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5), TraceEndpoint = traces, AllowedOrigins = origins ?? [],
             });
         return new FableServer(model, started, server);
     }

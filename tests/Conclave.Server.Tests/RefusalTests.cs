@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Conclave.Engine;
@@ -64,6 +65,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"get weather\"}}]", "tools", "'get weather'")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"top_logprobs\": 2", "top_logprobs", "logprobs is true")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"logprobs\": true, \"top_logprobs\": 21", "top_logprobs", "0 to 20")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"reasoning_effort\": \"enormous\"", "reasoning_effort", "'enormous'")]
     public async Task AChatThatCannotBe(string fields, string? param, string message)
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");
@@ -80,7 +82,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"chat_template_kwargs\": {\"a\": 1, \"a\": 2}}", "a")]
     public async Task BytesThatAreNotUtf8AndNamesThatAreThereTwice(string body, string message)
     {
-        using ByteArrayContent content = new(Encoding.Latin1.GetBytes(body));
+        using ByteArrayContent content = new(Encoding.Latin1.GetBytes(body)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         using HttpResponseMessage response = await _server.Http.PostAsync(
             new Uri(body.Contains("messages", StringComparison.Ordinal) ? "/v1/chat/completions" : "/v1/completions", UriKind.Relative), content, Stop);
         CheckError(400, null, message, response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!);
@@ -101,9 +103,17 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("continue_final_message", "true", "false")]
     [InlineData("chat_template", "\"{{ messages }}\"", "null")]
     [InlineData("documents", "[{\"text\": \"x\"}]", "[]")]
+    [InlineData("return_tokens_as_token_ids", "true", "false")]
+    [InlineData("return_token_ids", "true", "false")]
+    [InlineData("cache_salt", "\"mine\"", "\"\"")]
+    [InlineData("functions", "[{\"name\": \"f\"}]", "[]")]
+    [InlineData("function_call", "{\"name\": \"f\"}", "\"auto\"")]
+    [InlineData("modalities", "[\"text\", \"audio\"]", "[\"text\"]")]
+    [InlineData("web_search_options", "{}", "null")]
+    [InlineData("add_special_tokens", "true", "false")]
     public async Task AFieldThatIsNotSupported(string field, string value, string nothing)
     {
-        bool chatOnly = field is "continue_final_message" or "chat_template" or "documents";
+        bool chatOnly = field is "continue_final_message" or "chat_template" or "documents" or "functions" or "function_call" or "modalities" or "web_search_options" or "add_special_tokens";
         bool completionsOnly = field is "suffix";
         foreach (string path in (string[])[.. chatOnly ? [] : (string[])["/v1/completions"], .. completionsOnly ? [] : (string[])["/v1/chat/completions"]])
         {
@@ -113,6 +123,35 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
             CheckError(400, field, "not supported", code, answer);
             (code, answer) = await _server.PostAsync(path, Body(nothing));
             Assert.True(code == HttpStatusCode.OK, answer.ToJsonString());
+        }
+    }
+
+    /// <summary>A browser sends the first of these for a page of any site, without asking.</summary>
+    [Theory]
+    [InlineData("text/plain", 415)]
+    [InlineData("application/x-www-form-urlencoded", 415)]
+    [InlineData("multipart/form-data; boundary=x", 415)]
+    [InlineData(null, 415)]
+    [InlineData("application/json", 200)]
+    [InlineData("application/json; charset=utf-8", 200)]
+    [InlineData("Application/JSON", 200)]
+    [InlineData("application/vnd.api+json", 200)]
+    public async Task ABodyIsSentAsJson(string? type, int status)
+    {
+        foreach (string path in (string[])["/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"])
+        {
+            using ByteArrayContent content = new("""{"model": "fable", "prompt": "x", "messages": [{"role": "user", "content": "x"}], "tokens": [5], "max_tokens": 1}"""u8.ToArray());
+            content.Headers.ContentType = type is null ? null : MediaTypeHeaderValue.Parse(type);
+            using HttpResponseMessage response = await _server.Http.PostAsync(new Uri(path, UriKind.Relative), content, Stop);
+            JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
+            if (status == 200)
+            {
+                Assert.True(response.IsSuccessStatusCode, answer.ToJsonString());
+            }
+            else
+            {
+                CheckError(status, null, "Content-Type: application/json", response.StatusCode, answer);
+            }
         }
     }
 

@@ -37,6 +37,9 @@ public sealed class TelemetryTests
 
         const string Trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         const string Caller = "00f067aa0ba902b7";
+        const string Poller = "5cf93f3577b34da6a3ce929d0e0e4747";
+        const string Chatter = "6da04f3577b34da6a3ce929d0e0e4758";
+        string response;
         await using (FableServer server = await FableServer.StartAsync(new EngineOptions { MaxRunning = 4, ModelName = "fable" }, traces: new Uri(address)))
         {
             using HttpRequestMessage request = new(HttpMethod.Post, "/v1/completions")
@@ -44,20 +47,45 @@ public sealed class TelemetryTests
                 Content = new StringContent("""{"model":"fable","prompt":"Once upon a time","max_tokens":5,"temperature":0}""", Encoding.UTF8, "application/json"),
             };
             request.Headers.Add("traceparent", $"00-{Trace}-{Caller}-01");
-            using HttpResponseMessage response = await server.Http.SendAsync(request, Stop);
-            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            response = await IdAsync(server, request);
+            using HttpRequestMessage chat = new(HttpMethod.Post, "/v1/chat/completions")
+            {
+                Content = new StringContent("""{"model":"fable","messages":[{"role":"user","content":"x"}],"max_tokens":2}""", Encoding.UTF8, "application/json"),
+            };
+            chat.Headers.Add("traceparent", $"00-{Chatter}-{Caller}-01");
+            chat.Headers.Add("X-Request-Id", "the-clients-own");
+            Assert.Equal("the-clients-own", await IdAsync(server, chat));
+            foreach (string path in (string[])["/health", "/metrics", "/dashboard/state", "/"])
+            {
+                using HttpRequestMessage poll = new(HttpMethod.Get, path);
+                poll.Headers.Add("traceparent", $"00-{Poller}-{Caller}-01");
+                using HttpResponseMessage answer = await server.Http.SendAsync(poll, Stop);
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            }
         }
 
         // A server that stops hands out what it has not sent yet.
         Assert.All(received, export => Assert.Equal("/v1/traces", export.Path));
         string all = string.Concat(received.Select(static export => Encoding.Latin1.GetString(export.Body)));
         Assert.Contains("text_completion fable", all, StringComparison.Ordinal);
-        Assert.Contains("gen_ai.usage.output_tokens", all, StringComparison.Ordinal);
-        Assert.Contains("conclave", all, StringComparison.Ordinal);
+        Assert.Contains("chat fable", all, StringComparison.Ordinal);
+        Assert.Contains("POST /v1/completions", all, StringComparison.Ordinal);
+        foreach (string expected in (string[])[
+            "conclave", "gen_ai.usage.output_tokens", "gen_ai.response.id", response, "http.response.header.x-request-id", "the-clients-own", "http.route", "url.path", "http.response.status_code"])
+        {
+            Assert.Contains(expected, all, StringComparison.Ordinal);
+        }
 
-        // The HTTP request, whose parent is the caller, and the generation within it.
-        Assert.Equal(2, Occurrences(all, Trace));
-        Assert.Equal(1, Occurrences(all, Caller));
+        // The HTTP request, whose parent is the caller, and the generation within it; nothing of what polls.
+        Assert.Equal((2, 2, 0), (Occurrences(all, Trace), Occurrences(all, Chatter), Occurrences(all, Poller)));
+        Assert.Equal(2, Occurrences(all, Caller));
+    }
+
+    private static async Task<string> IdAsync(FableServer server, HttpRequestMessage request)
+    {
+        using HttpResponseMessage response = await server.Http.SendAsync(request, Stop);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        return Assert.Single(response.Headers.GetValues("X-Request-Id"));
     }
 
     [Fact]

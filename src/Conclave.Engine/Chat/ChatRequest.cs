@@ -55,6 +55,7 @@ public sealed class ChatRequest
 
         // Markers of calls may be special tokens.
         SkipSpecialTokens = _format is null,
+        IsChat = true,
     };
 
     /// <summary>What reads one answer.</summary>

@@ -232,6 +232,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
             }
         }
 
+        metrics.Failed(generation);
         generation.End(error);
     }
 

@@ -20,10 +20,15 @@ internal sealed class EngineMetrics : IDisposable
     private static readonly double[] RequestBuckets =
         [0.01, 0.03, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
 
+    // vLLM's words, in the order of FinishReason; what failed has none there.
+    private static readonly string[] EndReasons = ["stop", "length", "abort", "error"];
+
     private readonly Meter _meter = new(InferenceEngine.MeterName);
+    private readonly KeyValuePair<string, object?>[] _labels;
+    private readonly long[] _ended = new long[EndReasons.Length];
     private readonly Counter<long> _promptTokens;
+    private readonly Counter<long> _prefillTokens;
     private readonly Counter<long> _generationTokens;
-    private readonly Counter<long> _successes;
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _interToken;
     private readonly Histogram<double> _endToEnd;
@@ -31,19 +36,24 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Histogram<double> _prefill;
     private readonly Histogram<double> _decode;
 
-    public EngineMetrics(Func<EngineStatus> status)
+    /// <summary>Creates the instruments.</summary>
+    /// <param name="model">The name that the model is served under, for the label model_name.</param>
+    /// <param name="status">Where the engine stands.</param>
+    public EngineMetrics(string? model, Func<EngineStatus> status)
     {
-        _meter.CreateObservableGauge("conclave_num_requests_running", () => status().Running, description: "Answers that are computed.");
-        _meter.CreateObservableGauge("conclave_num_requests_waiting", () => status().Waiting, description: "Requests that wait for their turn.");
-        _meter.CreateObservableGauge("conclave_kv_cache_usage_perc", () => Usage(status()), description: "Part of the cache's blocks in use, 0 to 1.");
-        _meter.CreateObservableCounter(
-            "conclave_prefix_cache_queries", () => status().PrefixQueries, description: "Tokens of prompts that were looked for in the prefix cache.");
-        _meter.CreateObservableCounter("conclave_prefix_cache_hits", () => status().PrefixHits, description: "Tokens of prompts that the prefix cache had.");
-        _meter.CreateObservableCounter(
-            "conclave_num_preemptions", () => status().Preemptions, description: "How often an answer lost its blocks and was computed again.");
-        _promptTokens = _meter.CreateCounter<long>("conclave_prompt_tokens", description: "Tokens of prompts that were computed.");
+        // There is one engine, whatever the number of caches; vLLM numbers them.
+        _labels = [new("model_name", model), new("engine", "0")];
+        Gauge("conclave_num_requests_running", () => status().Running, "Answers that are computed.");
+        Gauge("conclave_num_requests_waiting", () => status().Waiting, "Requests that wait for their turn.");
+        Gauge("conclave_kv_cache_usage_perc", () => Usage(status()), "Part of the cache's blocks in use, 0 to 1.");
+        Count("conclave_prefix_cache_queries", () => status().PrefixQueries, "Tokens of prompts that were looked for in the prefix cache.");
+        Count("conclave_prefix_cache_hits", () => status().PrefixHits, "Tokens of prompts that the prefix cache had.");
+        Count("conclave_num_preemptions", () => status().Preemptions, "How often an answer lost its blocks and was computed again.");
+        _promptTokens = _meter.CreateCounter<long>("conclave_prompt_tokens", description: "Tokens of prompts, counted with the first token of an answer.");
+        _prefillTokens = _meter.CreateCounter<long>(
+            "conclave_prefill_tokens", description: "Tokens of prompts that were computed, step by step: without cached ones, with those that were computed again.");
         _generationTokens = _meter.CreateCounter<long>("conclave_generation_tokens", description: "Tokens that were generated.");
-        _successes = _meter.CreateCounter<long>("conclave_request_success", description: "Answers that ended, by finished_reason.");
+        _meter.CreateObservableCounter("conclave_request_success", Ends, description: "Answers that ended, by finished_reason.");
         _firstToken = Seconds("conclave_time_to_first_token_seconds", FirstTokenBuckets, "From a request to its first token.");
         _interToken = Seconds("conclave_inter_token_latency_seconds", InterTokenBuckets, "From an answer's token to its next.");
         _endToEnd = Seconds("conclave_e2e_request_latency_seconds", RequestBuckets, "From a request to its end.");
@@ -54,7 +64,7 @@ internal sealed class EngineMetrics : IDisposable
 
     /// <summary>Adds what each expert was given: a series for each layer and expert.</summary>
     public void Add(ExpertLoad load) => _meter.CreateObservableCounter(
-        InferenceEngine.ExpertTokens, load.Measure, description: "Tokens that an expert was given, by layer and expert.");
+        InferenceEngine.ExpertTokens, () => load.Measure(_labels), description: "Tokens that an expert was given, by layer and expert.");
 
     /// <summary>A step was computed.</summary>
     public void Stepped(StepPlan plan)
@@ -67,7 +77,7 @@ internal sealed class EngineMetrics : IDisposable
 
         if (prompt > 0)
         {
-            _promptTokens.Add(prompt);
+            _prefillTokens.Add(prompt, _labels);
         }
     }
 
@@ -75,43 +85,72 @@ internal sealed class EngineMetrics : IDisposable
     public void TokenAt(Sample sample)
     {
         long now = Stopwatch.GetTimestamp();
-        _generationTokens.Add(1);
+        _generationTokens.Add(1, _labels);
         if (sample.LastTokenAt != 0)
         {
-            _interToken.Record(Stopwatch.GetElapsedTime(sample.LastTokenAt, now).TotalSeconds);
+            _interToken.Record(Stopwatch.GetElapsedTime(sample.LastTokenAt, now).TotalSeconds, _labels);
         }
         else if (sample.Generation.FirstTokenAt == 0)
         {
             sample.Generation.BeginDecode(now);
-            _firstToken.Record(Stopwatch.GetElapsedTime(sample.Generation.SubmittedAt, now).TotalSeconds);
+            _promptTokens.Add(sample.Generation.Request.Prompt.Count, _labels);
+            _firstToken.Record(Stopwatch.GetElapsedTime(sample.Generation.SubmittedAt, now).TotalSeconds, _labels);
         }
 
         sample.LastTokenAt = now;
     }
 
     /// <summary>An answer has ended.</summary>
-    public void Finished(FinishReason reason)
-    {
-        _successes.Add(1, new KeyValuePair<string, object?>("finished_reason", reason switch
-        {
-            FinishReason.Stop => "stop",
-            FinishReason.Length => "length",
-            _ => "abort",
-        }));
-    }
+    public void Finished(FinishReason reason) => _ended[(int)reason]++;
 
-    /// <summary>All answers of a request have ended.</summary>
+    /// <summary>All answers of a request have ended. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.</summary>
     public void Ended(Generation generation)
     {
         (TimeSpan queue, TimeSpan prefill, TimeSpan decode) = generation.Times;
-        _queue.Record(queue.TotalSeconds);
-        _prefill.Record(prefill.TotalSeconds);
-        _decode.Record(decode.TotalSeconds);
-        _endToEnd.Record((queue + prefill + decode).TotalSeconds);
+        if (generation.BeganAt != 0)
+        {
+            _queue.Record(queue.TotalSeconds, _labels);
+        }
+
+        if (generation.FirstTokenAt != 0)
+        {
+            _prefill.Record(prefill.TotalSeconds, _labels);
+        }
+
+        if (Array.TrueForAll(generation.Answers, static answer => answer.Reason is FinishReason.Stop or FinishReason.Length))
+        {
+            _decode.Record(decode.TotalSeconds, _labels);
+            _endToEnd.Record((queue + prefill + decode).TotalSeconds, _labels);
+        }
+    }
+
+    /// <summary>A request cannot go on: what has not ended of it ends with an error.</summary>
+    public void Failed(Generation generation)
+    {
+        foreach (Sample answer in generation.Answers)
+        {
+            if (answer.Reason is null)
+            {
+                _ended[^1]++;
+            }
+        }
+
+        generation.MeasureTimes();
+        Ended(generation);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
+
+    // All from the start: the first error would else be no increase to whoever watches the rate.
+    private IEnumerable<Measurement<long>> Ends() =>
+        EndReasons.Select((reason, index) => new Measurement<long>(_ended[index], [.. _labels, new("finished_reason", reason)]));
+
+    private void Gauge<T>(string name, Func<T> read, string description)
+        where T : struct => _meter.CreateObservableGauge(name, () => new Measurement<T>(read(), _labels), description: description);
+
+    private void Count(string name, Func<long> read, string description) =>
+        _meter.CreateObservableCounter(name, () => new Measurement<long>(read(), _labels), description: description);
 
     private static double Usage(in EngineStatus status) => (double)status.UsedBlocks / status.CacheBlocks;
 

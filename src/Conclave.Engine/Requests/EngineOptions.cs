@@ -17,7 +17,7 @@ public sealed record EngineOptions
     /// </summary>
     public PrefixReuse PrefixReuse { get; init; } = PrefixReuse.All;
 
-    /// <summary>What traces call the model; null: nothing.</summary>
+    /// <summary>What traces and metrics call the model; null: nothing.</summary>
     public string? ModelName { get; init; }
 
     /// <summary>Whether metrics tell what each expert of each layer was given. A V3 has 14,848 of them.</summary>

@@ -19,14 +19,14 @@ public sealed class ExpertLoad : IForwardObserver
     /// <summary>Tokens by expert; empty for a layer without experts.</summary>
     public ReadOnlySpan<long> Tokens(int layer) => _tokens[layer];
 
-    /// <summary>All counts, with the attributes layer and expert.</summary>
-    internal IEnumerable<Measurement<long>> Measure()
+    /// <summary>All counts, with the attributes layer and expert after those that all series have.</summary>
+    internal IEnumerable<Measurement<long>> Measure(IReadOnlyList<KeyValuePair<string, object?>> labels)
     {
         for (int layer = 0; layer < _tokens.Length; layer++)
         {
             for (int expert = 0; expert < _tokens[layer].Length; expert++)
             {
-                yield return new Measurement<long>(_tokens[layer][expert], new("layer", layer), new("expert", expert));
+                yield return new Measurement<long>(_tokens[layer][expert], [.. labels, new("layer", layer), new("expert", expert)]);
             }
         }
     }

@@ -130,11 +130,6 @@ public sealed class Generation
         if (!Ended)
         {
             Ended = true;
-            if (error is not null)
-            {
-                MeasureTimes();
-            }
-
             GenerationTrace.Stop(this, error);
             _updates.Writer.Complete(error);
             _ended(this);

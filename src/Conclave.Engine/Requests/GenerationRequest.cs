@@ -33,4 +33,10 @@ public sealed record GenerationRequest
 
     /// <summary>Leaves special tokens out of the text.</summary>
     public bool SkipSpecialTokens { get; init; } = true;
+
+    /// <summary>Whether the answer is a conversation's next message; traces tell chats from completions.</summary>
+    public bool IsChat { get; init; }
+
+    /// <summary>The id of the response that the answers become part of, for traces; null: none.</summary>
+    public string? ResponseId { get; init; }
 }

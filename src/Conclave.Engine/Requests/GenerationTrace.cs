@@ -8,7 +8,6 @@ namespace Conclave.Engine;
 /// </summary>
 internal static class GenerationTrace
 {
-    private const string Operation = "text_completion";
     private static readonly ActivitySource Source = new(InferenceEngine.ActivitySourceName);
 
     /// <summary>Begins the activity as a child of the caller's, whose own stays the current one; null where nobody listens.</summary>
@@ -20,7 +19,8 @@ internal static class GenerationTrace
         }
 
         Activity? caller = Activity.Current;
-        Activity? activity = Source.StartActivity(model is null ? Operation : $"{Operation} {model}");
+        string operation = request.IsChat ? "chat" : "text_completion";
+        Activity? activity = Source.StartActivity(model is null ? operation : $"{operation} {model}");
         Activity.Current = caller;
         if (activity is not { IsAllDataRequested: true })
         {
@@ -28,7 +28,7 @@ internal static class GenerationTrace
         }
 
         SamplingOptions sampling = request.Sampling;
-        activity.SetTag("gen_ai.operation.name", Operation);
+        activity.SetTag("gen_ai.operation.name", operation);
         activity.SetTag("gen_ai.provider.name", "conclave");
         activity.SetTag("gen_ai.request.model", model);
         activity.SetTag("gen_ai.request.max_tokens", sampling.MaxTokens);
@@ -50,6 +50,8 @@ internal static class GenerationTrace
         if (activity.IsAllDataRequested)
         {
             GenerationTimes times = generation.Times;
+            activity.SetTag("gen_ai.response.id", generation.Request.ResponseId);
+            activity.SetTag("gen_ai.response.model", activity.GetTagItem("gen_ai.request.model"));
             activity.SetTag("gen_ai.usage.output_tokens", generation.Answers.Sum(static answer => answer.Generated));
             activity.SetTag("gen_ai.usage.cache_read.input_tokens", generation.ReusedTokens);
             activity.SetTag("gen_ai.response.finish_reasons", Array.ConvertAll(generation.Answers, static answer => Word(answer.Reason)));

@@ -6,8 +6,10 @@ namespace Conclave.Server.Api;
 /// <summary>How the answers of a request are written: as one response, or as events. Choices are counted over the prompts and their answers.</summary>
 internal abstract class AnswerFormat(string idPrefix, string objectName, string model)
 {
-    private readonly string _id = $"{idPrefix}-{Guid.NewGuid():N}";
     private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+
+    /// <summary>The response's id.</summary>
+    public string Id { get; } = $"{idPrefix}-{Guid.NewGuid():N}";
 
     /// <summary>Number of choices.</summary>
     public abstract int Choices { get; }
@@ -27,7 +29,7 @@ internal abstract class AnswerFormat(string idPrefix, string objectName, string 
     /// <summary>Writes what all events and the whole response begin with.</summary>
     public void WriteHead(Utf8JsonWriter json, bool isEvent)
     {
-        json.WriteString("id", _id);
+        json.WriteString("id", Id);
         json.WriteString("object", isEvent ? EventName : objectName);
         json.WriteNumber("created", _created);
         json.WriteString("model", model);

@@ -41,6 +41,10 @@ internal sealed class AnswerStream
         {
             WriteUsage(json);
         }
+        else if (_options.IncludeUsage)
+        {
+            json.WriteNull("usage");
+        }
 
         json.WriteEndObject();
         _events.End();

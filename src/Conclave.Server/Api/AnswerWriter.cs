@@ -11,7 +11,8 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
     {
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         limit.CancelAfter(options.RequestTimeout);
-        IReadOnlyList<Generation> generations = engine.Submit(requests);
+        IReadOnlyList<Generation> generations = engine.Submit([.. requests.Select(request => request with { ResponseId = format.Id })]);
+        RequestId.Suggest(context, format.Id);
         try
         {
             if (stream.Stream)

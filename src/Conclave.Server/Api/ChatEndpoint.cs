@@ -42,19 +42,46 @@ internal sealed class ChatEndpoint(ModelService service)
             Logprobs = logprobs ? top ?? 0 : null,
             SkipSpecialTokens = request.SkipSpecialTokens && (body.Flag("skip_special_tokens") ?? true),
         };
-        ChatFormat format = new(service.Options.ModelName, service.Model.Tokenizer, chat, Math.Clamp(samples, 1, service.Engine.MaxRunning));
+        ChatFormat format = new(service.Options.ModelName, service.Model.Tokenizer, chat, Math.Clamp(samples, 1, service.Engine.MaxRunning))
+        {
+            IncludeReasoning = body.Flag("include_reasoning") ?? true,
+        };
         await new AnswerWriter(service.Engine, service.Options).RunAsync(context, [request], stream, format);
     }
+
+    // Of OpenAI's API and vLLM's. A model of this family thinks or does not: there is nothing between.
+    private static readonly string[] Efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
     /// <summary>The conversation of a request.</summary>
     public static ChatRequest Conversation(ModelService service, JsonBody body)
     {
         ChatPrompt template = service.Model.Chat ?? throw ApiException.Invalid("messages: this model has no chat template; use /v1/completions", "messages");
-        JsonObject? arguments = body.Object("chat_template_kwargs") is not null ? JsonObject.Create(body.Element("chat_template_kwargs")!.Value) : null;
-        UnsupportedFields.Refuse(body, "continue_final_message", "/v1/completions goes on with any text");
-        UnsupportedFields.Refuse(body, "chat_template", "the model's own template is used; /v1/completions takes what another one renders");
-        UnsupportedFields.Refuse(body, "documents", "put them into messages, or into chat_template_kwargs if the model's template knows them");
+        JsonObject? arguments = TemplateArguments(body);
+        UnsupportedFields.RefuseInChats(body);
         ChatTools tools = ToolsField.Read(body);
         return new ChatRequest(template, ChatMessages.Read(body), tools, arguments, body.Flag("add_generation_prompt") ?? true);
+    }
+
+    // What is said to the template itself has the last word.
+    private static JsonObject? TemplateArguments(JsonBody body)
+    {
+        JsonObject? given = body.Object("chat_template_kwargs") is not null ? JsonObject.Create(body.Element("chat_template_kwargs")!.Value) : null;
+        if (body.String("reasoning_effort") is not { } effort)
+        {
+            return given;
+        }
+
+        if (!Efforts.Contains(effort))
+        {
+            throw ApiException.Invalid($"reasoning_effort: '{effort}' is not known; one of {string.Join(", ", Efforts)} is expected", "reasoning_effort");
+        }
+
+        JsonObject arguments = ThinkingVariables.Create(effort != "none");
+        foreach ((string name, JsonNode? value) in given ?? [])
+        {
+            arguments[name] = value?.DeepClone();
+        }
+
+        return arguments;
     }
 }

@@ -25,6 +25,9 @@ internal sealed class ChatFormat : AnswerFormat
 
     public override int Choices => _choices.Length;
 
+    /// <summary>Whether what the model thinks before it answers is written too.</summary>
+    public bool IncludeReasoning { get; init; } = true;
+
     protected override string EventName => "chat.completion.chunk";
 
     public override void Add(int choice, Generation generation, in GenerationUpdate update)
@@ -32,6 +35,11 @@ internal sealed class ChatFormat : AnswerFormat
         Choice one = _choices[choice];
         one.Finish = update.Finish;
         one.Read(update.Text, update.Finish is not null);
+        if (!IncludeReasoning)
+        {
+            one.Reasoning.Clear();
+        }
+
         if (update.Logprobs is { } logprobs)
         {
             one.Logprobs.Add(logprobs);

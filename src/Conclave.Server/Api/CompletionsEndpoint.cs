@@ -61,10 +61,11 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
     private List<IReadOnlyList<int>> Prompts(JsonBody body, int? most)
     {
+        bool special = body.Flag("add_special_tokens") ?? true;
         JsonElement prompt = body.Element("prompt") ?? throw ApiException.Invalid("prompt: a string, token ids, or a list of these is expected", "prompt");
         if (prompt.ValueKind == JsonValueKind.String)
         {
-            return [Encode(JsonBody.Text(prompt, "prompt"), most)];
+            return [Encode(JsonBody.Text(prompt, "prompt"), special, most)];
         }
 
         if (prompt.ValueKind != JsonValueKind.Array || prompt.GetArrayLength() == 0)
@@ -76,24 +77,24 @@ internal sealed class CompletionsEndpoint(ModelService service)
             ? [Tokens(prompt, "prompt", most)]
             : JsonBody.Entries(prompt, "prompt", RequestLimits.Prompts, (entry, path) => entry.ValueKind == JsonValueKind.Array
                 ? Tokens(entry, path, most)
-                : Encode(JsonBody.Text(entry, path), most));
+                : Encode(JsonBody.Text(entry, path), special, most));
     }
 
     private static IReadOnlyList<int> Tokens(JsonElement prompt, string path, int? most) =>
         PromptTruncation.Last(JsonBody.Entries(prompt, path, RequestLimits.Tokens, JsonBody.Whole), most);
 
     // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
-    private IReadOnlyList<int> Encode(string text, int? most)
+    private IReadOnlyList<int> Encode(string text, bool special, int? most)
     {
         List<int> ids = [];
-        service.Model.Tokenizer.Encode(text, ids, addSpecialTokens: true);
+        service.Model.Tokenizer.Encode(text, ids, special);
         if (ids.Count <= most || most is null)
         {
             return ids;
         }
 
         List<int> around = [];
-        service.Model.Tokenizer.Encode("", around, addSpecialTokens: true);
+        service.Model.Tokenizer.Encode("", around, special);
         return PromptTruncation.Last(ids, most, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
     }
 }

@@ -7,6 +7,7 @@ internal static class RequestLimits
     public const int Messages = 4096;
     public const int ContentParts = 4096;
     public const int Tools = 128;
+    public const int Modalities = 16;
     public const int StopStrings = 16;
     public const int StopTokens = 256;
     public const int Biases = 1024;

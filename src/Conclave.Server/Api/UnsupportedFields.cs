@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
@@ -18,6 +19,18 @@ internal static class UnsupportedFields
         ("bad_words", "logit_bias makes single tokens improbable"),
         ("prompt_logprobs", "/v1/completions scores prompts with echo and logprobs"),
         ("use_beam_search", "leave it out"),
+        ("return_tokens_as_token_ids", "logprobs has the bytes of each token"),
+        ("return_token_ids", "/tokenize gives the ids of a prompt"),
+        ("cache_salt", "what one request computed is found by all others; serve --prefix-reuse none shares nothing"),
+    ];
+
+    private static readonly (string Name, string Advice)[] InChats =
+    [
+        ("continue_final_message", "/v1/completions goes on with any text"),
+        ("chat_template", "the model's own template is used; /v1/completions takes what another one renders"),
+        ("documents", "put them into messages, or into chat_template_kwargs if the model's template knows them"),
+        ("add_special_tokens", "the model's chat template writes them"),
+        ("functions", "send them as tools"),
     ];
 
     private static readonly string[] Structures = ["choice", "regex", "grammar", "structural_tag"];
@@ -39,6 +52,33 @@ internal static class UnsupportedFields
         }
     }
 
+    /// <summary>Fields of chats only.</summary>
+    /// <exception cref="ApiException">The request has such a field.</exception>
+    public static void RefuseInChats(JsonBody body)
+    {
+        foreach ((string name, string advice) in InChats)
+        {
+            Refuse(body, name, advice);
+        }
+
+        // Without functions, a word asks for nothing.
+        if (body.Element("function_call") is { ValueKind: JsonValueKind.Object })
+        {
+            throw NotSupported("function_call", "function_call", "send tools and tool_choice");
+        }
+
+        // An empty one asks for a search too.
+        if (body.Element("web_search_options") is not null)
+        {
+            throw NotSupported("web_search_options", "web_search_options", "offer a tool that searches");
+        }
+
+        if (body.List("modalities", RequestLimits.Modalities, JsonBody.Text)?.Find(static one => one != "text") is { } other)
+        {
+            throw NotSupported($"modalities: '{other}'", "modalities", "text is");
+        }
+    }
+
     /// <exception cref="ApiException">The request has the field.</exception>
     public static void Refuse(JsonBody body, string name, string advice) => Refuse(body, name, name, name, advice);
 
@@ -46,7 +86,9 @@ internal static class UnsupportedFields
     {
         if (body.AsksFor(name))
         {
-            throw ApiException.Invalid($"{path} is not supported here; {advice}", param);
+            throw NotSupported(path, param, advice);
         }
     }
+
+    private static ApiException NotSupported(string what, string param, string advice) => ApiException.Invalid($"{what} is not supported here; {advice}", param);
 }

@@ -79,7 +79,7 @@ public sealed class DashboardState : IDisposable
 
     private object? Sink(string instrument) => instrument switch
     {
-        "conclave_prompt_tokens" => _prompt,
+        "conclave_prefill_tokens" => _prompt,
         "conclave_generation_tokens" => _generation,
         _ => Array.Find(_latencies, latency => instrument == $"conclave_{latency.Name}_seconds").Window,
     };

@@ -25,8 +25,17 @@ internal readonly struct JsonBody
     }
 
     /// <summary>Reads a body. The document must be disposed.</summary>
+    /// <exception cref="ApiException">It is not sent as JSON, or is none.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpContext context)
     {
+        // Bodies of other types a browser sends for a page of any site without asking the server first.
+        if (!context.Request.HasJsonContentType())
+        {
+            throw new ApiException(
+                StatusCodes.Status415UnsupportedMediaType, "invalid_request_error",
+                $"the body is sent as {context.Request.ContentType ?? "nothing that is named"}; send it with the header Content-Type: application/json", code: "unsupported_media_type");
+        }
+
         try
         {
             return Checked(await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, context.RequestAborted));

@@ -25,7 +25,9 @@ public sealed class GenerationTraceTests
         Activity activity = heard.Single(caller);
         Assert.Equal("text_completion scripted", activity.DisplayName);
         Assert.Equal(caller.SpanId, activity.ParentSpanId);
+        Assert.Equal("text_completion", activity.GetTagItem("gen_ai.operation.name"));
         Assert.Equal("scripted", activity.GetTagItem("gen_ai.request.model"));
+        Assert.Equal("scripted", activity.GetTagItem("gen_ai.response.model"));
         Assert.Equal(3, activity.GetTagItem("gen_ai.usage.input_tokens"));
         Assert.Equal(10, activity.GetTagItem("gen_ai.usage.output_tokens"));
         Assert.Equal(["length", "length"], (string[])activity.GetTagItem("gen_ai.response.finish_reasons")!);
@@ -35,6 +37,19 @@ public sealed class GenerationTraceTests
         Assert.Equal((times.Queue + times.Prefill + times.Decode).TotalSeconds, activity.GetTagItem("gen_ai.latency.e2e"));
         Assert.Equal(["prefill", "decode"], activity.Events.Select(static one => one.Name));
         Assert.Equal(ActivityStatusCode.Unset, activity.Status);
+    }
+
+    [Fact]
+    public async Task AChatIsOneAndItsResponseIsFound()
+    {
+        using Listening heard = new();
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        using Activity caller = new Activity("caller").Start();
+        await ReadAsync(engine.Submit(Request() with { IsChat = true, ResponseId = "chatcmpl-5" }));
+        Activity activity = heard.Single(caller);
+        Assert.Equal("chat scripted", activity.DisplayName);
+        Assert.Equal("chat", activity.GetTagItem("gen_ai.operation.name"));
+        Assert.Equal("chatcmpl-5", activity.GetTagItem("gen_ai.response.id"));
     }
 
     [Fact]

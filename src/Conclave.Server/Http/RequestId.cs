@@ -1,0 +1,26 @@
+using System.Buffers;
+
+namespace Conclave.Server.Http;
+
+/// <summary>
+/// The header by which a response, what its client logs and a trace are found to be of one request. It has the client's own id where it sent one, as in vLLM; of an answer
+/// the response's id; else one of its own.
+/// </summary>
+internal static class RequestId
+{
+    /// <summary>Name of the header, of requests and responses.</summary>
+    public const string Header = "X-Request-Id";
+
+    private const int MostCharacters = 128;
+    private static readonly SearchValues<char> Allowed = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+=");
+
+    /// <summary>Gives the response an id, before anything is known about it.</summary>
+    public static void Assign(HttpContext context) => context.Response.Headers[Header] = Given(context) ?? $"req-{Guid.NewGuid():N}";
+
+    /// <summary>Gives the response another id, if the client sent none.</summary>
+    public static void Suggest(HttpContext context, string id) => context.Response.Headers[Header] = Given(context) ?? id;
+
+    // What goes into logs and traces of others: nothing that is long or could be read as something else.
+    private static string? Given(HttpContext context) =>
+        context.Request.Headers[Header] is [{ Length: > 0 and <= MostCharacters } id] && !id.AsSpan().ContainsAnyExcept(Allowed) ? id : null;
+}

@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Conclave.Engine;
+using Conclave.Engine.Tests.Requests;
+using Conclave.Testing;
+
+namespace Conclave.Server.Tests;
+
+/// <summary>What /metrics says after requests whose course is known to the token.</summary>
+public sealed partial class MetricsTests
+{
+    // Engines of other tests write to the same meter: these series are told apart by it.
+    private const string ModelName = "the scripted model";
+    private const int Cursed = 9;
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task EveryCounterHasItsValueAndEveryHistogramWhatWasGoneThrough()
+    {
+        using LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Threads = 1 });
+        ScriptedRunner runner = new(model.Tokenizer.VocabularySize) { Cursed = Cursed };
+        using InferenceEngine engine = new(
+            runner, model.Tokenizer, [1], new EngineSizes(CacheBlocks: 5, TokensPerStep: 256, ContextLength: 320), new EngineOptions { MaxRunning = 8, ModelName = ModelName });
+        await using ConclaveServer server = await ConclaveServer.StartAsync(model, engine, new ServerOptions { Port = 0, ModelName = ModelName });
+
+        // The second finds two blocks of 64 in the cache.
+        Generation first = await RunAsync(engine, Request(10, 130, 3));
+        Generation twice = await RunAsync(engine, Request(10, 130, 4) with { Samples = 2 });
+        Generation failed = engine.Submit(Request(Cursed, 2, 3));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => ReadAsync(failed));
+
+        // Both fit with two blocks each, and only one with three. The earlier one takes a fourth, which was the later one's second, with 36 tokens of its prompt.
+        IReadOnlyList<Generation> crowded = engine.Submit([Request(11, 100, 120), Request(12, 100, 60)]);
+        foreach (Generation generation in crowded)
+        {
+            await ReadAsync(generation);
+        }
+
+        // While a step is held up, one that runs and one that waits are cancelled; the former gets the token of this step.
+        runner.Gate.Reset();
+        Generation running = engine.Submit(Request(13, 20, 50));
+        while (engine.Status.Running == 0)
+        {
+            await Task.Delay(1, Stop);
+        }
+
+        Generation waiting = engine.Submit(Request(14, 30, 50));
+        waiting.Cancel();
+        running.Cancel();
+        runner.Gate.Set();
+        await ReadAsync(waiting);
+        await ReadAsync(running);
+
+        Metrics metrics = Metrics.Parse(await ScrapeAsync(server));
+        Assert.Equal(130 + 130 + 100 + 100 + 20, metrics.Value("conclave_prompt_tokens_total"));
+        Assert.Equal(130 + 2 + 2 + 100 + 100 + 36 + 20, metrics.Value("conclave_prefill_tokens_total"));
+        Assert.Equal(3 + 8 + 120 + 60 + 1, metrics.Value("conclave_generation_tokens_total"));
+        Assert.Equal(130 + 130 + 2 + 100 + 100 + 20, metrics.Value("conclave_prefix_cache_queries_total"));
+        Assert.Equal(128, metrics.Value("conclave_prefix_cache_hits_total"));
+        Assert.Equal(1, metrics.Value("conclave_num_preemptions_total"));
+        Assert.Equal(5, metrics.Value("conclave_request_success_total", "length"));
+        Assert.Equal(2, metrics.Value("conclave_request_success_total", "abort"));
+        Assert.Equal(1, metrics.Value("conclave_request_success_total", "error"));
+        Assert.Equal(0, metrics.Value("conclave_num_requests_running"));
+        Assert.Equal(0, metrics.Value("conclave_num_requests_waiting"));
+        Assert.Equal(0, metrics.Value("conclave_kv_cache_usage_perc"));
+
+        Generation[] finished = [first, twice, .. crowded];
+        CheckTimes(metrics, "conclave_request_queue_time_seconds", [.. finished, failed, running], static times => times.Queue);
+        CheckTimes(metrics, "conclave_request_prefill_time_seconds", [.. finished, running], static times => times.Prefill);
+        CheckTimes(metrics, "conclave_request_decode_time_seconds", finished, static times => times.Decode);
+        CheckTimes(metrics, "conclave_e2e_request_latency_seconds", finished, static times => times.Queue + times.Prefill + times.Decode);
+        CheckTimes(metrics, "conclave_time_to_first_token_seconds", [.. finished, running], static times => times.Queue + times.Prefill);
+        Assert.Equal(2 + 6 + 119 + 59, metrics.Value("conclave_inter_token_latency_seconds_count"));
+        Assert.InRange(metrics.Value("conclave_inter_token_latency_seconds_sum"), double.Epsilon, finished.Sum(static one => one.Times.Decode.TotalSeconds * one.Request.Samples));
+    }
+
+    [Fact]
+    public async Task NamesAndTypesAreThoseOfVllm()
+    {
+        using LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Threads = 1 });
+        using InferenceEngine engine = new(
+            new ScriptedRunner(model.Tokenizer.VocabularySize), model.Tokenizer, [1], new EngineSizes(5, 256, 320), new EngineOptions { MaxRunning = 8, ModelName = ModelName });
+        await using ConclaveServer server = await ConclaveServer.StartAsync(model, engine, new ServerOptions { Port = 0, ModelName = ModelName });
+        await RunAsync(engine, Request(10, 5, 3));
+        string text = await ScrapeAsync(server);
+        Assert.Contains("service_name=\"conclave\"", text, StringComparison.Ordinal);
+        Assert.All(["stop", "abort", "error"], reason => Assert.Equal(0, Metrics.Parse(text).Value("conclave_request_success_total", reason)));
+
+        // Beside vLLM's: what was computed, which vLLM does not count step by step.
+        string[] expected =
+        [
+            "e2e_request_latency_seconds histogram", "generation_tokens_total counter", "inter_token_latency_seconds histogram", "kv_cache_usage_perc gauge",
+            "num_preemptions_total counter", "num_requests_running gauge", "num_requests_waiting gauge", "prefill_tokens_total counter",
+            "prefix_cache_hits_total counter", "prefix_cache_queries_total counter", "prompt_tokens_total counter", "request_decode_time_seconds histogram",
+            "request_prefill_time_seconds histogram", "request_queue_time_seconds histogram", "request_success_total counter", "time_to_first_token_seconds histogram",
+        ];
+
+        // Another test of this process may count experts.
+        Assert.Equal(expected, TypeLine().Matches(text).Select(static match => match.Groups["Type"].Value)
+            .Where(static line => !line.StartsWith("expert_tokens", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
+
+    private static void CheckTimes(Metrics metrics, string name, Generation[] generations, Func<GenerationTimes, TimeSpan> time)
+    {
+        Assert.Equal(generations.Length, metrics.Value(name + "_count"));
+        Assert.Equal(generations.Sum(one => time(one.Times).TotalSeconds), metrics.Value(name + "_sum"), 1e-5);
+        Assert.All(generations, one => Assert.True(time(one.Times) > TimeSpan.Zero));
+    }
+
+    private static GenerationRequest Request(int token, int prompt, int maxTokens) =>
+        new() { Prompt = [.. Enumerable.Repeat(token, prompt)], Sampling = new SamplingOptions { MaxTokens = maxTokens, Temperature = 0 } };
+
+    private static async Task<Generation> RunAsync(InferenceEngine engine, GenerationRequest request)
+    {
+        Generation generation = engine.Submit(request);
+        await ReadAsync(generation);
+        return generation;
+    }
+
+    private static async Task ReadAsync(Generation generation)
+    {
+        await foreach (GenerationUpdate update in generation.ReadAllAsync(Stop))
+        {
+            _ = update;
+        }
+    }
+
+    private static async Task<string> ScrapeAsync(ConclaveServer server)
+    {
+        using HttpClient http = new() { BaseAddress = server.Address };
+        return await http.GetStringAsync(new Uri("/metrics", UriKind.Relative), Stop);
+    }
+
+    [GeneratedRegex(@"^# TYPE conclave_(?<Type>\w+ \w+)$", RegexOptions.Multiline, 1000)]
+    private static partial Regex TypeLine();
+
+    /// <summary>The series of this test's model.</summary>
+    private sealed partial class Metrics(ILookup<string, (string Labels, double Value)> series)
+    {
+        public static Metrics Parse(string text) => new(SeriesLine().Matches(text)
+            .Select(static match => (Name: match.Groups["Name"].Value, Labels: match.Groups["Labels"].Value, Value: double.Parse(match.Groups["Value"].Value, CultureInfo.InvariantCulture)))
+            .Where(static one => one.Labels.Contains($"model_name=\"{ModelName}\"", StringComparison.Ordinal) && one.Labels.Contains("engine=\"0\"", StringComparison.Ordinal))
+            .ToLookup(static one => one.Name, static one => (one.Labels, one.Value)));
+
+        public double Value(string name, string? reason = null) => Assert.Single(
+            series[name], one => reason is null || one.Labels.Contains($"finished_reason=\"{reason}\"", StringComparison.Ordinal)).Value;
+
+        [GeneratedRegex(@"^(?<Name>conclave_\w+)\{(?<Labels>.*)\} (?<Value>\S+)", RegexOptions.Multiline, 1000)]
+        private static partial Regex SeriesLine();
+    }
+}
