@@ -7,10 +7,12 @@ namespace Conclave.Bench.Placements;
 /// <summary>
 /// Placements planned on each window of a recording and scored on the next: max/mean − 1 of the load of 8 ranks on one host, averaged over layers; 80
 /// slots, where a placement has replicas. "evenly": an expert's tokens are divided evenly over its replicas; "chosen": each of 8 sources chooses for each of
-/// its tokens by what it has given each rank since the window began.
+/// its tokens by what it has given each rank in the same dispatch of 64 tokens.
 /// </summary>
 internal static class BalanceReplay
 {
+    // 64 tokens of fable.
+    private const int ChoicesOfDispatch = 64 * 6;
     private const int Ranks = 8;
     private const int Slots = 80;
     private const int Budget = 32;
@@ -18,7 +20,6 @@ internal static class BalanceReplay
     [
         "static", "EPLB evenly", "EPLB chosen", "conclave evenly", "conclave chosen", $"budget {Budget} evenly", $"budget {Budget} chosen", "bound",
     ];
-
 
     public static void Print(IReadOnlyList<LoadWindow> windows)
     {
@@ -76,16 +77,20 @@ internal static class BalanceReplay
         // The recording has no order of tokens; any is as good as another.
         int[] calls = [.. loads.Layer(layer).ToArray().SelectMany((load, expert) => Enumerable.Repeat(expert, (int)load))];
         new Random(layer).Shuffle(calls);
-        long[][] given = [.. Enumerable.Range(0, Ranks).Select(_ => new long[Ranks])];
+        long[] given = new long[Ranks];
         double[] ranks = new double[Ranks];
         SlotMap slots = new(Ranks, [.. Enumerable.Range(0, placement.Shape.Slots).Select(placement.RankOf)], placement.Experts(layer));
         HostMap hosts = new(Topology.Even(Ranks, 1));
-        for (int i = 0; i < calls.Length; i++)
+        foreach ((int dispatch, int[] chosen) in calls.Chunk(ChoicesOfDispatch).Index())
         {
-            int source = i % Ranks;
-            int rank = slots.RankOf(ReplicaChoice.Choose(slots, hosts, calls[i], source, allHostsHaveTokens: true, given[source]));
-            given[source][rank]++;
-            ranks[rank]++;
+            // As the exchange does: each dispatch for itself, experts that leave no choice first.
+            Array.Clear(given);
+            foreach (int expert in chosen.OrderBy(expert => slots.Replicas(expert).Length > 1))
+            {
+                int rank = slots.RankOf(ReplicaChoice.Choose(slots, hosts, expert, dispatch % Ranks, allHostsHaveTokens: true, given));
+                given[rank]++;
+                ranks[rank]++;
+            }
         }
 
         return LoadBalance.MaxOverMean(ranks);

@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Conclave.Testing;
@@ -9,7 +9,7 @@ namespace Conclave.EndToEnd.Tests;
 /// <summary>Commands over many ranks, as processes.</summary>
 public sealed partial class LaunchTests(ITestOutputHelper output)
 {
-    // Drawn tokens: a bit that differs soon shows.
+    // Drawn tokens. That their probabilities have the same bits is for LaunchServeTests and Parallel.Tests.
     private static readonly string[] Generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "24", "--ignore-eos"];
     private static readonly string[] GenerateForLong = ["generate", "Once upon a time", "--isa", "reference", "--max-tokens", "1000", "--ignore-eos"];
 
