@@ -47,7 +47,7 @@ public static class AnswerGrammar
         StringBuilder key = new($"tools {parallel} {earlierCalls}");
         foreach (ChatTool tool in tools)
         {
-            key.Append('\n').Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
+            key.Append('\n').Append(tool.Strict ? "strict " : "").Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
         }
 
         return key.ToString();

@@ -69,10 +69,20 @@ public sealed class Grammar
     /// <summary>Any text that is valid Unicode, such as what a model thinks before a named token ends it.</summary>
     public static Grammar AnyText() => new(JsonGrammar.Rule("any text", RegularParts.AnyText));
 
-    /// <summary>Any text that is valid Unicode and in which some other text does not occur.</summary>
-    /// <param name="unwanted">What does not occur; not empty.</param>
-    /// <exception cref="UserErrorException">The other text is no valid Unicode, or too long.</exception>
-    public static Grammar TextWithout(string unwanted) => new(JsonGrammar.Rule("any text", RegularParts.Without(RegularParts.AnyText, Utf8(unwanted), new GrammarBudget())));
+    /// <summary>Any text that is valid Unicode and in which some other texts do not occur.</summary>
+    /// <param name="unwanted">What does not occur; none is empty.</param>
+    /// <exception cref="UserErrorException">One of them is no valid Unicode, or too long.</exception>
+    public static Grammar TextWithout(params ReadOnlySpan<string> unwanted)
+    {
+        GrammarBudget budget = new();
+        ByteDfa text = RegularParts.AnyText;
+        foreach (string one in unwanted)
+        {
+            text = RegularParts.Without(text, Utf8(one), budget);
+        }
+
+        return new Grammar(JsonGrammar.Rule("any text", text));
+    }
 
     /// <summary>Exactly this text, whatever tokens it is made of.</summary>
     /// <exception cref="UserErrorException">The text has an unpaired surrogate.</exception>
