@@ -38,7 +38,14 @@ public static class AnswerGrammar
         }
 
         using JsonDocument schema = JsonDocument.Parse(key);
-        return Grammar.FromJsonSchema(schema.RootElement);
+        try
+        {
+            return Grammar.FromJsonSchema(schema.RootElement);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"response_format: {e.Message}", e);
+        }
     }
 
     /// <summary>The key of calls of one of some tools, or of several where <paramref name="parallel"/>.</summary>

@@ -77,14 +77,27 @@ public sealed class ChatRequest
         string key = forced ? $"{where} reasoning {calls}" : answer is null ? $"{where} reasoning text or {calls}" : $"{where} reasoning {calls}\n{answer}";
         return grammars.GetOrAdd(key, () => Reasoning.ThenAnswer(
             forced ? Calls(callable)
-            : answer is null ? _format!.CreateAutoGrammar([.. callable.Select(Callable)], _chat.Tokenizer, _tools.Parallel, _earlierToolCalls)
+            : answer is null ? OfTools(() => _format!.CreateAutoGrammar([.. callable.Select(Callable)], _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
             : callable.Count == 0 ? AnswerGrammar.Compile(answer)
             : Grammar.Choice(AnswerGrammar.Compile(answer), Calls([.. callable.Select(Callable)])),
             _chat.Tokenizer,
             _startsInsideReasoning));
     }
 
-    private Grammar Calls(IReadOnlyList<ChatTool> tools) => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls);
+    private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));
+
+    // Whoever refuses the request says which of its fields is wrong.
+    private static Grammar OfTools(Func<Grammar> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"tools: {e.Message}", e);
+        }
+    }
 
     // Nobody asked for this tool to be called: a schema that no grammar can be made of is no reason to refuse the request, unless it promises that arguments follow it.
     private ChatTool Callable(ChatTool tool)

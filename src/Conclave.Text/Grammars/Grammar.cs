@@ -41,7 +41,7 @@ public sealed class Grammar
     /// JSON that a schema validates. Supported is what OpenAI documents for structured outputs: type (also a list), properties, required,
     /// additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref into the schema itself (recursion included), pattern, format
     /// (date-time, time, date, duration, email, hostname, ipv4, ipv6, uuid), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf. Beside that
-    /// minLength and maxLength (in code points; strings end at the latest after 100,000), allOf of schemas that become one, and oneOf where the branches
+    /// the format uri, nullable, propertyNames that says no more than that names are strings, minLength and maxLength (in code points; strings end at the latest after 100,000), allOf of schemas that become one, and oneOf where the branches
     /// exclude each other by types, constants, ranges or required properties.
     /// Properties come in the schema's order, others behind them; without additionalProperties an object that declares properties has no others.
     /// Names, constants and strings under a pattern are written with the fewest escapes; numbers with bounds without exponent. Integers have 64 bits.
