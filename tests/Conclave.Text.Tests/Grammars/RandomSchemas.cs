@@ -21,7 +21,7 @@ internal sealed class RandomSchemas(Random random)
         (@"^[^a-z]\w*$", ["A", "9_z", "日x"]),
         ("^a|b$", ["abc", "xxb", "a"]),
         (@"^\u00e9+\.?$", ["é", "éé."]),
-        ("(^a$|^[b-d]+$|x$)", ["a", "bcd", "ax"]),
+        ("(^a$|^[b-d]{1,3}$|(?:^x)y*$)", ["a", "cd", "xyy"]),
     ];
 
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
