@@ -14,6 +14,7 @@ public sealed class Grammar
 {
     private readonly GrammarNode _root;
     private readonly Lazy<PushdownProgram> _program;
+    private long _maskBytes;
 
     internal Grammar(GrammarNode root)
     {
@@ -30,6 +31,9 @@ public sealed class Grammar
     internal PushdownProgram Program => _program.Value;
 
     internal GrammarNode Root => _root;
+
+    /// <summary>Roughly what it takes in memory, with all that was computed for it alone so far.</summary>
+    internal long Bytes => (_program.IsValueCreated ? Program.Bytes : 0) + Interlocked.Read(ref _maskBytes);
 
     /// <summary>Any JSON object.</summary>
     public static Grammar JsonObject() => new(JsonGrammar.AnyObject);
@@ -138,6 +142,8 @@ public sealed class Grammar
         _ = _program.Value;
         return this;
     }
+
+    internal void AddMaskBytes(long bytes) => Interlocked.Add(ref _maskBytes, bytes);
 
     private static byte[] Utf8(string text)
     {
