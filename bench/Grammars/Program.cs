@@ -3,6 +3,7 @@ using System.Text.Json;
 using Conclave.Bench.Grammars;
 using Conclave.Testing;
 using Conclave.Text;
+using Conclave.Text.Chat;
 using Conclave.Text.Grammars;
 
 // Grammars: what constrained decoding costs per token. Documents, cut into the longest tokens of the vocabulary, are replayed: a mask, then
@@ -14,10 +15,17 @@ foreach (Tokenizer tokenizer in (Tokenizer[])[fable, LargeVocabulary.Load(fable)
 {
     TokenMasks masks = new(tokenizer, 1);
     LongestTokens vocabulary = new(tokenizer);
-    foreach (string name in (string[])["json_object", "json_schema"])
+    foreach (string name in (string[])["json_object", "json_schema", "strict_tool"])
     {
         Stopwatch clock = Stopwatch.StartNew();
-        Grammar grammar = name == "json_object" ? Grammar.JsonObject() : Grammar.FromJsonSchema(schema.RootElement);
+        Grammar grammar = name switch
+        {
+            "json_object" => Grammar.JsonObject(),
+            "json_schema" => Grammar.FromJsonSchema(schema.RootElement),
+
+            // Documents are text here, in which a call may begin at any place.
+            _ => ToolCallFormat.DeepSeekR1.CreateAutoGrammar([new ChatTool("save", schema.RootElement, Strict: true)], tokenizer, parallel: true),
+        };
         _ = masks.CreateMatcher(grammar);
         double compile = clock.Elapsed.TotalMilliseconds;
 

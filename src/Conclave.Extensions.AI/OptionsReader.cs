@@ -57,6 +57,10 @@ internal sealed class OptionsReader
     private static double? Exact(float? value) =>
         value is { } number ? double.Parse(number.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
 
+    // Where Microsoft.Extensions.AI.OpenAI looks for it: at the function, then at the request.
+    private static bool? Strict(IEnumerable<KeyValuePair<string, object?>>? properties) =>
+        properties?.FirstOrDefault(property => property.Key.Equals("strict", StringComparison.OrdinalIgnoreCase)).Value as bool?;
+
     private static ChatTools ReadTools(ChatOptions options)
     {
         List<ChatTool> tools = [];
@@ -65,7 +69,7 @@ internal sealed class OptionsReader
         {
             AIFunctionDeclaration function = tool as AIFunctionDeclaration
                 ?? throw new UserErrorException($"tools: '{tool.Name}' is a {tool.GetType().Name}; only functions are supported");
-            tools.Add(new ChatTool(function.Name, function.JsonSchema));
+            tools.Add(new ChatTool(function.Name, function.JsonSchema, Strict(function.AdditionalProperties) ?? Strict(options.AdditionalProperties) ?? false));
             definitions.Add(new JsonObject
             {
                 ["type"] = "function",

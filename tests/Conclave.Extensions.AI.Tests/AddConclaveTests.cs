@@ -12,16 +12,19 @@ public sealed class AddConclaveTests
     [Fact]
     public async Task TheContainerSharesOneEngineAndDisposesItBeforeTheModel()
     {
-        ServiceProvider provider = new ServiceCollection()
+        ServiceCollection services = new();
+        services
             .AddConclave(options =>
             {
                 options.ModelDirectory = Repository.Fable;
                 options.Load = new LoadOptions { Context = 512 };
                 options.Engine = new EngineOptions { MaxRunning = 3 };
             })
-            .BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
+            .UseFunctionInvocation();
+        ServiceProvider provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
         IChatClient client = provider.GetRequiredService<IChatClient>();
         InferenceEngine engine = provider.GetRequiredService<InferenceEngine>();
+        Assert.NotNull(client.GetService<FunctionInvokingChatClient>());
         Assert.Same(engine, client.GetService<InferenceEngine>());
         Assert.Same(provider.GetRequiredService<LoadedModel>(), client.GetService<LoadedModel>());
         Assert.Same(client, provider.GetRequiredService<IChatClient>());
@@ -43,10 +46,44 @@ public sealed class AddConclaveTests
     }
 
     [Fact]
+    public async Task TwoModelsInOneHostAreToldApartByTheirKeys()
+    {
+        ServiceCollection services = new();
+        services.AddKeyedConclave("short", options => Configure(options, 256)).UseFunctionInvocation();
+        services.AddKeyedConclave("long", options => Configure(options, 512));
+        services.AddConclave(options => Configure(options, 384));
+        ServiceProvider provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
+        IChatClient shorter = provider.GetRequiredKeyedService<IChatClient>("short");
+        IChatClient longer = provider.GetRequiredKeyedService<IChatClient>("long");
+        Assert.Equal(256, shorter.GetService<InferenceEngine>()!.ContextLength);
+        Assert.Equal(512, longer.GetService<InferenceEngine>()!.ContextLength);
+        Assert.Equal(384, provider.GetRequiredService<IChatClient>().GetService<InferenceEngine>()!.ContextLength);
+        Assert.Same(provider.GetRequiredKeyedService<LoadedModel>("long"), longer.GetService<LoadedModel>());
+        Assert.NotSame(shorter.GetService<LoadedModel>(), longer.GetService<LoadedModel>());
+        Assert.NotNull(shorter.GetService<FunctionInvokingChatClient>());
+        Assert.Null(longer.GetService<FunctionInvokingChatClient>());
+        Assert.NotEmpty((await longer.GetResponseAsync("Tell me a story.", new ChatOptions { MaxOutputTokens = 5 }, TestContext.Current.CancellationToken)).Messages);
+
+        InferenceEngine[] engines = [shorter.GetService<InferenceEngine>()!, longer.GetService<InferenceEngine>()!];
+        await provider.DisposeAsync();
+        Assert.All(engines, engine => Assert.NotNull(engine.Unavailable));
+
+        static void Configure(ConclaveOptions options, int context)
+        {
+            options.ModelDirectory = Repository.Fable;
+            options.Load = new LoadOptions { Context = context, CacheMemory = 32 << 20 };
+            options.Engine = new EngineOptions { MaxRunning = 2 };
+        }
+    }
+
+    [Fact]
     public void AMissingModelIsSaid()
     {
         Assert.Contains("ModelDirectory", Assert.Throws<UserErrorException>(() => new ServiceCollection().AddConclave(_ => { })).Message, StringComparison.Ordinal);
-        using ServiceProvider provider = new ServiceCollection().AddConclave(options => options.ModelDirectory = "/no/such/folder").BuildServiceProvider();
+        Assert.Contains("ModelDirectory", Assert.Throws<UserErrorException>(() => new ServiceCollection().AddKeyedConclave("key", _ => { })).Message, StringComparison.Ordinal);
+        ServiceCollection services = new();
+        services.AddConclave(options => options.ModelDirectory = "/no/such/folder");
+        using ServiceProvider provider = services.BuildServiceProvider();
         Assert.Contains("/no/such/folder", Assert.Throws<UserErrorException>(provider.GetRequiredService<IChatClient>).Message, StringComparison.Ordinal);
     }
 }

@@ -56,6 +56,27 @@ public sealed class ToolTests(ChatFixture chat, ThinkingFixture thinking) : ICla
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AStrictFunctionIsCalledWithArgumentsThatItTakes(bool ofTheRequest)
+    {
+        Dictionary<string, object?> strict = new() { ["strict"] = true };
+        Assert.True(chat.Model.Tokenizer.TryGetId("<｜tool▁calls▁begin｜>", out int marker));
+        ChatOptions options = new()
+        {
+            Tools = [AIFunctionFactory.Create(Weather, new AIFunctionFactoryOptions { Name = "get_weather", AdditionalProperties = ofTheRequest ? null : strict })],
+            AdditionalProperties = ofTheRequest ? new AdditionalPropertiesDictionary(strict) : null,
+            AllowMultipleToolCalls = false,
+            RawRepresentationFactory = _ => chat.Model.SuggestedSampling with { Seed = 1, LogitBias = new Dictionary<int, double> { [marker] = 100 } },
+        };
+        ChatResponse answer = await chat.Client.GetResponseAsync(Messages, options, TestContext.Current.CancellationToken);
+        Assert.Equal(ChatFinishReason.ToolCalls, answer.FinishReason);
+        FunctionCallContent call = Assert.Single(answer.Messages[0].Contents.OfType<FunctionCallContent>());
+        Assert.Contains(((JsonElement)call.Arguments!["unit"]!).GetString(), Enum.GetNames<Unit>());
+        Assert.InRange(((JsonElement)call.Arguments["days"]!).GetInt32(), 1, 7);
+    }
+
+    [Theory]
     [InlineData("get weather")]
     [InlineData("a\nb")]
     public async Task ANameThatNoParserReadsIsRefused(string name)

@@ -1,5 +1,8 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -41,6 +44,7 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
             Assert.Equal("README.md", metadata["readme"].Value);
             Assert.True(metadata["description"].Value.Length > 20, metadata["description"].Value);
             string[] files = PackedFeed.Files(path);
+            Assert.All(files.Where(IsOwn), file => CheckSymbols(path, file));
             Assert.Contains("README.md", files);
             Assert.Equal(id == Tool, files.Any(file => file.EndsWith("/models/fable/model.safetensors", StringComparison.Ordinal)));
             if (id == Tool)
@@ -123,6 +127,22 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
         await process.WaitForExitAsync(cancellation);
         Assert.Equal((0, ""), (process.ExitCode, await errors));
         Assert.DoesNotContain("Exception", await output, StringComparison.Ordinal);
+    }
+
+    private static bool IsOwn(string file) =>
+        Path.GetFileName(file) is var name && name.EndsWith(".dll", StringComparison.Ordinal) && name.StartsWith("conclave", StringComparison.OrdinalIgnoreCase);
+
+    // Whoever has an exception's stack, or steps into the engine, sees lines, wherever it was packed.
+    private static void CheckSymbols(string package, string file)
+    {
+        using PEReader assembly = new(new MemoryStream(PackedFeed.Content(package, file)));
+        ImmutableArray<DebugDirectoryEntry> entries = assembly.ReadDebugDirectory();
+        Assert.Contains(entries, entry => entry.Type == DebugDirectoryEntryType.Reproducible);
+        using MetadataReaderProvider embedded = assembly.ReadEmbeddedPortablePdbDebugDirectoryData(entries.Single(entry => entry.Type == DebugDirectoryEntryType.EmbeddedPortablePdb));
+        MetadataReader symbols = embedded.GetMetadataReader();
+        string[] sources = [.. symbols.Documents.Select(document => symbols.GetString(symbols.GetDocument(document).Name))];
+        Assert.NotEmpty(sources);
+        Assert.All(sources, source => Assert.False(source.StartsWith(Repository.Root, StringComparison.Ordinal), source));
     }
 
     private static string Version(string package) => PackedFeed.Metadata(package)["version"].Value;

@@ -73,6 +73,16 @@ public sealed class PackedFeed : IDisposable
         return [.. archive.Entries.Select(entry => entry.FullName)];
     }
 
+    /// <summary>One of a package's files.</summary>
+    public static byte[] Content(string package, string file)
+    {
+        using ZipArchive archive = ZipFile.OpenRead(package);
+        using Stream content = archive.GetEntry(file)!.Open();
+        using MemoryStream bytes = new();
+        content.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+
     private static string Run(string folder, string[] arguments, (string Name, string Value)[]? environment = null) =>
         Succeed(Cli.RunProgram("dotnet", arguments, environment, folder));
 

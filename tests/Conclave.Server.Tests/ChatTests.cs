@@ -172,6 +172,33 @@ public sealed class ChatTests(FableFixture fixture) : IClassFixture<FableFixture
     }
 
     [Fact]
+    public async Task AStrictToolIsCalledWithArgumentsThatItsSchemaAllowsAndTextStaysAsItIs()
+    {
+        Assert.True(_server.Model.Tokenizer.TryGetId("<｜tool▁calls▁begin｜>", out int marker));
+        JsonObject request = WithTools(Request("How warm is it in Rome?", 400, seed: 1));
+        string free = (await _server.AskAsync(Path, request))["choices"]!.ToJsonString();
+        request["tools"]![0]!["function"]!["strict"] = true;
+        Assert.Equal(free, (await _server.AskAsync(Path, request))["choices"]!.ToJsonString());
+
+        request["logit_bias"] = new JsonObject { [$"{marker}"] = 100 };
+        request["parallel_tool_calls"] = false;
+        for (int seed = 0; seed < 4; seed++)
+        {
+            request["seed"] = seed;
+            JsonNode answer = await _server.AskAsync(Path, request);
+            Assert.Equal("tool_calls", Finish(answer));
+            JsonNode call = Assert.Single(answer["choices"]![0]!["message"]!["tool_calls"]!.AsArray())!["function"]!;
+            Check(call["name"]!.GetValue<string>(), call["arguments"]!.GetValue<string>(), false);
+        }
+
+        // No grammar is made of this one, which does not matter: it is not strict.
+        request["max_tokens"] = 5;
+        request["tools"]!.AsArray().Add(JsonNode.Parse(
+            """{"type": "function", "function": {"name": "other", "strict": false, "parameters": {"type": "object", "properties": {"p": {"type": "string", "pattern": "(?=a)b"}}}}}"""));
+        Assert.Equal("length", Finish(await _server.AskAsync(Path, request)));
+    }
+
+    [Fact]
     public async Task LogprobsAreThoseOfTheTokens()
     {
         JsonObject request = Request("Tell me a story about a fox.", 12, seed: 2);

@@ -46,7 +46,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"{\\\"\\\\ud800\\\": 1}\"}", 400, "guided_json", "not JSON")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": {}, \"structured_outputs\": {\"json_object\": true}}", 400, "response_format", "twice")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"xml\"}}", 400, "response_format", "'xml'")]
-    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"banana\"}}}}", 400, null, "banana")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"banana\"}}}}", 400, "response_format", "banana")]
     public async Task ACompletionThatCannotBe(string body, int status, string? param, string message)
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/completions", body);
@@ -63,6 +63,10 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\"}]", "tools", "function")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {}}]", "tools", "a name is expected")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"get weather\"}}]", "tools", "'get weather'")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": \"yes\"}}]", "tools[0].function.strict", "true or false")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": true, \"parameters\": {\"type\": \"object\", \"minProperties\": 1}}}]", "tools", "the tool f: the JSON schema: $.minProperties")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tool_choice\": \"required\", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"type\": \"object\", \"minProperties\": 1}}}]", "tools", "minProperties")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"uniqueItems\": true}}}", "response_format", "uniqueItems")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"top_logprobs\": 2", "top_logprobs", "logprobs is true")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"logprobs\": true, \"top_logprobs\": 21", "top_logprobs", "0 to 20")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"reasoning_effort\": \"enormous\"", "reasoning_effort", "'enormous'")]

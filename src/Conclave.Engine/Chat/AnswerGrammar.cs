@@ -38,7 +38,14 @@ public static class AnswerGrammar
         }
 
         using JsonDocument schema = JsonDocument.Parse(key);
-        return Grammar.FromJsonSchema(schema.RootElement);
+        try
+        {
+            return Grammar.FromJsonSchema(schema.RootElement);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"response_format: {e.Message}", e);
+        }
     }
 
     /// <summary>The key of calls of one of some tools, or of several where <paramref name="parallel"/>.</summary>
@@ -47,7 +54,7 @@ public static class AnswerGrammar
         StringBuilder key = new($"tools {parallel} {earlierCalls}");
         foreach (ChatTool tool in tools)
         {
-            key.Append('\n').Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
+            key.Append('\n').Append(tool.Strict ? "strict " : "").Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
         }
 
         return key.ToString();

@@ -61,31 +61,53 @@ public sealed class ChatRequest
     /// <summary>What reads one answer.</summary>
     public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
 
-    /// <summary>Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; or anything.</summary>
+    /// <summary>
+    /// Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; text and then calls where one of the tools is strict; or anything.
+    /// </summary>
     private Grammar? WholeAnswer(string? answer, GrammarCache grammars)
     {
         bool forced = _tools.Forced.Count > 0;
-        if (answer is null && !forced)
+        IReadOnlyList<ChatTool> callable = forced ? _tools.Forced : _format is null ? [] : _tools.Tools;
+        if (answer is null && !forced && !callable.Any(tool => tool.Strict))
         {
             return null;
         }
 
-        IReadOnlyList<ChatTool> callable = forced ? _tools.Forced : _format is null ? [] : _tools.Tools;
         string calls = callable.Count > 0 ? AnswerGrammar.Key(callable, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : "";
         string where = _startsInsideReasoning ? "inside" : "before";
-        return grammars.GetOrAdd(forced ? $"{where} reasoning {calls}" : $"{where} reasoning {calls}\n{answer}", () => Reasoning.ThenAnswer(
+        string key = forced ? $"{where} reasoning {calls}" : answer is null ? $"{where} reasoning text or {calls}" : $"{where} reasoning {calls}\n{answer}";
+        return grammars.GetOrAdd(key, () => Reasoning.ThenAnswer(
             forced ? Calls(callable)
-            : callable.Count == 0 ? AnswerGrammar.Compile(answer!)
-            : Grammar.Choice(AnswerGrammar.Compile(answer!), Calls([.. callable.Select(Callable)])),
+            : answer is null ? OfTools(() => _format!.CreateAutoGrammar([.. callable.Select(Callable)], _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
+            : callable.Count == 0 ? AnswerGrammar.Compile(answer)
+            : Grammar.Choice(AnswerGrammar.Compile(answer), Calls([.. callable.Select(Callable)])),
             _chat.Tokenizer,
             _startsInsideReasoning));
     }
 
-    private Grammar Calls(IReadOnlyList<ChatTool> tools) => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls);
+    private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));
 
-    // Nobody asked for this tool to be called: a schema that no grammar can be made of is no reason to refuse the request.
+    // Whoever refuses the request says which of its fields is wrong.
+    private static Grammar OfTools(Func<Grammar> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"tools: {e.Message}", e);
+        }
+    }
+
+    // Nobody asked for this tool to be called: a schema that no grammar can be made of is no reason to refuse the request, unless it promises that arguments follow it.
     private ChatTool Callable(ChatTool tool)
     {
+        if (tool.Strict)
+        {
+            return tool;
+        }
+
         try
         {
             _ = Calls([tool]);

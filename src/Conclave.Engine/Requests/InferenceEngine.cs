@@ -21,7 +21,8 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Name of the counter of <see cref="EngineOptions.ExpertMetrics"/>.</summary>
     public const string ExpertTokens = "conclave_expert_tokens";
 
-    private const int MostGrammars = 16;
+    // Two that have all masks that one may have.
+    private const long MostGrammarBytes = 128 << 20;
 
     private readonly EngineOptions _options;
     private readonly IModelRunner _runner;
@@ -92,7 +93,7 @@ public sealed class InferenceEngine : IDisposable
     public int MaxRunning => _options.MaxRunning;
 
     /// <summary>Grammars of the last requests, for those that ask for the same.</summary>
-    public GrammarCache Grammars { get; } = new(MostGrammars);
+    public GrammarCache Grammars { get; } = new(MostGrammarBytes);
 
     /// <summary>What each expert was given; null where the model is not one with experts.</summary>
     public ExpertLoad? ExpertLoad { get; }

@@ -8,9 +8,11 @@ namespace Conclave.Text.Chat;
 /// </summary>
 public abstract class ToolCallFormat
 {
-    private protected ToolCallFormat()
-    {
-    }
+    // One for all grammars: their masks of it are the same.
+    private readonly Lazy<Grammar> _text;
+
+    private protected ToolCallFormat() =>
+        _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Where(marker => marker != SectionEnd)]));
 
     /// <summary>
     /// DeepSeek R1 and V3: <c>&lt;｜tool▁calls▁begin｜&gt;&lt;｜tool▁call▁begin｜&gt;function&lt;｜tool▁sep｜&gt;NAME</c>, the arguments in a code
@@ -87,6 +89,13 @@ public abstract class ToolCallFormat
 
         return Section(Grammar.Repeat(Grammar.Choice([.. calls]), ToolGrammar.OptionalLineBreak, 1, parallel ? null : 1), tokenizer).Compiled();
     }
+
+    /// <summary>
+    /// The grammar of an output that may call tools: text in which no call begins, then nothing or calls as <see cref="CreateGrammar"/> has them.
+    /// </summary>
+    /// <inheritdoc cref="CreateGrammar"/>
+    public Grammar CreateAutoGrammar(IReadOnlyList<ChatTool> tools, Tokenizer tokenizer, bool parallel, int earlierToolCalls = 0) =>
+        Grammar.Sequence(_text.Value, Grammar.Choice(Grammar.Literal(string.Empty), CreateGrammar(tools, tokenizer, parallel, earlierToolCalls))).Compiled();
 
     /// <summary>Reads the beginning of a call, or of a section and its first call.</summary>
     /// <param name="text">What has arrived of it; it begins with one of <see cref="Markers"/>.</param>

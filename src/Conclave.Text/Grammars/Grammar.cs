@@ -14,6 +14,7 @@ public sealed class Grammar
 {
     private readonly GrammarNode _root;
     private readonly Lazy<PushdownProgram> _program;
+    private long _maskBytes;
 
     internal Grammar(GrammarNode root)
     {
@@ -31,6 +32,9 @@ public sealed class Grammar
 
     internal GrammarNode Root => _root;
 
+    /// <summary>Roughly what it takes in memory, with all that was computed for it alone so far.</summary>
+    internal long Bytes => (_program.IsValueCreated ? Program.Bytes : 0) + Interlocked.Read(ref _maskBytes);
+
     /// <summary>Any JSON object.</summary>
     public static Grammar JsonObject() => new(JsonGrammar.AnyObject);
 
@@ -41,7 +45,7 @@ public sealed class Grammar
     /// JSON that a schema validates. Supported is what OpenAI documents for structured outputs: type (also a list), properties, required,
     /// additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref into the schema itself (recursion included), pattern, format
     /// (date-time, time, date, duration, email, hostname, ipv4, ipv6, uuid), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf. Beside that
-    /// minLength and maxLength (in code points; strings end at the latest after 100,000), allOf of schemas that become one, and oneOf where the branches
+    /// the format uri, nullable, propertyNames that says no more than that names are strings, minLength and maxLength (in code points; strings end at the latest after 100,000), allOf of schemas that become one, and oneOf where the branches
     /// exclude each other by types, constants, ranges or required properties.
     /// Properties come in the schema's order, others behind them; without additionalProperties an object that declares properties has no others.
     /// Names, constants and strings under a pattern are written with the fewest escapes; numbers with bounds without exponent. Integers have 64 bits.
@@ -69,10 +73,20 @@ public sealed class Grammar
     /// <summary>Any text that is valid Unicode, such as what a model thinks before a named token ends it.</summary>
     public static Grammar AnyText() => new(JsonGrammar.Rule("any text", RegularParts.AnyText));
 
-    /// <summary>Any text that is valid Unicode and in which some other text does not occur.</summary>
-    /// <param name="unwanted">What does not occur; not empty.</param>
-    /// <exception cref="UserErrorException">The other text is no valid Unicode, or too long.</exception>
-    public static Grammar TextWithout(string unwanted) => new(JsonGrammar.Rule("any text", RegularParts.Without(RegularParts.AnyText, Utf8(unwanted), new GrammarBudget())));
+    /// <summary>Any text that is valid Unicode and in which some other texts do not occur.</summary>
+    /// <param name="unwanted">What does not occur; none is empty.</param>
+    /// <exception cref="UserErrorException">One of them is no valid Unicode, or too long.</exception>
+    public static Grammar TextWithout(params ReadOnlySpan<string> unwanted)
+    {
+        GrammarBudget budget = new();
+        ByteDfa text = RegularParts.AnyText;
+        foreach (string one in unwanted)
+        {
+            text = RegularParts.Without(text, Utf8(one), budget);
+        }
+
+        return new Grammar(JsonGrammar.Rule("any text", text));
+    }
 
     /// <summary>Exactly this text, whatever tokens it is made of.</summary>
     /// <exception cref="UserErrorException">The text has an unpaired surrogate.</exception>
@@ -128,6 +142,8 @@ public sealed class Grammar
         _ = _program.Value;
         return this;
     }
+
+    internal void AddMaskBytes(long bytes) => Interlocked.Add(ref _maskBytes, bytes);
 
     private static byte[] Utf8(string text)
     {

@@ -3,12 +3,14 @@ using Conclave.Primitives;
 namespace Conclave.Text.Grammars;
 
 /// <summary>
-/// Grammars by the text that they were made from, so that requests that ask for the same share one, and the masks computed for it with it. Of
-/// more than so many the one that was asked for longest ago is forgotten. Any number of threads may use one.
+/// Grammars by the text that they were made from, so that requests that ask for the same share one, and the masks computed for it with it. Where
+/// they take more memory, those that were asked for longest ago are forgotten; the last one stays. Any number of threads may use one.
 /// </summary>
-/// <param name="capacity">Most grammars that are kept, at least one.</param>
-public sealed class GrammarCache(int capacity)
+/// <param name="capacity">Most bytes that texts, grammars and masks may take together, roughly.</param>
+public sealed class GrammarCache(long capacity)
 {
+    private const int EntryBytes = 1_000;
+
     private readonly Dictionary<string, LinkedListNode<(string Key, Lazy<Grammar> Grammar)>> _entries = new(StringComparer.Ordinal);
     private readonly LinkedList<(string Key, Lazy<Grammar> Grammar)> _recent = [];
     private readonly Lock _gate = new();
@@ -45,10 +47,7 @@ public sealed class GrammarCache(int capacity)
             }
 
             _recent.AddFirst(node);
-            if (_entries.Count > capacity)
-            {
-                Remove(_recent.Last!);
-            }
+            Shrink();
         }
 
         try
@@ -68,6 +67,20 @@ public sealed class GrammarCache(int capacity)
             throw;
         }
     }
+
+    // Masks grow while a grammar is in use, so what all take is looked at each time.
+    private void Shrink()
+    {
+        long bytes = _recent.Sum(BytesOf);
+        while (bytes > capacity && _recent.Count > 1)
+        {
+            bytes -= BytesOf(_recent.Last!.Value);
+            Remove(_recent.Last!);
+        }
+    }
+
+    private static long BytesOf((string Key, Lazy<Grammar> Grammar) entry) =>
+        EntryBytes + (sizeof(char) * (long)entry.Key.Length) + (entry.Grammar.IsValueCreated ? entry.Grammar.Value.Bytes : 0);
 
     private void Remove(LinkedListNode<(string Key, Lazy<Grammar> Grammar)> node)
     {

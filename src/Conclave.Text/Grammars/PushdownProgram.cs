@@ -71,6 +71,9 @@ internal sealed class PushdownProgram
         Samples = [.. Enumerable.Range(0, 256).Where(value => value == 0 || Classes[value] != Classes[value - 1]).Select(static value => (byte)value)];
     }
 
+    /// <summary>Roughly what it takes in memory, the texts and automata that it was made from included.</summary>
+    public long Bytes => (40L * _edges.Length) + (64L * Heights.Length);
+
     /// <summary>By rule: its first state. The first rule is the whole grammar.</summary>
     public int[] Starts { get; }
 

@@ -32,8 +32,8 @@ internal static class Forced
             List<int> single = [.. allowed.Where(token => masks.TextOf(token).Length == 1 && token != end)];
             List<int> closing = [.. single.Where(token => masks.TextOf(token)[0] is (byte)'"' or (byte)']' or (byte)'}')];
 
-            // Patterns end with certain characters.
-            List<int> endings = [.. single.Where(token => masks.TextOf(token)[0] is (byte)'b' or (byte)'0' or (byte)'a')];
+            // Patterns end with certain characters, and so does the scheme of a URI.
+            List<int> endings = [.. single.Where(token => masks.TextOf(token)[0] is (byte)'b' or (byte)'0' or (byte)'a' or (byte)':')];
             bool late = step > 80;
 
             // Lists of objects of many texts would else go on for thousands of steps once in a while.

@@ -68,6 +68,80 @@ public class ForcedCallTests
         Assert.True(written > 4 * refused, $"{refused} of {written + refused} are refused");
     }
 
+    /// <summary>Text stays text, and where a call begins it is one of the tools, with arguments that its schema allows.</summary>
+    [Fact]
+    public void CallsBehindAnyTextAreValid()
+    {
+        int called = 0;
+        int silent = 0;
+        Gen.Int[0, int.MaxValue - 1].Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                (ToolCallFormat format, string name) = Formats[random.Next(Formats.Length)];
+                JsonObject schema = (JsonObject)JsonNode.Parse("""{"type":"object","properties":{"city":{"type":"string","pattern":"^[ab]{1,9}$"},"days":{"type":"integer","minimum":1,"maximum":7}},"required":["city","days"],"additionalProperties":false}""")!;
+                using JsonDocument document = JsonDocument.Parse(schema.ToJsonString());
+                ChatTool[] tools = [new ChatTool("look", document.RootElement, Strict: true)];
+                (Tokenizer tokenizer, TokenMasks masks) = (Tokenizers.Fable, Vocabularies.Fable);
+                Grammar grammar = format.CreateAutoGrammar(tools, tokenizer, parallel: random.Next(2) == 0, 7);
+                bool inside = random.Next(2) == 0;
+                grammar = random.Next(2) == 0 ? Reasoning.ThenAnswer(grammar, tokenizer, inside) : grammar;
+                string text = Forced.Write(grammar, masks, tokenizer, random);
+                ChatOutputParser parser = new(format, inside && text.Contains("</think>", StringComparison.Ordinal), tools, 7);
+                List<ChatEvent> events = [];
+                parser.Append(text, events);
+                parser.Finish(events);
+                _ = parser.ToolCalls > 0 ? Interlocked.Increment(ref called) : Interlocked.Increment(ref silent);
+                for (int i = 0; i < parser.ToolCalls; i++)
+                {
+                    Assert.Equal("look", events.Single(e => e.Kind == ChatEventKind.ToolCall && e.Index == i).Text);
+                    string arguments = string.Concat(events.Where(e => e.Kind == ChatEventKind.Arguments && e.Index == i).Select(static e => e.Text));
+                    string errors = Judge.ErrorsOf(arguments, schema);
+                    Assert.True(errors.Length == 0, $"{name}\n{text}\n{arguments}\n{errors}");
+                }
+            },
+            iter: 200);
+        Assert.True(called > 3 && silent > 3, $"{called} with calls, {silent} without");
+    }
+
+    public static TheoryData<string, string, bool> Automatic { get; } = new()
+    {
+        { "R1", "It is {\"warm\"} <there>.\n日", true },
+        { "R1", "", true },
+        { "R1", "Let me see.\n\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>look\n```json\n{\"k\":1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", true },
+        { "R1", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>look\n```json\n{\"k\":\"1\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", false },
+        { "R1", "Text <｜tool▁calls▁begin｜>", false },
+        { "R1", "Text <｜tool▁call▁begin｜>look", false },
+        { "V3.1", "Let me see.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{\"k\":1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", true },
+        { "V3.1", "Let me see.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", false },
+        { "V3.1", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{\"k\":1}<｜tool▁call▁end｜><｜tool▁calls▁end｜> More.", false },
+        { "Kimi", "One <|tool_call <|tool_calls_section_begin|><|tool_call_begin|>functions.look:7<|tool_call_argument_begin|>{\"k\":1}<|tool_call_end|><|tool_calls_section_end|>", true },
+        { "Kimi", "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:7<|tool_call_argument_begin|>{\"k\":null}<|tool_call_end|><|tool_calls_section_end|>", false },
+        { "Kimi", "<|tool_call_begin|>functions.look:7<|tool_call_argument_begin|>{}", false },
+        { "GLM", "a < b <tool_cal", true },
+        { "GLM", "a <<tool_call>look\n<arg_key>k</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", true },
+        { "GLM", "a <<tool_call>look\n<arg_key>k</arg_key>\n<arg_value>one</arg_value>\n</tool_call>", false },
+        { "GLM", "a <tool_call>", false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Automatic))]
+    public void NoCallGetsPastItsSchema(string format, string text, bool allowed)
+    {
+        using JsonDocument document = JsonDocument.Parse("""{"type":"object","properties":{"k":{"type":"integer"}},"required":["k"]}""");
+        ToolCallFormat written = Formats.Single(one => one.Name == format).Format;
+        Grammar grammar = written.CreateAutoGrammar([new ChatTool("look", document.RootElement, Strict: true)], Tokenizers.Fable, parallel: true, 7);
+        Assert.Equal(allowed, Forced.Allows(grammar, text));
+    }
+
+    [Fact]
+    public void AModelMayBreakTheLineBeforeItThinks()
+    {
+        Grammar grammar = Reasoning.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, startsInside: false);
+        Assert.All((string[])["yes", "<think>hm</think>yes", "\n<think>hm</think>\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
+        Assert.False(Forced.Allows(grammar, "\nyes"));
+    }
+
     /// <summary>Every name that a tool may have is read back in every format; others make no tool.</summary>
     [Theory]
     [InlineData("get.weather")]
@@ -176,7 +250,10 @@ public class ForcedCallTests
             Random random = new(seed);
             string unwanted = Random(random, random.Next(1, 5));
             string text = Random(random, random.Next(12));
+            string other = Random(random, random.Next(1, 5));
             Assert.Equal(!text.Contains(unwanted, StringComparison.Ordinal), Grammar.TextWithout(unwanted).Matches(text));
+            Assert.Equal(
+                !text.Contains(unwanted, StringComparison.Ordinal) && !text.Contains(other, StringComparison.Ordinal), Grammar.TextWithout(unwanted, other).Matches(text));
         },
         iter: 3000);
 

@@ -13,6 +13,9 @@ internal static class Judge
     {
         // It only follows references from definition to definition under the older name.
         string older = schema.ToJsonString().Replace("$defs", "definitions", StringComparison.Ordinal);
+
+        // Nor does it read a schema that is false.
+        older = older.Replace("\"never\":false", "\"never\":{\"not\":{}}", StringComparison.Ordinal);
         JsonSchema validator = JsonSchema.FromJsonAsync(older).GetAwaiter().GetResult();
         using JsonDocument document = JsonDocument.Parse(json);
 

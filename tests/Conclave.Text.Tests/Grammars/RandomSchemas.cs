@@ -10,7 +10,7 @@ namespace Conclave.Text.Tests.Grammars;
 internal sealed class RandomSchemas(Random random)
 {
     private static readonly string[] Names = ["a", "ab", "name", "é", "日本", "with \"quotes\"", "tab\there", "", "back\\slash", "😀", "items", "0"];
-    private static readonly string[] Formats = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
+    private static readonly string[] Formats = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"];
 
     private static readonly (string Pattern, string[] Samples)[] Patterns =
     [
@@ -21,6 +21,7 @@ internal sealed class RandomSchemas(Random random)
         (@"^[^a-z]\w*$", ["A", "9_z", "日x"]),
         ("^a|b$", ["abc", "xxb", "a"]),
         (@"^\u00e9+\.?$", ["é", "éé."]),
+        ("(^a$|^[b-d]{1,3}$|(?:^x)y*$)", ["a", "cd", "xyy"]),
     ];
 
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -76,6 +77,7 @@ internal sealed class RandomSchemas(Random random)
     {
         0 => new JsonObject { ["type"] = "string", ["description"] = "text" },
         1 => new JsonObject { ["type"] = "string", ["pattern"] = Patterns[random.Next(Patterns.Length)].Pattern },
+        2 when random.Next(5) == 0 => new JsonObject { ["type"] = "string", ["format"] = "uri", ["minLength"] = 1, ["maxLength"] = random.Next(2) == 0 ? 2083 : 150 },
         2 => new JsonObject { ["type"] = "string", ["format"] = Formats[random.Next(Formats.Length)] },
         3 => Number("integer"),
         4 => Number("number"),
@@ -171,6 +173,7 @@ internal sealed class RandomSchemas(Random random)
             properties[name] = Node(depth + 1);
         }
 
+        bool never = random.Next(5) == 0;
         JsonObject schema = new()
         {
             ["type"] = "object",
@@ -178,6 +181,11 @@ internal sealed class RandomSchemas(Random random)
             ["required"] = new JsonArray([.. names.Where(_ => random.Next(2) == 0).Select(static name => JsonValue.Create(name))]),
         };
         schema["additionalProperties"] = random.Next(3) switch { 0 => false, 1 => true, _ => new JsonObject { ["type"] = "integer" } };
+        if (never)
+        {
+            properties["never"] = false;
+        }
+
         return schema;
     }
 
@@ -247,6 +255,7 @@ internal sealed class RandomSchemas(Random random)
                 "hostname" => Pick("\"example.com\"", "\"a-b.c\""),
                 "ipv4" => Pick("\"127.0.0.1\"", "\"255.249.10.0\""),
                 "ipv6" => Pick("\"::1\"", "\"2001:db8::ff00:42:8329\"", "\"1:2:3:4:5:6:7:8\"", "\"fe80::\"", "\"1::8\""),
+                "uri" => Pick("\"https://example.com\"", "\"http://a-b.c:8080/x%20y?z=1&q#top\"", "\"file:///etc/hosts\"", "\"s3://bucket/key\""),
                 _ => Pick("\"123e4567-e89b-12d3-a456-426614174000\""),
             }
             : node["minLength"] is { } least
@@ -294,7 +303,7 @@ internal sealed class RandomSchemas(Random random)
 
         foreach ((string name, JsonNode? schema) in node["properties"]!.AsObject())
         {
-            if (required.Any(r => r!.GetValue<string>() == name) || (depth < 6 && random.Next(2) == 0))
+            if (schema is JsonObject && (required.Any(r => r!.GetValue<string>() == name) || (depth < 6 && random.Next(2) == 0)))
             {
                 Name(name);
                 Write(root, schema, text, depth + 1);

@@ -165,9 +165,13 @@ public class RegularTests
 
     private static string Pattern(Random random)
     {
-        string Branch() => (random.Next(2) == 0 ? "^" : "")
-            + string.Concat(Enumerable.Range(0, random.Next(1, 5)).Select(_ => Atoms[random.Next(Atoms.Length)] + Quantifiers[random.Next(Quantifiers.Length)]))
-            + (random.Next(2) == 0 ? "$" : "");
+        // Groups with anchors are written out: of short alternatives, lest there be too many states.
+        bool groups = random.Next(2) == 0;
+        string Begin() => random.Next(groups ? 4 : 2) switch { 0 => "^", 1 => "", 2 => "(^|b)", _ => "(?:^a|(^|c)b)" };
+        string End() => random.Next(groups ? 4 : 2) switch { 0 => "$", 1 => "", 2 => "($|a)", _ => "(b(a$|$)|c)" };
+        string Branch() => Begin()
+            + string.Concat(Enumerable.Range(0, random.Next(1, groups ? 3 : 5)).Select(_ => Atoms[random.Next(Atoms.Length)] + Quantifiers[random.Next(Quantifiers.Length)]))
+            + End();
         return string.Join('|', Enumerable.Range(0, random.Next(1, 3)).Select(_ => Branch()));
     }
 }

@@ -25,7 +25,13 @@ public class SchemaErrorTests
     [InlineData("""{"properties":{"a":{}},"required":"a"}""", "$.required")]
     [InlineData("""{"anyOf":[]}""", "$.anyOf")]
     [InlineData("""{"anyOf":[{"type":"null"},{"items":{"anyOf":[7]}}]}""", "$.anyOf[1].items.anyOf[0]")]
-    [InlineData("""{"anyOf":[{}],"type":"string"}""", "$.type: the keyword \"type\" beside \"anyOf\"")]
+    [InlineData("""{"anyOf":[{"type":"null"},{"minimum":3,"type":["integer","boolean"]}],"type":"string"}""", "$.anyOf: none of the schemas has the type \"string\"")]
+    [InlineData("""{"anyOf":[{"minProperties":1}],"type":"object"}""", "minProperties")]
+    [InlineData("""{"propertyNames":{"pattern":"^a"}}""", "$.propertyNames: names of properties under {\"pattern\":\"^a\"} are not supported")]
+    [InlineData("""{"propertyNames":{"type":"integer"}}""", "$.propertyNames")]
+    [InlineData("""{"propertyNames":false}""", "$.propertyNames")]
+    [InlineData("""{"type":"string","nullable":"yes"}""", "$.nullable: true or false is expected, not \"yes\"")]
+    [InlineData("""{"type":"array","uniqueItems":true}""", "$.uniqueItems: the keyword \"uniqueItems\" is not supported")]
     [InlineData("""{"$ref":"#/$defs/x"}""", "$.$ref: there is no $.$defs")]
     [InlineData("""{"$ref":"https://example.com/schema"}""", "$.$ref")]
     [InlineData("""{"$ref":"#","type":"object"}""", "$.type")]
@@ -43,13 +49,16 @@ public class SchemaErrorTests
     [InlineData("""{"pattern":"[b-a]"}""", "$.pattern")]
     [InlineData("""{"pattern":"(a"}""", "$.pattern")]
     [InlineData("""{"pattern":"a)"}""", "$.pattern")]
-    [InlineData("""{"pattern":"(^a)"}""", "$.pattern")]
+    [InlineData("""{"pattern":"a(^b|c)"}""", "$.pattern: '^' is supported where the text can begin, '$' where it can end (at character 2)")]
+    [InlineData("""{"pattern":"(^a)?b"}""", "$.pattern: '^' is supported where the text can begin")]
+    [InlineData("""{"pattern":"a$b"}""", "$.pattern: '^' is supported where the text can begin")]
+    [InlineData("""{"pattern":"^*"}""", "$.pattern: nothing to repeat")]
     [InlineData("""{"pattern":"a{2,1}"}""", "$.pattern")]
     [InlineData("""{"pattern":"*"}""", "$.pattern")]
     [InlineData("""{"pattern":"[]"}""", "$.pattern: no text matches")]
     [InlineData("""{"pattern":3}""", "$.pattern: a string is expected")]
-    [InlineData("""{"format":"uri"}""", "$.format: the format \"uri\" is not supported; supported are date")]
-    [InlineData("""{"format":"date","pattern":"1"}""", "$.format")]
+    [InlineData("""{"format":"iri"}""", "$.format: the format \"iri\" is not supported; supported are date")]
+    [InlineData("""{"format":"date","pattern":"^x"}""", "$.pattern: no text matches it")]
     [InlineData("""{"minimum":"1"}""", "$.minimum")]
     [InlineData("""{"minimum":1e30}""", "$.minimum")]
     [InlineData("""{"type":"integer","minimum":1.2,"maximum":1.8}""", "$: no number fits the bounds")]
@@ -59,7 +68,7 @@ public class SchemaErrorTests
     [InlineData("""{"minItems":-1}""", "$.minItems")]
     [InlineData("""{"minItems":1.5}""", "$.minItems")]
     [InlineData("""{"minItems":3,"maxItems":2}""", "$.maxItems: 2 is less than minItems, 3")]
-    [InlineData("""{"additionalProperties":false,"properties":{"a":false}}""", "$.properties.a")]
+    [InlineData("""{"additionalProperties":false,"properties":{"a":false},"required":["a"]}""", "$.properties.a: a property that is required")]
     [InlineData("""{"const":"\ud800"}""", "unpaired surrogate")]
     public void TheMessageNamesThePlace(string schema, string expected)
     {
@@ -84,6 +93,7 @@ public class SchemaErrorTests
         """{"$ref":"#/$defs/a0","$defs":{""" + string.Join(',', Enumerable.Range(0, 200).Select(static i => $$$"""
             "a{{{i}}}":{"properties":{"x":{"$ref":"#/$defs/a{{{i + 1}}}"}},"required":["x"]}
             """)) + ",\"a200\":{}}}",
+        $$"""{"pattern":"{{string.Concat(Enumerable.Repeat("(^|a)", 60))}}"}""",
         Many(1_000, static i => $$$"""{"pattern":"(a|b)*a(a|b){11}{{{i}}}"}""", "anyOf"),
     };
 

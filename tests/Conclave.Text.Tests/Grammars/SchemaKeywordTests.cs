@@ -43,6 +43,38 @@ public class SchemaKeywordTests
     [InlineData(
         """{"oneOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{"type":"object","properties":{"b":{}},"additionalProperties":false}]}""",
         new[] { """{"a":1}""", """{"b":1}""", "{}" }, new[] { """{"a":1,"b":1}""" })]
+    [InlineData("""{"type":["string","null"],"anyOf":[{"type":"string","maxLength":2},{"type":"null"}]}""", new[] { "\"ab\"", "null" }, new[] { "\"abc\"", "1" })]
+    [InlineData("""{"type":"string","anyOf":[{"type":"string","format":"date"},{"const":"now"},{"type":"null"}]}""", new[] { "\"2024-02-29\"", "\"now\"" }, new[] { "\"then\"", "null" })]
+    [InlineData(
+        """{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}},"additionalProperties":false,"anyOf":[{"required":["a"]},{"required":["b"]}]}""",
+        new[] { """{"a":1}""", """{"b":1}""", """{"a":1,"b":2}""" }, new[] { "{}", """{"a":1,"c":2}""" })]
+    [InlineData(
+        """{"type":"object","oneOf":[{"properties":{"k":{"const":1}},"required":["k"]},{"properties":{"k":{"const":2},"v":{}},"required":["k"]}]}""",
+        new[] { """{"k":1}""", """{"k":2,"v":3}""" }, new[] { """{"k":1,"v":3}""", "{}", "1" })]
+    [InlineData("""{"allOf":[{"anyOf":[{},{}]},{"type":"string"}]}""", new[] { "\"a\"" }, new[] { "1" })]
+    [InlineData("""{"type":"string","nullable":true,"maxLength":1}""", new[] { "\"a\"", "null" }, new[] { "\"ab\"", "1" })]
+    [InlineData("""{"type":["integer","boolean"],"nullable":true}""", new[] { "1", "true", "null" }, new[] { "\"ab\"" })]
+    [InlineData("""{"type":"string","nullable":false}""", new[] { "\"a\"" }, new[] { "null" })]
+    [InlineData("""{"$ref":"#/$defs/a","nullable":true,"$defs":{"a":{"type":"object","properties":{"x":{"type":"string","enum":["a",null],"nullable":true}}}}}""", new[] { """{"x":"a"}""", """{"x":null}""", "null" }, new[] { """{"x":"b"}""" })]
+    [InlineData("""{"allOf":[{"$ref":"#/$defs/a"}],"nullable":true,"$defs":{"a":{"type":"integer"}}}""", new[] { "1", "null" }, new[] { "true" })]
+    [InlineData("""{"type":"object","properties":{"a":false,"b":{"type":"integer"}},"additionalProperties":{"type":"integer"}}""", new[] { """{"b":1,"c":2}""", """{"aa":1}""" }, new[] { """{"a":1}""", """{"b":1,"a":2}""" })]
+    [InlineData("""{"type":"object","properties":{"a":false},"additionalProperties":true}""", new[] { "{}", """{"b":null}""" }, new[] { """{"a":1}""" })]
+    [InlineData("""{"allOf":[{"properties":{"a":{"type":"integer"},"b":{}}},{"properties":{"a":false}}]}""", new[] { "{}", """{"b":2}""" }, new[] { """{"a":1}""" })]
+    [InlineData("""{"oneOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{"type":"object","properties":{"a":false,"b":{}}}]}""", new[] { """{"a":1}""", """{"b":1}""" }, new[] { """{"a":1,"b":1}""" })]
+    [InlineData("""{"type":"object","propertyNames":{"type":"string"},"additionalProperties":{"type":"number"}}""", new[] { "{}", """{"x":1,"y":2.5}""" }, new[] { """{"x":"1"}""" })]
+    [InlineData("""{"pattern":"(^a$|^b$)"}""", new[] { "\"a\"", "\"b\"" }, new[] { "\"ab\"", "\"xa\"", "\"\"" })]
+    [InlineData("""{"pattern":"(^|,)a(,|$)"}""", new[] { "\"a\"", "\"b,a\"", "\"b,a,c\"" }, new[] { "\"ba\"", "\"ab\"" })]
+    [InlineData("""{"format":"date","pattern":"^2024-"}""", new[] { "\"2024-02-29\"" }, new[] { "\"2023-01-01\"", "\"2024-02-30\"" })]
+    [InlineData(
+        """{"format":"uri"}""",
+        new[] { "\"https://example.com/a%20b?q=1#x\"", "\"http://127.0.0.1:8080\"", "\"file:///tmp/x\"", "\"s3://bucket/key\"" },
+        new[] { "\"example.com\"", "\"http://\"", "\"http://a b\"", "\"http://a:99999\"", "\"http://a/%zz\"", "\"\"" })]
+    [InlineData(
+        """{"format":"uri","minLength":1,"maxLength":2083}""",
+        new[] { "\"https://www.example.com/a%20b?q=1#x\"", "\"http://127.0.0.1:8080\"", "\"file:///tmp/x\"", "\"https://xn--bcher-kva.example/#\"" },
+        new[] { "\"example.com\"", "\"http://\"", "\"http://a-/\"", "\"http://a/%zz\"", "\"\"" })]
+    [InlineData("""{"format":"uri","maxLength":149}""", new[] { "\"http://example.com/x\"" }, new[] { "\"\"" })]
+    [InlineData("""{"format":"uri","maxLength":20}""", new[] { "\"http://example.com/x\"" }, new[] { "\"http://example.com/xy\"" })]
     public void KeywordsAllowWhatTheySay(string schema, string[] valid, string[] invalid)
     {
         Grammar grammar = Vocabularies.FromSchema(schema);
@@ -59,7 +91,6 @@ public class SchemaKeywordTests
     [InlineData("""{"allOf":[]}""", "$.allOf: an array of schemas, not empty")]
     [InlineData("""{"allOf":[{"type":"string"},{"type":"integer"}]}""", "$.allOf.type: no value has the types")]
     [InlineData("""{"allOf":[{"pattern":"a"},{"pattern":"b"}]}""", "$.allOf.pattern: \"allOf\" of two schemas with different \"pattern\"")]
-    [InlineData("""{"allOf":[{"anyOf":[{},{}]},{"type":"string"}]}""", "the keyword \"type\" beside \"anyOf\"")]
     [InlineData("""{"allOf":[{"enum":[1]},{"enum":[2]}]}""", "$.enum: an array of values, not empty")]
     [InlineData("""{"allOf":[{"properties":{"a":{}},"required":["a"]},{"properties":{"b":{}},"additionalProperties":false}]}""", "$.required: \"a\" is not declared")]
     [InlineData("""{"allOf":[{"$ref":"#"},{"type":"object"}]}""", "schemas that refer to themselves")]
@@ -101,6 +132,33 @@ public class SchemaKeywordTests
 
         Assert.False(matcher.TryText("x"));
         Assert.True(matcher.TryText("\"]"));
+    }
+
+    [Theory]
+    [InlineData(150)]
+    [InlineData(255)]
+    [InlineData(2083)]
+    [InlineData(100000)]
+    public void TheLongestUriIsWithinItsLimit(int most)
+    {
+        GrammarMatcher matcher = Vocabularies.Small().CreateMatcher(Vocabularies.FromSchema($$"""{"format":"uri","minLength":1,"maxLength":{{most}}}"""));
+        Assert.True(matcher.TryText("\"" + new string('a', 16) + "://a"));
+        int length = 20;
+        foreach (string unit in (string[])["--a", ":65535", "/", "%AA", "#", "%AA"])
+        {
+            bool once = unit is ":65535" or "/" or "#";
+            while (matcher.TryText(unit))
+            {
+                length += unit.Length;
+                if (once)
+                {
+                    break;
+                }
+            }
+        }
+
+        Assert.InRange(length, most / 2, most);
+        Assert.True(matcher.TryText("\""));
     }
 
     [Fact]

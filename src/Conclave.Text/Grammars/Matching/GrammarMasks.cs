@@ -5,22 +5,24 @@ namespace Conclave.Text.Grammars;
 /// the rule are computed once; only tokens that run past the rule's end depend on the rest of the stack and are checked against it
 /// (adaptive token masks: Dong et al. 2024, XGrammar, section 3.1). Complete masks are kept as well. All access is under a lock on this.
 /// </summary>
-/// <param name="program">The grammar.</param>
+/// <param name="grammar">The grammar, which is told what is kept for it.</param>
 /// <param name="trie">The vocabulary.</param>
 /// <param name="shared">Masks that other grammars over the vocabulary have too.</param>
 /// <param name="words">The length of a mask.</param>
 /// <param name="cacheLimit">How much may be kept, in words of 4 bytes, roughly: so much of states, and as much of masks.</param>
-internal sealed class GrammarMasks(PushdownProgram program, TokenTrie trie, SharedFrames shared, int words, int cacheLimit)
+internal sealed class GrammarMasks(Grammar grammar, TokenTrie trie, SharedFrames shared, int words, int cacheLimit)
 {
-    private readonly int _maxHeight = program.Heights.Where(static height => height <= GrammarBudget.MaxDocumentDepth).Max();
+    private readonly PushdownProgram _program = grammar.Program;
+    private readonly int _maxHeight = grammar.Program.Heights.Where(static height => height <= GrammarBudget.MaxDocumentDepth).Max();
     private readonly Dictionary<(StateSet States, int Depth), FrameMask> _frames = [];
     private readonly Dictionary<Configuration, TokenSet> _complete = [];
     private readonly Configuration[] _path = new Configuration[trie.MaxDepth + 1];
     private readonly uint[] _bits = new uint[words];
     private readonly List<int> _pending = [];
     private int _cached;
+    private long _told;
 
-    public PushdownAutomaton Automaton { get; } = new(program, cacheLimit);
+    public PushdownAutomaton Automaton { get; } = new(grammar.Program, cacheLimit);
 
     /// <summary>The tokens that can come next, end-of-text tokens aside.</summary>
     public TokenSet MaskOf(Configuration configuration)
@@ -71,6 +73,10 @@ internal sealed class GrammarMasks(PushdownProgram program, TokenTrie trie, Shar
             _complete.Clear();
             _cached = 0;
         }
+
+        long bytes = sizeof(int) * ((long)_cached + Automaton.Cached);
+        grammar.AddMaskBytes(bytes - _told);
+        _told = bytes;
     }
 
     private FrameMask FrameMaskOf(StateSet states, int depth)
@@ -91,10 +97,13 @@ internal sealed class GrammarMasks(PushdownProgram program, TokenTrie trie, Shar
                 {
                     shared.Keep(state, mask);
                 }
+                else
+                {
+                    _cached += mask.Inside.Words + mask.Pending.Length;
+                }
             }
 
             _frames.Add((states, depth), mask);
-            _cached += mask.Inside.Words + mask.Pending.Length;
         }
 
         return mask;
@@ -106,11 +115,11 @@ internal sealed class GrammarMasks(PushdownProgram program, TokenTrie trie, Shar
         (ByteDfa Automaton, int State)? found = null;
         foreach (int state in states.States)
         {
-            if (program.Regular.TryGetValue(state, out (ByteDfa Automaton, int State) regular) && found is null)
+            if (_program.Regular.TryGetValue(state, out (ByteDfa Automaton, int State) regular) && found is null)
             {
                 found = regular;
             }
-            else if (!program.Ending[state])
+            else if (!_program.Ending[state])
             {
                 return null;
             }

@@ -26,6 +26,9 @@ internal sealed class PushdownAutomaton(PushdownProgram program, int cacheLimit)
 
     public PushdownProgram Program => program;
 
+    /// <summary>What is kept, in words of 4 bytes, roughly.</summary>
+    public int Cached => _cached;
+
     /// <summary>Before any input.</summary>
     public Configuration Start => _start ??= Settle([(SetOf([program.Starts[0]]), Bottom(0))]);
 

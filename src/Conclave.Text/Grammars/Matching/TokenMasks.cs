@@ -52,7 +52,7 @@ public sealed class TokenMasks
     {
         int token = grammar.Program.HighestToken;
         return token < VocabularySize
-            ? new GrammarMatcher(this, _grammars.GetValue(grammar, key => new GrammarMasks(key.Program, _trie, _shared, MaskWords, _cacheLimit)))
+            ? new GrammarMatcher(this, _grammars.GetValue(grammar, key => new GrammarMasks(key, _trie, _shared, MaskWords, _cacheLimit)))
             : throw new UserErrorException($"the grammar names the token {token}; the vocabulary ends at {VocabularySize - 1}");
     }
 

@@ -6,8 +6,8 @@ using Conclave.Text.Unicode;
 namespace Conclave.Text.Grammars;
 
 /// <summary>
-/// Reads the regular part of ECMA-262 expressions, as JSON Schema's "pattern" uses them: alternatives, groups, classes, quantifiers, the escapes for characters and sets, \p{…}. '^' and '$' may stand at the ends of the
-/// outermost alternatives; without them a match may begin or end anywhere. Look-around, back references and \b are refused.
+/// Reads the regular part of ECMA-262 expressions, as JSON Schema's "pattern" uses them: alternatives, groups, classes, quantifiers, the escapes for characters and sets, \p{…}. '^' and '$' may stand where
+/// the text can begin or end, also in groups there; without them a match may begin or end anywhere. Look-around, back references and \b are refused.
 /// Some validators count code points, others (.NET's) UTF-16 units. What is read here is valid for both: '.', complements and properties only
 /// stand for characters beyond U+FFFF where they are repeated without an upper limit, so that it does not matter how many units one is.
 /// </summary>
@@ -15,6 +15,7 @@ internal sealed class PatternReader
 {
     private const int MaxDepth = 50;
     private const int MaxRepeat = 1_000;
+    private const int MaxAnchored = 200;
 
     private static readonly CodePointSet Digits = CodePointSet.Range('0', '9');
     private static readonly CodePointSet WordCharacters = CodePointSet.UnionOf(
@@ -29,11 +30,13 @@ internal sealed class PatternReader
     private static readonly CodePointSet LineEnds = CodePointSet.UnionOf(
         [CodePointSet.Of('\n'), CodePointSet.Of('\r'), CodePointSet.Range(0x2028, 0x2029)]);
 
+    private static readonly RegularNode Anything = new RegularNode.Repeat(new RegularNode.Set(CodePointSet.All), 0, -1);
     private static readonly CodePointSet OneUnit = CodePointSet.Range(0, 0xFFFF);
 
     private readonly int[] _points;
     private int _at;
     private int _depth;
+    private int _anchored;
 
     private readonly bool _portable;
 
@@ -49,18 +52,8 @@ internal sealed class PatternReader
     /// <exception cref="UserErrorException">The expression is wrong, or uses what is not supported.</exception>
     public static RegularNode Read(string pattern)
     {
-        RegularNode anything = new RegularNode.Repeat(new RegularNode.Set(CodePointSet.All), 0, -1);
         PatternReader reader = new(pattern, portable: true);
-        List<RegularNode> branches = [];
-        do
-        {
-            bool begins = reader.TryTake('^');
-            RegularNode branch = reader.ReadSequence();
-            bool ends = reader.TryTake('$');
-            branches.Add(new RegularNode.Sequence([begins ? RegularNode.Empty : anything, branch, ends ? RegularNode.Empty : anything]));
-        }
-        while (reader.TryTake('|'));
-        return reader.Finish(new RegularNode.Choice(branches));
+        return reader.Whole(reader.Finish(reader.ReadChoice()), begins: false, ends: false);
     }
 
     /// <summary>An expression for the whole text, in code points.</summary>
@@ -71,13 +64,57 @@ internal sealed class PatternReader
         return reader.Finish(reader.ReadChoice());
     }
 
-    private RegularNode Finish(RegularNode node) => Current < 0
-        ? node
-        : throw Error(Current switch
+    private RegularNode.Choice Finish(RegularNode.Choice node) => Current < 0 ? node : throw Error("an unmatched ')'");
+
+    // Anything stands before and behind an alternative that no anchor ties to the ends of the text.
+    private RegularNode.Choice Whole(RegularNode.Choice choice, bool begins, bool ends) =>
+        new([.. choice.Branches.Select(branch => Whole(((RegularNode.Sequence)branch).Items, begins, ends))]);
+
+    private RegularNode Whole(IReadOnlyList<RegularNode> items, bool begins, bool ends)
+    {
+        int first = 0;
+        int last = items.Count;
+        for (; first < last && items[first] is RegularNode.Anchor { End: false }; first++)
         {
-            ')' => "an unmatched ')'",
-            _ => "'$' is supported at the ends of the outermost alternatives only",
-        });
+            begins = true;
+        }
+
+        for (; last > first && items[last - 1] is RegularNode.Anchor { End: true }; last--)
+        {
+            ends = true;
+        }
+
+        List<RegularNode> inner = [.. items.Skip(first).Take(last - first)];
+        int group = inner.FindIndex(static item => AnchorOf(item) is not null);
+        if (group < 0)
+        {
+            return new RegularNode.Sequence([begins ? RegularNode.Empty : Anything, .. inner, ends ? RegularNode.Empty : Anything]);
+        }
+
+        // The alternatives of a group at one of the ends are alternatives of the whole.
+        int at = group > 0 ? inner.Count - 1 : 0;
+        if (inner[at] is not RegularNode.Choice alternatives || AnchorOf(alternatives) is null)
+        {
+            throw Error("'^' is supported where the text can begin, '$' where it can end", AnchorOf(inner[group])!.At);
+        }
+
+        _anchored += alternatives.Branches.Count;
+        return _anchored <= MaxAnchored
+            ? Whole(
+                new RegularNode.Choice([.. alternatives.Branches.Select(branch => new RegularNode.Sequence([.. inner[..at], .. ((RegularNode.Sequence)branch).Items, .. inner[(at + 1)..]]))]),
+                begins,
+                ends)
+            : throw Error($"more than {MaxAnchored} alternatives in groups with '^' or '$'");
+    }
+
+    private static RegularNode.Anchor? AnchorOf(RegularNode node) => node switch
+    {
+        RegularNode.Anchor anchor => anchor,
+        RegularNode.Sequence sequence => sequence.Items.Select(AnchorOf).FirstOrDefault(static anchor => anchor is not null),
+        RegularNode.Choice choice => choice.Branches.Select(AnchorOf).FirstOrDefault(static anchor => anchor is not null),
+        RegularNode.Repeat repeat => AnchorOf(repeat.Item),
+        _ => null,
+    };
 
     private RegularNode.Choice ReadChoice()
     {
@@ -99,9 +136,9 @@ internal sealed class PatternReader
     private RegularNode.Sequence ReadSequence()
     {
         List<RegularNode> items = [];
-        while (Current is >= 0 and not '|' and not ')' and not '$')
+        while (Current is >= 0 and not '|' and not ')')
         {
-            items.Add(ReadQuantifier(ReadAtom()));
+            items.Add(Current is '^' or '$' ? new RegularNode.Anchor(Current == '$', _at++) : ReadQuantifier(ReadAtom()));
         }
 
         return new RegularNode.Sequence(items);
@@ -121,8 +158,6 @@ internal sealed class PatternReader
                 return new RegularNode.Set(LineEnds.Negate());
             case '\\':
                 return new RegularNode.Set(ReadEscape(insideClass: false, out _));
-            case '^':
-                throw Error("'^' is supported at the beginning of the outermost alternatives only");
             case '*' or '+' or '?':
                 throw Error("nothing to repeat before the quantifier");
             case '{' or '}' or ']':
@@ -154,11 +189,6 @@ internal sealed class PatternReader
         }
 
         RegularNode.Choice content = ReadChoice();
-        if (Current == '$')
-        {
-            throw Error("'$' is supported at the end of the outermost alternatives only");
-        }
-
         return TryTake(')') ? content : throw Error("a group that is not closed");
     }
 
@@ -368,5 +398,7 @@ internal sealed class PatternReader
         return true;
     }
 
-    private UserErrorException Error(string problem) => new(string.Create(CultureInfo.InvariantCulture, $"{problem} (at character {_at})"));
+    private UserErrorException Error(string problem) => Error(problem, _at);
+
+    private static UserErrorException Error(string problem, int at) => new(string.Create(CultureInfo.InvariantCulture, $"{problem} (at character {at})"));
 }

@@ -19,4 +19,7 @@ internal abstract record RegularNode
 
     /// <summary>From <see cref="Min"/> to <see cref="Max"/> times; -1 for no upper limit.</summary>
     internal sealed record Repeat(RegularNode Item, int Min, int Max) : RegularNode;
+
+    /// <summary>The beginning of the text or its end. <see cref="PatternReader"/> leaves none in what it reads.</summary>
+    internal sealed record Anchor(bool End, int At) : RegularNode;
 }

@@ -87,6 +87,39 @@ internal static class RegularParts
         return ByteDfa.From(nfa, budget);
     }
 
+    /// <summary>What two automata accept both.</summary>
+    /// <exception cref="UserErrorException">The product is too large.</exception>
+    public static ByteDfa Both(ByteDfa first, ByteDfa second, GrammarBudget budget)
+    {
+        ByteNfa nfa = new(budget, json: false);
+        Dictionary<(int First, int Second), int> states = new() { [(0, 0)] = nfa.Start };
+        Queue<(int First, int Second)> work = new(first.IsEmpty || second.IsEmpty ? [] : [(0, 0)]);
+        while (work.TryDequeue(out (int First, int Second) at))
+        {
+            if (first.Accepting[at.First] && second.Accepting[at.Second])
+            {
+                nfa.AddEpsilon(states[at], nfa.End);
+            }
+
+            foreach ((byte low, byte high, int to) in first.Edges[at.First])
+            {
+                foreach ((byte from, byte last, int other) in second.Edges[at.Second].Where(edge => edge.Low <= high && low <= edge.High))
+                {
+                    if (!states.TryGetValue((to, other), out int target))
+                    {
+                        target = nfa.NewState();
+                        states.Add((to, other), target);
+                        work.Enqueue((to, other));
+                    }
+
+                    nfa.AddBytes(states[at], Math.Max(low, from), Math.Min(high, last), target);
+                }
+            }
+        }
+
+        return ByteDfa.From(nfa, budget);
+    }
+
     /// <summary>A JSON string, quotes included, whose text an expression of JSON Schema describes.</summary>
     /// <exception cref="UserErrorException">The expression is wrong, not supported or too large.</exception>
     public static ByteDfa JsonString(RegularNode content, GrammarBudget budget)

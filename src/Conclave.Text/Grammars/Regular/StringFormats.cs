@@ -22,10 +22,18 @@ internal static class StringFormats
     private const string Octet = @"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
     private const string Hex = "[0-9a-fA-F]";
     private const string Group = Hex + "{1,4}";
+    private const string UriCharacter = @"([A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%" + Hex + "{2})";
+    private const string UriHostPart = @"([A-Za-z0-9]|[\-.][A-Za-z0-9]|--[A-Za-z0-9])";
+    private const string UriPort = @"(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}))?";
+    private const int ShortestLimitOfUri = 150;
+
+    private static readonly GrammarRule OneUriCharacter = new("a character of a URI") { Body = new GrammarNode.Regular(RegularParts.Raw(UriCharacter)) };
+    private static readonly GrammarRule OneUriHostPart = new("a part of a host") { Body = new GrammarNode.Regular(RegularParts.Raw(UriHostPart)) };
 
     /// <summary>
     /// RFC 3339 (date, time, date-time; no leap seconds, up to 7 digits of a second), RFC 3339 appendix A (duration), RFC 5321's dot-atoms
-    /// at a host with a dot (email), RFC 1123 (hostname), RFC 2673 (ipv4), RFC 4291 without embedded IPv4 (ipv6), RFC 4122 (uuid).
+    /// at a host with a dot (email), RFC 1123 (hostname), RFC 2673 (ipv4), RFC 4291 without embedded IPv4 (ipv6), RFC 4122 (uuid), RFC 3986 with a named host or
+    /// <c>file:///</c> (uri).
     /// </summary>
     public static IReadOnlyDictionary<string, string> All { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
     {
@@ -37,8 +45,42 @@ internal static class StringFormats
         ["hostname"] = HostName,
         ["ipv4"] = Octet + @"(\." + Octet + "){3}",
         ["ipv6"] = IPv6(),
+        ["uri"] = $"([A-Za-z][A-Za-z0-9+.\\-]+://[A-Za-z0-9]{UriHostPart}*{UriPort}([/?]{UriCharacter}*)?|file:///{UriCharacter}*)(#{UriCharacter}*)?",
         ["uuid"] = $"{Hex}{{8}}-{Hex}{{4}}-{Hex}{{4}}-{Hex}{{4}}-{Hex}{{12}}",
     };
+
+    /// <summary>
+    /// A URI of at most so many characters, whose parts are counted as calls: as one regular part with a count it would have far too many states. Null where the limit is so low that it
+    /// would leave out too much, and such a part is small enough.
+    /// </summary>
+    public static GrammarNode? Uri(int most)
+    {
+        if (most < ShortestLimitOfUri)
+        {
+            return null;
+        }
+
+        // A part of the host has up to three characters, and so has one that is escaped.
+        const int Fixed = 16 + 3 + 1 + 6 + 2;
+        int parts = (most - Fixed) / 3;
+        int host = Math.Min(parts / 2, 80);
+        int rest = parts - host;
+        int fragment = rest / 6;
+        GrammarNode path = Counted(OneUriCharacter, rest - fragment);
+        return new GrammarNode.Sequence(
+            new GrammarNode.Choice(
+                new GrammarNode.Sequence(
+                    new GrammarNode.Regular(RegularParts.Raw(@"[A-Za-z][A-Za-z0-9+.\-]{1,15}://[A-Za-z0-9]")),
+                    Counted(OneUriHostPart, host),
+                    new GrammarNode.Regular(RegularParts.Raw(UriPort)),
+                    Optional(new GrammarNode.Sequence(new GrammarNode.Regular(RegularParts.Raw("[/?]")), path))),
+                new GrammarNode.Sequence(JsonGrammar.Text("file:///"), path)),
+            Optional(new GrammarNode.Sequence(JsonGrammar.Text("#"), Counted(OneUriCharacter, fragment))));
+
+        static GrammarNode Counted(GrammarRule item, int max) => new GrammarNode.Counted(item, 0, max);
+
+        static GrammarNode Optional(GrammarNode node) => new GrammarNode.Choice(new GrammarNode.Sequence(), node);
+    }
 
     // Eight groups, or fewer with one "::" in any place, that stands for at least one group of zeros.
     private static string IPv6()

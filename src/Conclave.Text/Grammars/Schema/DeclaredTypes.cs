@@ -96,7 +96,14 @@ internal static class DeclaredTypes
 
     private static JsonTypes TypesOf(JsonElement schema, JsonElement root, int depth, ref int budget)
     {
-        schema = Resolve(schema, root);
+        JsonElement target = Resolve(schema, root);
+        bool nullable = Member(schema, "nullable") is { ValueKind: JsonValueKind.True } || Member(target, "nullable") is { ValueKind: JsonValueKind.True };
+        JsonTypes types = SaidTypes(target, root, depth, ref budget);
+        return types != JsonTypes.None && nullable ? types | JsonTypes.Null : types;
+    }
+
+    private static JsonTypes SaidTypes(JsonElement schema, JsonElement root, int depth, ref int budget)
+    {
         if (schema.ValueKind != JsonValueKind.Object || depth > MaxDepth || --budget < 0)
         {
             return JsonTypes.None;

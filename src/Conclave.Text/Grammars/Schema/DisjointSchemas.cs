@@ -55,9 +55,9 @@ internal sealed class DisjointSchemas(SchemaReader reader)
             return null;
         }
 
-        if (schema.ValueKind == JsonValueKind.True)
+        if (schema.ValueKind is JsonValueKind.True or JsonValueKind.False)
         {
-            return [[]];
+            return schema.ValueKind == JsonValueKind.True ? [[]] : [];
         }
 
         Dictionary<string, JsonElement> keywords = reader.Keywords(schema, path);
@@ -142,7 +142,8 @@ internal sealed class DisjointSchemas(SchemaReader reader)
     }
 
     private static bool Forbids(Dictionary<string, JsonElement> keywords, string name) =>
-        keywords.TryGetValue("additionalProperties", out JsonElement additional) && additional.ValueKind == JsonValueKind.False && Property(keywords, name) is null;
+        Property(keywords, name) is { ValueKind: JsonValueKind.False }
+        || (keywords.TryGetValue("additionalProperties", out JsonElement additional) && additional.ValueKind == JsonValueKind.False && Property(keywords, name) is null);
 
     private static JsonElement? Property(Dictionary<string, JsonElement> keywords, string name) =>
         keywords.TryGetValue("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object

@@ -83,8 +83,8 @@ internal static class SchemaMerge
     };
 
     private static JsonElement All(JsonElement first, JsonElement second, string path, SchemaLimits limits) =>
-        first.ValueKind == JsonValueKind.True || JsonElement.DeepEquals(first, second) ? second
-        : second.ValueKind == JsonValueKind.True ? first
+        first.ValueKind == JsonValueKind.True || second.ValueKind == JsonValueKind.False || JsonElement.DeepEquals(first, second) ? second
+        : second.ValueKind == JsonValueKind.True || first.ValueKind == JsonValueKind.False ? first
         : Parse($"{{\"allOf\":[{first.GetRawText()},{second.GetRawText()}]}}", path, limits);
 
     private static JsonElement Types(JsonElement first, JsonElement second, string path, SchemaLimits limits)
@@ -114,7 +114,8 @@ internal static class SchemaMerge
 
     private static bool IsMultiple(decimal number, decimal of) => of != 0 && number % of == 0;
 
-    private static JsonElement Parse(string json, string path, SchemaLimits limits)
+    /// <summary>What was put together, as a schema.</summary>
+    public static JsonElement Parse(string json, string path, SchemaLimits limits)
     {
         limits.AddMerged(json, path);
         using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 512 });

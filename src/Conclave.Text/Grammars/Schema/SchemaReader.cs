@@ -12,7 +12,7 @@ internal sealed class SchemaReader
     private const int MaxDepth = 32;
     private const int MaxSchemas = 20_000;
     private const string Supported =
-        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf";
+        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, nullable, propertyNames of {\"type\": \"string\"}";
 
     private static readonly string[] TypeNames = ["string", "number", "integer", "boolean", "null", "object", "array"];
 
@@ -118,19 +118,40 @@ internal sealed class SchemaReader
             keywords = ReadAllOf(keywords, allOf, path);
         }
 
-        foreach (string keyword in (string[])["$ref", "anyOf", "oneOf"])
+        if (keywords.Count > 1 && keywords.ContainsKey("$ref"))
         {
-            if (keywords.Count > 1 && keywords.ContainsKey(keyword))
-            {
-                string other = keywords.Keys.First(name => name != keyword);
-                throw Error($"{path}.{other}", $"the keyword \"{other}\" beside \"{keyword}\" is not supported");
-            }
+            string other = keywords.Keys.First(static name => name != "$ref");
+            throw Error($"{path}.{other}", $"the keyword \"{other}\" beside \"$ref\" is not supported");
+        }
+
+        foreach (string keyword in (string[])["anyOf", "oneOf"])
+        {
+            keywords = keywords.Count > 1 && keywords.Remove(keyword, out JsonElement schemas) ? Distribute(keywords, keyword, schemas, path) : keywords;
         }
 
         return keywords;
     }
 
-    private static Dictionary<string, JsonElement> OwnKeywords(JsonElement schema, string path)
+    // What stands beside a choice holds in each of its branches; those that have no value of its types are none.
+    private Dictionary<string, JsonElement> Distribute(Dictionary<string, JsonElement> beside, string keyword, JsonElement schemas, string path)
+    {
+        JsonTypes types = beside.TryGetValue("type", out JsonElement type) ? DeclaredTypes.Named(type) : JsonTypes.None;
+        string[] branches =
+        [
+            .. Branches(schemas, $"{path}.{keyword}")
+                .Select(branch => (branch.Schema, Types: DeclaredTypes.TypesOf(branch.Schema, _root)))
+                .Where(branch => types == JsonTypes.None || branch.Types == JsonTypes.None || (branch.Types & types) != JsonTypes.None)
+                .Select(branch => $$"""{"allOf":[{{Schema(beside)}},{{branch.Schema.GetRawText()}}]}""")
+        ];
+        return branches.Length > 0
+            ? new(StringComparer.Ordinal) { [keyword] = SchemaMerge.Parse($"[{string.Join(',', branches)}]", path, _limits) }
+            : throw Error($"{path}.{keyword}", $"none of the schemas has the type {Describe(type)} that stands beside them");
+    }
+
+    private static string Schema(Dictionary<string, JsonElement> keywords) =>
+        $"{{{string.Join(',', keywords.Select(static keyword => $"{JsonConstants.Quote(keyword.Key)}:{keyword.Value.GetRawText()}"))}}}";
+
+    private Dictionary<string, JsonElement> OwnKeywords(JsonElement schema, string path)
     {
         if (schema.ValueKind != JsonValueKind.Object)
         {
@@ -146,12 +167,53 @@ internal sealed class SchemaReader
             }
         }
 
+        if (keywords.Remove("propertyNames", out JsonElement names))
+        {
+            CheckPropertyNames(names, path + ".propertyNames");
+        }
+
+        bool nullable = keywords.Remove("nullable", out JsonElement given);
+        if (nullable && given.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+        {
+            throw Error(path + ".nullable", $"true or false is expected, not {Describe(given)}");
+        }
+
         foreach (string keyword in keywords.Keys.Where(static name => name is not ("type" or "enum" or "const" or "anyOf" or "oneOf" or "allOf" or "$ref") && !TypeOfKeyword.ContainsKey(name)))
         {
             throw Error($"{path}.{keyword}", $"the keyword \"{keyword}\" is not supported; supported are {Supported}");
         }
 
-        return keywords;
+        return nullable && given.ValueKind == JsonValueKind.True ? Nullable(keywords, path) : keywords;
+    }
+
+    // All names are strings: that is what zod says of a record.
+    private static void CheckPropertyNames(JsonElement names, string path)
+    {
+        bool any = names.ValueKind == JsonValueKind.True
+            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => Annotations.Contains(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
+        if (!any)
+        {
+            throw Error(path, $"names of properties under {Describe(names)} are not supported; {{\"type\": \"string\"}} is");
+        }
+    }
+
+    // OpenAPI's word. A list of constants has null in it where that is meant.
+    private Dictionary<string, JsonElement> Nullable(Dictionary<string, JsonElement> keywords, string path)
+    {
+        if (keywords.TryGetValue("type", out JsonElement type))
+        {
+            if ((DeclaredTypes.Named(type) & JsonTypes.Null) == JsonTypes.None)
+            {
+                string names = type.ValueKind == JsonValueKind.Array ? type.GetRawText().TrimEnd(']') : "[" + type.GetRawText();
+                keywords["type"] = SchemaMerge.Parse(names + ",\"null\"]", path, _limits);
+            }
+
+            return keywords;
+        }
+
+        return keywords.Count == 0 || keywords.ContainsKey("enum") || keywords.ContainsKey("const")
+            ? keywords
+            : new(StringComparer.Ordinal) { ["anyOf"] = SchemaMerge.Parse($$"""[{{Schema(keywords)}},{"type":"null"}]""", path, _limits) };
     }
 
     public static string Describe(JsonElement value)

@@ -52,6 +52,12 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
                 throw SchemaReader.Error(place, "a property that is declared twice");
             }
 
+            if (property.Value.ValueKind == JsonValueKind.False)
+            {
+                _ = required.Contains(property.Name) ? throw SchemaReader.Error(place, "a property that is required and whose schema, false, allows no value") : 0;
+                continue;
+            }
+
             result.Add((property.Name, read(property.Value, place), required.Contains(property.Name)));
         }
 
@@ -77,12 +83,18 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         // What is not supported is refused in the same words everywhere.
         _ = ReadString(keywords, path);
         (int min, int max) = Bounds(keywords, "minLength", "maxLength", path);
+        if (LimitedUri(pattern, format, min, max) is { } uri)
+        {
+            return uri;
+        }
+
         string key = Key($"text {mixed} {min} {max} {format} {pattern}");
         return Rule(path, key, () =>
         {
-            RegularNode content = pattern is not null ? PatternReader.Read(pattern)
-                : PatternReader.ReadWhole(format is not null ? StringFormats.All[format] : mixed ? @"([^\-0-9\[{""\s][^]*)?" : "[^]*");
-            ByteDfa automaton = RegularParts.Without(RegularParts.Raw(content, budget), Encoding.UTF8.GetBytes(end), budget);
+            ByteDfa content = pattern is null && format is null
+                ? RegularParts.Raw(mixed ? @"([^\-0-9\[{""\s][^]*)?" : "[^]*", budget)
+                : Content(pattern, format, RegularParts.Raw);
+            ByteDfa automaton = RegularParts.Without(content, Encoding.UTF8.GetBytes(end), budget);
             return min > 0 || max >= 0 ? RegularParts.OfLength(automaton, json: false, min, max, budget) : automaton;
         });
     }
@@ -92,14 +104,14 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         string? pattern = Text(keywords, "pattern", path);
         string? format = Text(keywords, "format", path);
         (int min, int max) = Bounds(keywords, "minLength", "maxLength", path);
-        if (pattern is not null && format is not null)
-        {
-            throw SchemaReader.Error(path + ".format", "\"format\" beside \"pattern\" is not supported");
-        }
-
         if (format is not null && !Formats.ContainsKey(format))
         {
             throw SchemaReader.Error(path + ".format", $"the format \"{format}\" is not supported; supported are {string.Join(", ", Formats.Keys)}");
+        }
+
+        if (LimitedUri(pattern, format, min, max) is { } uri)
+        {
+            return new GrammarNode.Sequence(JsonGrammar.Text("\""), uri, JsonGrammar.Text("\""));
         }
 
         bool counted = min > 0 || max >= 0;
@@ -114,10 +126,22 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         limits.AddText(pattern ?? "", place);
         return Rule(place, Key($"string {min} {max} {format} {pattern}"), () =>
         {
-            ByteDfa automaton = RegularParts.JsonString(pattern is null ? PatternReader.ReadWhole(StringFormats.All[format!]) : PatternReader.Read(pattern), budget);
+            ByteDfa automaton = Content(pattern, format, RegularParts.JsonString);
             return counted ? RegularParts.OfLength(automaton, json: true, min, max, budget) : automaton;
         });
     }
+
+    // Strings of a pattern, of a format, or of both; one of them is there.
+    private ByteDfa Content(string? pattern, string? format, Func<RegularNode, GrammarBudget, ByteDfa> compile)
+    {
+        ByteDfa? formatted = format is null ? null : compile(PatternReader.ReadWhole(StringFormats.All[format]), budget);
+        ByteDfa? matching = pattern is null ? null : compile(PatternReader.Read(pattern), budget);
+        return formatted is null ? matching! : matching is null ? formatted : RegularParts.Both(formatted, matching, budget);
+    }
+
+    // Every URI has more characters than the one that pydantic's HttpUrl asks for at least.
+    private static GrammarNode? LimitedUri(string? pattern, string? format, int min, int max) =>
+        format == "uri" && pattern is null && min <= 1 && max >= 0 ? StringFormats.Uri(max) : null;
 
     private GrammarNode ReadNumber(Dictionary<string, JsonElement> keywords, string path, bool integer)
     {
@@ -154,8 +178,9 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
             .. properties.Select(static property => new GrammarNode.Member(
                 new GrammarNode.Sequence(JsonGrammar.Text(JsonConstants.Quote(property.Name)), JsonGrammar.Colon, property.Value), property.Required))
         ];
-        HashSet<string> names = new(properties.Select(static property => property.Name), StringComparer.Ordinal);
-        return JsonGrammar.Object(members, Rest(keywords, names, keywords.ContainsKey("properties"), path, depth));
+        bool declared = keywords.TryGetValue("properties", out JsonElement all);
+        HashSet<string> names = new(declared ? all.EnumerateObject().Select(static property => property.Name) : [], StringComparer.Ordinal);
+        return JsonGrammar.Object(members, Rest(keywords, names, declared, path, depth));
     }
 
     // Where properties are declared and nothing is said about others, there are none: what is generated is valid either way.
