@@ -7,7 +7,9 @@ namespace Conclave.Engine.Scheduling;
 /// <list type="number">
 /// <item>Every sequence that generates computes its one token.</item>
 /// <item>Waiting sequences are admitted in the order of priority (lower first), then arrival; none overtakes. At most four prompts are under way at a time, and
-/// one is only admitted where all of its tokens fit beside what the running ones still need for theirs and one more block for each that may grow.</item>
+/// one is only admitted where all of its tokens fit beside what the running ones still need for theirs and one more block for each that may grow. A request with
+/// several samples needs one seat: when its prompt is computed, the other samples take the seats that are free, and those for which there is none wait for theirs,
+/// without blocks, ahead of all that came later. So nothing is reserved, and nothing that waits keeps others from running.</item>
 /// <item>The rest of the step's tokens is split evenly between the prompts under way; what a short one leaves goes to the earliest. So a short prompt
 /// behind one to three huge ones gets at least a fourth of this rest at once; behind four it waits until one of these is computed. Of a prompt that
 /// needs the logits of all positions a step computes no more than 64.</item>
@@ -63,7 +65,7 @@ public sealed class Scheduler
     public int WaitingCount => _waiting.Count;
 
     /// <summary>
-    /// Tokens that all sequences that run or wait have still to compute: of prompts what neither is computed nor was cached when they came, and what their answers will
+    /// Tokens that all sequences that run or wait have still to compute: of prompts what neither is computed nor was cached when they began to wait, and what their answers will
     /// have. Nobody knows that; 350 more are expected of each that may have so many. Takes time in proportion to the sequences.
     /// </summary>
     public long Work
@@ -119,7 +121,6 @@ public sealed class Scheduler
         }
 
         Check(sequence);
-        sequence.CachedTokens = _blocks.CountCached(sequence);
         sequence.PendingForks = sequence.Samples - 1;
         sequence.Arrival = _arrivals + 1;
         _arrivals += sequence.Samples;
@@ -162,15 +163,24 @@ public sealed class Scheduler
     }
 
     /// <summary>
-    /// Makes another sample of a sequence whose prompt is computed and that has generated nothing. It runs at once, shares the blocks, and its
-    /// first token comes from the same logits. Called <see cref="Sequence.Samples"/> − 1 times before the sequence takes its own first token.
+    /// Makes another sample of a sequence whose prompt is computed and that has generated nothing. Its first token comes from the same logits. Where a seat is free
+    /// it runs at once and shares the blocks; else it waits for its turn like one that was preempted. Called <see cref="Sequence.Samples"/> − 1 times
+    /// before the sequence takes its own first token.
     /// </summary>
     /// <exception cref="InvalidOperationException">The prompt is not computed, something was generated, or all samples are made.</exception>
     public Sequence Fork(Sequence parent)
     {
         Sequence child = parent.Fork();
-        _blocks.Share(parent, child);
-        Start(child);
+        if (_running.Count < _maxRunning)
+        {
+            _blocks.Share(parent, child);
+            Start(child);
+        }
+        else
+        {
+            Enqueue(child);
+        }
+
         return child;
     }
 
@@ -193,17 +203,15 @@ public sealed class Scheduler
     private int Admit(bool allowed)
     {
         int prompts = 0;
-        int seats = 0;
         int promised = 0;
         foreach (Sequence sequence in _running)
         {
             prompts += IsPrompt(sequence) ? 1 : 0;
-            seats += 1 + sequence.PendingForks;
             promised += _blocks.CountPromised(sequence);
         }
 
         while (allowed && prompts < MaxPrompts && _plan.Tokens + prompts < _tokensPerStep && _waiting.TryPeek(out Sequence? next, out _)
-            && seats + next.PendingForks < _maxRunning && Fits(next, _blocks.Available - promised))
+            && _running.Count < _maxRunning && Fits(next, _blocks.Available - promised))
         {
             _waiting.Dequeue();
             int reused = _blocks.AttachPrefix(next);
@@ -215,7 +223,6 @@ public sealed class Scheduler
             }
 
             prompts++;
-            seats += 1 + next.PendingForks;
             promised += _blocks.CountPromised(next);
             next.PlannedTokens = 0;
             Start(next);
@@ -281,6 +288,7 @@ public sealed class Scheduler
 
     private void Enqueue(Sequence sequence)
     {
+        sequence.CachedTokens = _blocks.CountCached(sequence);
         sequence.Status = SequenceStatus.Waiting;
         _waiting.Enqueue(sequence, sequence.Order);
     }

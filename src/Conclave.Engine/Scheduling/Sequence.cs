@@ -115,7 +115,7 @@ public sealed class Sequence
 
     internal int BlocksNeeded { get; set; }
 
-    /// <summary>Tokens that the prefix cache had when the sequence came.</summary>
+    /// <summary>Tokens that the prefix cache had when the sequence began to wait.</summary>
     internal int CachedTokens { get; set; }
 
     /// <summary>Blocks, from the first on, that the block manager has entered in its prefix cache.</summary>

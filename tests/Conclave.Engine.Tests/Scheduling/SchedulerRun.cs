@@ -36,6 +36,9 @@ internal sealed class SchedulerRun : IDisposable
     /// <summary>Requests in the order in which they first ran.</summary>
     public List<TestRequest> Admitted { get; } = [];
 
+    /// <summary>How many samples had no seat when they were made.</summary>
+    public int ForksThatWaited { get; private set; }
+
     /// <summary>What the null model answers when it is asked alone.</summary>
     public static int[] Alone(TestRequest request, int sample)
     {
@@ -124,6 +127,7 @@ internal sealed class SchedulerRun : IDisposable
             while (samples.Count < entry.Sequence.Samples)
             {
                 samples.Add(Scheduler.Fork(entry.Sequence));
+                ForksThatWaited += samples[^1].Status == SequenceStatus.Waiting ? 1 : 0;
                 Take(samples[^1], best, samples.Count - 1);
             }
 

@@ -24,6 +24,7 @@ public sealed class SchedulerTests
                 new TestRequest(p, max, arrival, priority, samples, cancel));
         long preemptions = 0;
         long hits = 0;
+        long waited = 0;
         Gen.Select(request.Array[1, 20], Gen.Frequency((3, Gen.Int[0, 6]), (1, Gen.Int[7, 40])), Gen.Int[0, 30], Gen.Int[4, 10]).Sample(
             (requests, moreBlocks, moreTokens, maxRunning) =>
         {
@@ -51,9 +52,11 @@ public sealed class SchedulerTests
 
             Interlocked.Add(ref preemptions, run.Scheduler.Preemptions);
             Interlocked.Add(ref hits, run.Scheduler.PrefixHits);
+            Interlocked.Add(ref waited, run.ForksThatWaited);
         }, iter: 3000);
         Assert.True(preemptions > 500, $"{preemptions} preemptions");
         Assert.True(hits > 1000, $"{hits} hits");
+        Assert.True(waited > 500, $"{waited} samples had no seat");
     }
 
     /// <summary>Where answers may be reused, everything else holds as well.</summary>
@@ -94,6 +97,39 @@ public sealed class SchedulerTests
         StepPlan plan = run.Step();
         Assert.Equal([100, 100, 100, 100], plan.Entries.ToArray().Select(e => e.Count));
         Assert.Equal(SequenceStatus.Waiting, sequences[4].Status);
+    }
+
+    [Fact]
+    public void Many_samples_keep_nobody_from_running()
+    {
+        BlockManager blocks = new(400, TokensPerBlock);
+        Scheduler scheduler = new(blocks, 64, maxRunning: 4);
+        Sequence tale = new([1, 2, 3], 200, TokensPerBlock);
+        Sequence many = new([4, 5, 6, 7, 8, 9], 10, TokensPerBlock) { Samples = 4 };
+        Sequence quick = new([7, 8], 3, TokensPerBlock);
+        scheduler.Submit(tale);
+        Step(scheduler);
+        scheduler.Submit(many);
+        scheduler.Submit(quick);
+
+        // The quick one has the seat that was free while the prompt of the many was computed; what comes later waits behind all of them.
+        Sequence[] forks = Step(scheduler);
+        Assert.Equal([SequenceStatus.Running, SequenceStatus.Waiting, SequenceStatus.Waiting], forks.Select(fork => fork.Status));
+        Assert.Equal(SequenceStatus.Running, quick.Status);
+        Sequence late = new([8, 9], 3, TokensPerBlock);
+        scheduler.Submit(late);
+        for (int step = 0; scheduler.RunningCount + scheduler.WaitingCount > 1; step++)
+        {
+            Assert.True(step < 40, "they wait for the tale");
+            Step(scheduler);
+            Assert.False(late.Status == SequenceStatus.Running && forks.Any(fork => fork.Status == SequenceStatus.Waiting));
+        }
+
+        // No prompt was computed again, but for what its last block holds.
+        Assert.Equal((4, 4, 0L), (forks[1].ReusedTokens, forks[2].ReusedTokens, scheduler.Preemptions));
+        Assert.Equal(SequenceStatus.Running, tale.Status);
+        scheduler.Finish(tale);
+        Assert.Equal(blocks.Total, blocks.Available);
     }
 
     [Fact]
@@ -193,6 +229,29 @@ public sealed class SchedulerTests
         Assert.Throws<UserErrorException>(() => new Sequence([1], int.MaxValue, TokensPerBlock));
         Assert.Throws<UserErrorException>(() => new Scheduler(new BlockManager(4, TokensPerBlock), 7, 8));
         Assert.Equal(1, scheduler.WaitingCount);
+    }
+
+    /// <summary>One step of answers that end only when they are full; the samples that it made.</summary>
+    private static Sequence[] Step(Scheduler scheduler)
+    {
+        StepEntry[] entries = scheduler.Schedule().Entries.ToArray();
+        scheduler.Complete();
+        List<Sequence> forks = [];
+        foreach (Sequence sequence in entries.Where(entry => entry.Logits > 0).Select(entry => entry.Sequence))
+        {
+            Sequence[] made = [.. Enumerable.Range(0, sequence.PendingForks).Select(_ => scheduler.Fork(sequence))];
+            forks.AddRange(made);
+            foreach (Sequence sample in (Sequence[])[sequence, .. made])
+            {
+                sample.Append(9);
+                if (sample.Count == sample.Capacity)
+                {
+                    scheduler.Finish(sample);
+                }
+            }
+        }
+
+        return [.. forks];
     }
 
     private static Sequence Submit(SchedulerRun run, int[] prompt, int maxNew, int priority = 0)
