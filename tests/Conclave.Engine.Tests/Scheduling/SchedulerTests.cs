@@ -8,10 +8,11 @@ namespace Conclave.Engine.Tests.Scheduling;
 public sealed class SchedulerTests
 {
     private const int TokensPerBlock = 4;
+    private int _submitted;
 
     /// <summary>
     /// Random requests with shared prefixes, priorities, several samples and cancellations, in caches that are mostly too small. All end, answers are those of the request
-    /// alone, no block is left, and within a priority the first to come is the first to run. The run checks every plan.
+    /// alone, and no block is left. The run checks every plan: among other things who gets how much of a step, and who overtakes whom.
     /// </summary>
     [Fact]
     public void Every_request_ends_with_the_answer_that_it_has_alone()
@@ -43,11 +44,6 @@ public sealed class SchedulerTests
                     Assert.Equal(SequenceStatus.Finished, sequence.Status);
                     Assert.Equal(cancelled ? alone[..sequence.Generated.Length] : alone, sequence.Generated.ToArray());
                 }
-            }
-
-            foreach (IGrouping<int, TestRequest> group in run.Admitted.GroupBy(r => r.Priority))
-            {
-                Assert.Equal(group.OrderBy(r => run.Samples[r][0].Arrival), group);
             }
 
             Interlocked.Add(ref preemptions, run.Scheduler.Preemptions);
@@ -90,13 +86,73 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void Four_prompts_are_under_way_at_a_time_and_share_evenly()
+    public void The_first_prompt_has_half_of_a_step_and_those_that_need_least_the_rest()
     {
-        using SchedulerRun run = new(40_000, TokensPerBlock, 400, 16, strict: true);
-        Sequence[] sequences = [.. Enumerable.Range(0, 5).Select(i => Submit(run, [.. Enumerable.Repeat(i + 1, 1000)], 2))];
-        StepPlan plan = run.Step();
-        Assert.Equal([100, 100, 100, 100], plan.Entries.ToArray().Select(e => e.Count));
-        Assert.Equal(SequenceStatus.Waiting, sequences[4].Status);
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 400, 16);
+        Submit(scheduler, 1, 2000);
+        Submit(scheduler, 9, 1000);
+        Assert.Equal([200, 200], Counts(scheduler.Schedule()));
+        scheduler.Complete();
+
+        // Behind ten huge ones; what it does not need is theirs.
+        Submit(scheduler, 1, 50);
+        Assert.Equal([200, 150, 50], Counts(scheduler.Schedule()));
+        scheduler.Complete();
+        Assert.Equal([200, 200], Counts(scheduler.Schedule()));
+    }
+
+    [Fact]
+    public void A_burst_of_short_prompts_fills_steps()
+    {
+        Scheduler scheduler = new(new BlockManager(400, TokensPerBlock), 512, 64);
+        Sequence[] burst = Submit(scheduler, 64, 10);
+        Step(scheduler);
+        Assert.Equal(51, burst.Count(sequence => sequence.Status == SequenceStatus.Finished));
+        Step(scheduler);
+        Assert.All(burst, sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+    }
+
+    [Fact]
+    public void A_prompt_of_higher_priority_comes_before_those_under_way()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 400, 16);
+        Submit(scheduler, 6, 1000);
+        Step(scheduler);
+        Sequence[] urgent = Submit(scheduler, 2, 500, priority: -1);
+        Step(scheduler);
+        Assert.Equal([400, 0], urgent.Select(sequence => sequence.Computed));
+        Step(scheduler);
+        Step(scheduler);
+        Assert.All(urgent, sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+    }
+
+    [Fact]
+    public void A_long_prompt_is_not_starved_by_short_ones()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 64, 16);
+        Sequence[] huge = Submit(scheduler, 2, 960);
+        for (int step = 0; step < 60; step++)
+        {
+            Submit(scheduler, 4, 20);
+            Step(scheduler);
+            Assert.Equal(step >= 29, huge[0].Status == SequenceStatus.Finished);
+        }
+
+        Assert.Equal(SequenceStatus.Finished, huge[1].Status);
+        Assert.True(scheduler.WaitingCount > 100);
+    }
+
+    [Fact]
+    public void Prompts_of_one_length_are_served_in_the_order_in_which_they_came()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 64, 4);
+        Sequence[] equal = Submit(scheduler, 20, 100);
+        for (int done = 0; done < equal.Length;)
+        {
+            Step(scheduler);
+            done = equal.Count(sequence => sequence.Status == SequenceStatus.Finished);
+            Assert.All(equal[..done], sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+        }
     }
 
     [Fact]
@@ -231,6 +287,16 @@ public sealed class SchedulerTests
         Assert.Equal(1, scheduler.WaitingCount);
     }
 
+    private static int[] Counts(StepPlan plan) => [.. plan.Entries.ToArray().Select(entry => entry.Count)];
+
+    /// <summary>Prompts without a common prefix, with answers of one token.</summary>
+    private Sequence[] Submit(Scheduler scheduler, int count, int length, int priority = 0)
+    {
+        Sequence[] sequences = [.. Enumerable.Range(0, count).Select(_ => new Sequence([.. Enumerable.Repeat(_submitted++, length)], 1, TokensPerBlock) { Priority = priority })];
+        Array.ForEach(sequences, scheduler.Submit);
+        return sequences;
+    }
+
     /// <summary>One step of answers that end only when they are full; the samples that it made.</summary>
     private static Sequence[] Step(Scheduler scheduler)
     {
@@ -280,5 +346,7 @@ public sealed class SchedulerTests
 
         Assert.Equal([64, 64, 64, 8], rows.Select(count => count - (count % 8)));
         Assert.Equal(300, other.Computed);
+        Array.ForEach([1, 2, 3], token => scheduler.Submit(new Sequence([.. Enumerable.Repeat(token, 50)], 1, 16) { PromptLogits = true }));
+        Assert.Equal(64, scheduler.Schedule().LogitRows);
     }
 }
