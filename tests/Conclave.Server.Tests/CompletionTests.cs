@@ -100,6 +100,37 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal(1, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
     }
 
+    /// <summary>As in vLLM: the end token has an entry, and so have tokens whose text a stop string took away.</summary>
+    [Theory]
+    [InlineData("{}", "length", null)]
+    [InlineData("{\"ignore_eos\": false, \"logit_bias\": {\"1\": 100}}", "stop", "<｜end▁of▁sentence｜>")]
+    [InlineData("{\"stop_token_ids\": [70], \"logit_bias\": {\"70\": 100}}", "stop", "W")]
+    [InlineData("{\"stop\": [\" the\", \"e\"]}", "stop", null)]
+    [InlineData("{\"stop\": [\" the\", \"e\"], \"include_stop_str_in_output\": true}", "stop", null)]
+    public async Task EveryTokenThatCountsHasLogprobs(string fields, string finish, string? last)
+    {
+        JsonObject request = Request("Once upon a time", 20, seed: 9);
+        request["logprobs"] = 2;
+        foreach ((string name, JsonNode? value) in JsonNode.Parse(fields)!.AsObject())
+        {
+            request[name] = value!.DeepClone();
+        }
+
+        JsonNode answer = await _server.AskAsync(Path, request);
+        JsonNode choice = answer["choices"]![0]!;
+        string[] tokens = Strings(choice);
+        Assert.Equal(finish, choice["finish_reason"]!.GetValue<string>());
+        Assert.Equal(answer["usage"]!["completion_tokens"]!.GetValue<int>(), tokens.Length);
+        Assert.Equal(last ?? tokens[^1], tokens[^1]);
+        Assert.All((string[])["token_logprobs", "top_logprobs", "text_offset"], list => Assert.Equal(tokens.Length, choice["logprobs"]![list]!.AsArray().Count));
+        request["stream_options"] = new JsonObject { ["include_usage"] = true };
+        List<JsonNode> events = await _server.StreamAsync(Path, request);
+        Assert.Equal(tokens, events.SkipLast(1).SelectMany(one => Strings(one["choices"]![0]!)));
+        Assert.Equal(tokens.Length, events[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+
+        static string[] Strings(JsonNode choice) => [.. (choice["logprobs"]?["tokens"]?.AsArray() ?? []).Select(token => token!.GetValue<string>())];
+    }
+
     [Fact]
     public async Task EqualSchemasAreCompiledOnce()
     {

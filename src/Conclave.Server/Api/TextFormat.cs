@@ -58,7 +58,7 @@ internal sealed class TextFormat : AnswerFormat
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
         {
-            Add(one, update.Token!.Value, logprobs);
+            Add(one, logprobs.Chosen.Token, logprobs);
         }
     }
 
