@@ -53,14 +53,37 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         JsonObject request = Request("Once upon a time", 0, seed: 9);
         request["echo"] = true;
         request["logprobs"] = 1;
-        JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
-        Assert.Equal("Once upon a time", choice["text"]!.GetValue<string>());
+        request["ignore_eos"] = false;
+        request["logit_bias"] = new JsonObject { [$"{End}"] = 100 };
+        JsonNode answer = await _server.AskAsync(Path, request);
+        JsonNode choice = answer["choices"]![0]!;
+        Assert.Equal(("Once upon a time", "length"), (choice["text"]!.GetValue<string>(), choice["finish_reason"]!.GetValue<string>()));
+        Assert.Equal((0, 5), (answer["usage"]!["completion_tokens"]!.GetValue<int>(), answer["usage"]!["total_tokens"]!.GetValue<int>()));
         JsonArray logprobs = choice["logprobs"]!["token_logprobs"]!.AsArray();
         Assert.Equal(5, logprobs.Count);
         Assert.Null(logprobs[0]);
         Assert.All(logprobs.Skip(1), value => Assert.True(value!.GetValue<double>() < 0));
         Assert.Equal(5, choice["logprobs"]!["tokens"]!.AsArray().Count);
         Assert.Equal([0, 0, 4, 9, 11], choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>()));
+        request["stream_options"] = new JsonObject { ["include_usage"] = true };
+        Assert.Equal(0, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public async Task WithoutAlternativesTheTokenItselfIsTheOneOfTopLogprobs()
+    {
+        JsonObject request = Request("Once upon", 4, seed: 9);
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        JsonNode logprobs = (await _server.AskAsync(Path, request))["choices"]![0]!["logprobs"]!;
+        JsonArray top = logprobs["top_logprobs"]!.AsArray();
+        Assert.Null(top[0]);
+        for (int i = 1; i < top.Count; i++)
+        {
+            KeyValuePair<string, JsonNode?> one = Assert.Single(top[i]!.AsObject());
+            Assert.Equal(logprobs["tokens"]![i]!.GetValue<string>(), one.Key);
+            Assert.Equal(logprobs["token_logprobs"]![i]!.GetValue<double>(), one.Value!.GetValue<double>());
+        }
     }
 
     [Fact]
