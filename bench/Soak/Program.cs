@@ -10,7 +10,7 @@ double minutes = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCu
 string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
 string program = Path.Combine(Repository.Root, "src", "Conclave.Cli", "bin", configuration, "net10.0", "conclave.dll");
 using ServeProcess server = ServeProcess.Start(
-    program, "--api-key", Key, "--max-running", $"{Capacity / 2}", "--max-waiting", $"{Capacity / 2}", "--cache-memory", "4MiB", "--prefix-reuse", "strict");
+    program, "--api-key", Key, "--max-running", $"{Capacity * 3 / 4}", "--max-waiting", $"{Capacity / 4}", "--cache-memory", "3MiB", "--prefix-reuse", "strict");
 using FaultTraffic traffic = new(await server.AddressAsync, Key, "fable", bodyLimit: 16 << 20);
 await traffic.LearnAsync(default);
 using CancellationTokenSource end = new(TimeSpan.FromMinutes(minutes));

@@ -104,6 +104,11 @@ public sealed class DotNetSdkTests(ServeFixture server) : IClassFixture<ServeFix
         ChatCompletion stopped = await Chat().CompleteChatAsync(Story, options, Stop);
         Assert.Equal(text[..text.IndexOf(stop, StringComparison.Ordinal)], stopped.Content[0].Text);
         Assert.Equal(ChatFinishReason.Stop, stopped.FinishReason);
+        Assert.Equal(stopped.Usage.OutputTokenCount, stopped.ContentTokenLogProbabilities.Count);
+        options.LogitBiases[1] = 100;
+        ChatCompletion ended = await Chat().CompleteChatAsync(Story, options, Stop);
+        Assert.Equal(ended.Usage.OutputTokenCount, ended.ContentTokenLogProbabilities.Count);
+        Assert.Equal("<｜end▁of▁sentence｜>", ended.ContentTokenLogProbabilities[^1].Token);
     }
 
     [Fact]

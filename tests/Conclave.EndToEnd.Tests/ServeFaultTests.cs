@@ -16,7 +16,7 @@ public sealed class ServeFaultTests(ITestOutputHelper output)
     public async Task EveryAcceptedRequestEndsRightlyAndNothingIsLeftBehind()
     {
         using ServeProcess server = ServeProcess.Start(
-            Cli.Program, "--api-key", Key, "--max-running", $"{Capacity / 2}", "--max-waiting", $"{Capacity / 2}", "--cache-memory", "4MiB", "--prefix-reuse", "strict");
+            Cli.Program, "--api-key", Key, "--max-running", $"{Capacity * 3 / 4}", "--max-waiting", $"{Capacity / 4}", "--cache-memory", "3MiB", "--prefix-reuse", "strict");
         using FaultTraffic traffic = new(await server.AddressAsync, Key, "fable", bodyLimit: 16 << 20);
         await traffic.LearnAsync(Stop);
         List<long> resident = [];
@@ -31,12 +31,21 @@ public sealed class ServeFaultTests(ITestOutputHelper output)
             output.WriteLine($"{count,6} {outcome}");
         }
 
+        foreach ((string kind, int count) in traffic.Answered)
+        {
+            output.WriteLine($"{count,6} {kind}");
+        }
+
+        double preemptions = await traffic.MetricAsync("conclave_num_preemptions_total", Stop);
+        output.WriteLine($"{preemptions,6} preemptions");
         output.WriteLine($"resident MB after each part: {string.Join(' ', resident.Select(bytes => bytes >> 20))}");
         Assert.Empty(traffic.Violations);
         int again = Count(traffic, "(refused with 429, asked again)");
         Assert.Equal(Requests, traffic.Outcomes.Values.Sum() - again);
         Assert.True(Count(traffic, "whole answer: as alone") > Requests / 5 && Count(traffic, "streamed answer: as alone") > Requests / 5);
         Assert.True(again > Requests / 100, "the server was hardly ever full");
+        Assert.All(traffic.Answered, kind => Assert.True(kind.Value > Requests / 200, $"{kind.Value} times {kind.Key}"));
+        Assert.True(preemptions > 0, "no answer ever lost its blocks");
         foreach (string kind in (string[])["connection dropped while streaming: dropped", "cancelled: gave up", "malformed body: 400", "wrong key: 401", "unknown model: 404"])
         {
             Assert.True(Count(traffic, kind) > 0, kind);

@@ -219,6 +219,23 @@ public sealed class ChatTests(FableFixture fixture) : IClassFixture<FableFixture
         }
     }
 
+    [Fact]
+    public async Task TheEndTokenHasLogprobsUnderItsOwnName()
+    {
+        JsonObject request = Request("Tell me a story about a fox.", 12, seed: 2);
+        request["logprobs"] = true;
+        request["top_logprobs"] = 2;
+        request["logit_bias"] = new JsonObject { ["1"] = 100 };
+        JsonNode answer = await _server.AskAsync(Path, request);
+        Assert.Equal(("stop", 1), (Finish(answer), answer["usage"]!["completion_tokens"]!.GetValue<int>()));
+        JsonNode token = Assert.Single(answer["choices"]![0]!["logprobs"]!["content"]!.AsArray())!;
+        Assert.Equal("<｜end▁of▁sentence｜>", token["token"]!.GetValue<string>());
+        Assert.Equal(2, token["top_logprobs"]!.AsArray().Count);
+        List<JsonNode> events = await _server.StreamAsync(Path, request);
+        JsonNode[] streamed = [.. events.SelectMany(one => one["choices"]![0]!["logprobs"]?["content"]?.AsArray() ?? []).Select(one => one!)];
+        Assert.Equal(token.ToJsonString(), Assert.Single(streamed).ToJsonString());
+    }
+
     private static string Finish(JsonNode answer) => answer["choices"]![0]!["finish_reason"]!.GetValue<string>();
 
     private static void Check(string name, string arguments, bool named)

@@ -53,14 +53,37 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         JsonObject request = Request("Once upon a time", 0, seed: 9);
         request["echo"] = true;
         request["logprobs"] = 1;
-        JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
-        Assert.Equal("Once upon a time", choice["text"]!.GetValue<string>());
+        request["ignore_eos"] = false;
+        request["logit_bias"] = new JsonObject { [$"{End}"] = 100 };
+        JsonNode answer = await _server.AskAsync(Path, request);
+        JsonNode choice = answer["choices"]![0]!;
+        Assert.Equal(("Once upon a time", "length"), (choice["text"]!.GetValue<string>(), choice["finish_reason"]!.GetValue<string>()));
+        Assert.Equal((0, 5), (answer["usage"]!["completion_tokens"]!.GetValue<int>(), answer["usage"]!["total_tokens"]!.GetValue<int>()));
         JsonArray logprobs = choice["logprobs"]!["token_logprobs"]!.AsArray();
         Assert.Equal(5, logprobs.Count);
         Assert.Null(logprobs[0]);
         Assert.All(logprobs.Skip(1), value => Assert.True(value!.GetValue<double>() < 0));
         Assert.Equal(5, choice["logprobs"]!["tokens"]!.AsArray().Count);
         Assert.Equal([0, 0, 4, 9, 11], choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>()));
+        request["stream_options"] = new JsonObject { ["include_usage"] = true };
+        Assert.Equal(0, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public async Task WithoutAlternativesTheTokenItselfIsTheOneOfTopLogprobs()
+    {
+        JsonObject request = Request("Once upon", 4, seed: 9);
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        JsonNode logprobs = (await _server.AskAsync(Path, request))["choices"]![0]!["logprobs"]!;
+        JsonArray top = logprobs["top_logprobs"]!.AsArray();
+        Assert.Null(top[0]);
+        for (int i = 1; i < top.Count; i++)
+        {
+            KeyValuePair<string, JsonNode?> one = Assert.Single(top[i]!.AsObject());
+            Assert.Equal(logprobs["tokens"]![i]!.GetValue<string>(), one.Key);
+            Assert.Equal(logprobs["token_logprobs"]![i]!.GetValue<double>(), one.Value!.GetValue<double>());
+        }
     }
 
     [Fact]
@@ -98,6 +121,37 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal(1, answer["usage"]!["completion_tokens"]!.GetValue<int>());
         request["stream_options"] = new JsonObject { ["include_usage"] = true };
         Assert.Equal(1, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+    }
+
+    /// <summary>As in vLLM: the end token has an entry, and so have tokens whose text a stop string took away.</summary>
+    [Theory]
+    [InlineData("{}", "length", null)]
+    [InlineData("{\"ignore_eos\": false, \"logit_bias\": {\"1\": 100}}", "stop", "<｜end▁of▁sentence｜>")]
+    [InlineData("{\"stop_token_ids\": [70], \"logit_bias\": {\"70\": 100}}", "stop", "W")]
+    [InlineData("{\"stop\": [\" the\", \"e\"]}", "stop", null)]
+    [InlineData("{\"stop\": [\" the\", \"e\"], \"include_stop_str_in_output\": true}", "stop", null)]
+    public async Task EveryTokenThatCountsHasLogprobs(string fields, string finish, string? last)
+    {
+        JsonObject request = Request("Once upon a time", 20, seed: 9);
+        request["logprobs"] = 2;
+        foreach ((string name, JsonNode? value) in JsonNode.Parse(fields)!.AsObject())
+        {
+            request[name] = value!.DeepClone();
+        }
+
+        JsonNode answer = await _server.AskAsync(Path, request);
+        JsonNode choice = answer["choices"]![0]!;
+        string[] tokens = Strings(choice);
+        Assert.Equal(finish, choice["finish_reason"]!.GetValue<string>());
+        Assert.Equal(answer["usage"]!["completion_tokens"]!.GetValue<int>(), tokens.Length);
+        Assert.Equal(last ?? tokens[^1], tokens[^1]);
+        Assert.All((string[])["token_logprobs", "top_logprobs", "text_offset"], list => Assert.Equal(tokens.Length, choice["logprobs"]![list]!.AsArray().Count));
+        request["stream_options"] = new JsonObject { ["include_usage"] = true };
+        List<JsonNode> events = await _server.StreamAsync(Path, request);
+        Assert.Equal(tokens, events.SkipLast(1).SelectMany(one => Strings(one["choices"]![0]!)));
+        Assert.Equal(tokens.Length, events[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
+
+        static string[] Strings(JsonNode choice) => [.. (choice["logprobs"]?["tokens"]?.AsArray() ?? []).Select(token => token!.GetValue<string>())];
     }
 
     [Fact]

@@ -139,16 +139,16 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         int token = Choose(sample, logits);
         sample.Generated++;
         metrics.TokenAt(sample);
+        TokenLogprobs? logprobs = sample.Generation.Request.Logprobs is { } top ? TokenLogprobs.Compute(logits, token, top) : null;
         if (sample.Sampler.IsStop(token) || sample.Matcher is { IsEnded: true })
         {
-            Finish(sample, null, sample.End(token), null, FinishReason.Stop);
+            Finish(sample, null, sample.End(token), logprobs, FinishReason.Stop);
             return;
         }
 
         Sequence sequence = sample.Sequence!;
         sample.Sampler.Accept(token);
         sequence.Append(token);
-        TokenLogprobs? logprobs = sample.Generation.Request.Logprobs is { } top ? TokenLogprobs.Compute(logits, token, top) : null;
         string text = sample.Append(token);
         if (sample.Stopped)
         {

@@ -4,7 +4,7 @@ namespace Conclave.Engine;
 
 /// <summary>Where an engine stands, all partitions of its cache together.</summary>
 /// <param name="Running">Answers that are computed.</param>
-/// <param name="Waiting">Requests that wait for their turn.</param>
+/// <param name="Waiting">Requests and further answers that wait for their turn.</param>
 /// <param name="CacheBlocks">Blocks of the cache.</param>
 /// <param name="UsedBlocks">Blocks that answers hold.</param>
 /// <param name="PrefixQueries">Tokens of prompts that were looked for in the prefix cache.</param>

@@ -20,7 +20,7 @@ public sealed record GenerationRequest
     /// <summary>Lower values are served first.</summary>
     public int Priority { get; init; }
 
-    /// <summary>For each token of the answer its log-probability and those of so many most probable tokens, 0 to 20; null: none.</summary>
+    /// <summary>For each token of the answer, an end token included, its log-probability and those of so many most probable tokens, 0 to 20; null: none.</summary>
     public int? Logprobs { get; init; }
 
     /// <summary>The same for the tokens of the prompt. Then nothing of the prefix cache is reused.</summary>

@@ -6,28 +6,30 @@ namespace Conclave.Engine.Scheduling;
 /// Continuous batching: decides for each step which sequences compute how many tokens.
 /// <list type="number">
 /// <item>Every sequence that generates computes its one token.</item>
-/// <item>Waiting sequences are admitted in the order of priority (lower first), then arrival; none overtakes. At most four prompts are under way at a time, and
-/// one is only admitted where all of its tokens fit beside what the running ones still need for theirs and one more block for each that may grow.</item>
-/// <item>The rest of the step's tokens is split evenly between the prompts under way; what a short one leaves goes to the earliest. So a short prompt
-/// behind one to three huge ones gets at least a fourth of this rest at once; behind four it waits until one of these is computed. Of a prompt that
-/// needs the logits of all positions a step computes no more than 64.</item>
+/// <item>Of the rest of the step's tokens the first prompt in order, of priority (lower first), then arrival, gets half. What is left goes to prompts by priority, then by
+/// how little they need, so that a short one hardly waits and one huge one at most is cut beside the first: each chunk has its price, as it expands its whole context again. Of prompts that
+/// need the logits of all positions a step computes no more than 64 positions.</item>
+/// <item>These are the prompts under way and the waiting ones, in order, as far as all of their tokens fit beside what the running ones still need for theirs and one
+/// more block for each: behind one that waits for blocks nobody is admitted. A waiting one is admitted when it gets its first tokens, if a seat is free.</item>
+/// <item>A request with several samples needs one seat: when its prompt is computed, the other samples take the seats that are free, and those for which there is
+/// none wait for theirs, without blocks, ahead of all that came later. So nothing is reserved, and nothing that waits keeps others from running.</item>
 /// </list>
 /// Where blocks run out, the running sequence of the lowest priority, among these the last to arrive, loses its own and waits to be computed again, each position in the
 /// form it had. Nobody is preempted to admit another. The first one can take from all others and fits alone, so every sequence ends. For one thread; a step allocates nothing.
 /// </summary>
 public sealed class Scheduler
 {
-    private const int MaxPrompts = 4;
-
     // Logits of a position can take as much memory as half a megabyte; those of a whole step would stay allocated for ever.
     private const int MaxPromptLogits = 64;
 
     // The median of the conversations in Mooncake's trace (tests/data/traces).
     private const int ExpectedAnswer = 350;
     private static readonly Comparer<Sequence> ByOrder = Comparer<Sequence>.Create((a, b) => a.Order.CompareTo(b.Order));
+    private static readonly Comparison<Sequence> ByNeed = (a, b) => (a.Priority, a.Need, a.Arrival).CompareTo((b.Priority, b.Need, b.Arrival));
     private readonly BlockManager _blocks;
-    private readonly PriorityQueue<Sequence, (int Priority, long Arrival)> _waiting = new();
+    private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _running;
+    private readonly List<Sequence> _prompts;
     private readonly StepPlan _plan;
     private readonly int _tokensPerStep;
     private readonly int _maxRunning;
@@ -50,6 +52,7 @@ public sealed class Scheduler
         _tokensPerStep = tokensPerStep;
         _maxRunning = maxRunning;
         _running = new List<Sequence>(maxRunning);
+        _prompts = new List<Sequence>(maxRunning);
         _plan = new StepPlan(maxRunning);
     }
 
@@ -63,7 +66,7 @@ public sealed class Scheduler
     public int WaitingCount => _waiting.Count;
 
     /// <summary>
-    /// Tokens that all sequences that run or wait have still to compute: of prompts what neither is computed nor was cached when they came, and what their answers will
+    /// Tokens that all sequences that run or wait have still to compute: of prompts what neither is computed nor was cached when they began to wait, and what their answers will
     /// have. Nobody knows that; 350 more are expected of each that may have so many. Takes time in proportion to the sequences.
     /// </summary>
     public long Work
@@ -73,12 +76,12 @@ public sealed class Scheduler
             long work = 0;
             foreach (Sequence sequence in _running)
             {
-                work += sequence.Remaining + Answers(sequence);
+                work += sequence.Need + Answers(sequence);
             }
 
-            foreach ((Sequence sequence, _) in _waiting.UnorderedItems)
+            foreach (Sequence sequence in _waiting)
             {
-                work += sequence.Count - sequence.CachedTokens + Answers(sequence);
+                work += sequence.Need + Answers(sequence);
             }
 
             return work;
@@ -119,7 +122,6 @@ public sealed class Scheduler
         }
 
         Check(sequence);
-        sequence.CachedTokens = _blocks.CountCached(sequence);
         sequence.PendingForks = sequence.Samples - 1;
         sequence.Arrival = _arrivals + 1;
         _arrivals += sequence.Samples;
@@ -132,19 +134,14 @@ public sealed class Scheduler
         _plan.Clear();
         foreach (Sequence sequence in _running)
         {
-            sequence.PlannedTokens = 0;
+            (sequence.Share, sequence.PlannedTokens) = (sequence.Remaining == 1 ? 1 : 0, 0);
         }
 
         long preemptions = Preemptions;
-        for (int i = 0; i < _running.Count; i++)
-        {
-            if (_running[i].Remaining == 1)
-            {
-                TryPlan(_running[i], 1);
-            }
-        }
-
-        PlanPrompts(Admit(allowed: Preemptions == preemptions));
+        PlanShares();
+        FindPrompts(admit: Preemptions == preemptions);
+        DividePrompts();
+        PlanShares();
         return _plan;
     }
 
@@ -162,15 +159,24 @@ public sealed class Scheduler
     }
 
     /// <summary>
-    /// Makes another sample of a sequence whose prompt is computed and that has generated nothing. It runs at once, shares the blocks, and its
-    /// first token comes from the same logits. Called <see cref="Sequence.Samples"/> − 1 times before the sequence takes its own first token.
+    /// Makes another sample of a sequence whose prompt is computed and that has generated nothing. Its first token comes from the same logits. Where a seat is free
+    /// it runs at once and shares the blocks; else it waits for its turn like one that was preempted. Called <see cref="Sequence.Samples"/> − 1 times
+    /// before the sequence takes its own first token.
     /// </summary>
     /// <exception cref="InvalidOperationException">The prompt is not computed, something was generated, or all samples are made.</exception>
     public Sequence Fork(Sequence parent)
     {
         Sequence child = parent.Fork();
-        _blocks.Share(parent, child);
-        Start(child);
+        if (_running.Count < _maxRunning)
+        {
+            _blocks.Share(parent, child);
+            Start(child);
+        }
+        else
+        {
+            Enqueue(child);
+        }
+
         return child;
     }
 
@@ -183,45 +189,97 @@ public sealed class Scheduler
         }
         else
         {
-            _waiting.Remove(sequence, out _, out _);
+            _waiting.RemoveAt(_waiting.BinarySearch(sequence, ByOrder));
         }
 
         sequence.Status = SequenceStatus.Finished;
     }
 
-    /// <summary>Admits what may be admitted, and counts the prompts under way.</summary>
-    private int Admit(bool allowed)
+    /// <summary>Finds the prompts that may get tokens of this step.</summary>
+    private void FindPrompts(bool admit)
     {
-        int prompts = 0;
-        int seats = 0;
-        int promised = 0;
+        _prompts.Clear();
+        int room = _blocks.Available;
         foreach (Sequence sequence in _running)
         {
-            prompts += IsPrompt(sequence) ? 1 : 0;
-            seats += 1 + sequence.PendingForks;
-            promised += _blocks.CountPromised(sequence);
+            room -= _blocks.CountPromised(sequence);
+            if (sequence is { PlannedTokens: 0, Remaining: > 0 })
+            {
+                _prompts.Add(sequence);
+            }
         }
 
-        while (allowed && prompts < MaxPrompts && _plan.Tokens + prompts < _tokensPerStep && _waiting.TryPeek(out Sequence? next, out _)
-            && seats + next.PendingForks < _maxRunning && Fits(next, _blocks.Available - promised))
+        for (int i = 0; admit && i < _waiting.Count && _prompts.Count < _maxRunning && Fits(_waiting[i], room); i++)
         {
-            _waiting.Dequeue();
-            int reused = _blocks.AttachPrefix(next);
-            if (next.Preemptions == 0)
+            room -= _waiting[i].BlocksNeeded + 1;
+            _prompts.Add(_waiting[i]);
+        }
+    }
+
+    private void DividePrompts()
+    {
+        int left = _tokensPerStep - _plan.Tokens;
+        int logits = MaxPromptLogits;
+        if (_prompts.Count > 0)
+        {
+            Give(First(_prompts), (left + 1) / 2);
+            _prompts.Sort(ByNeed);
+        }
+
+        foreach (Sequence sequence in _prompts)
+        {
+            Give(sequence, left);
+        }
+
+        void Give(Sequence sequence, int most)
+        {
+            if (most == 0 || (sequence.Status == SequenceStatus.Waiting && !TryAdmit(sequence)))
             {
-                next.ReusedTokens = reused;
-                PrefixQueries += next.Count;
-                PrefixHits += reused;
+                return;
             }
 
-            prompts++;
-            seats += 1 + next.PendingForks;
-            promised += _blocks.CountPromised(next);
-            next.PlannedTokens = 0;
-            Start(next);
+            int tokens = Math.Min(sequence.Remaining - sequence.Share, most);
+            if (sequence.NeedsPromptLogits)
+            {
+                tokens = Math.Min(tokens, logits);
+                logits -= tokens;
+            }
+
+            sequence.Share += tokens;
+            left -= tokens;
+        }
+    }
+
+    private static Sequence First(List<Sequence> sequences)
+    {
+        Sequence first = sequences[0];
+        foreach (Sequence sequence in sequences)
+        {
+            first = ByOrder.Compare(sequence, first) < 0 ? sequence : first;
         }
 
-        return prompts;
+        return first;
+    }
+
+    private bool TryAdmit(Sequence sequence)
+    {
+        if (_running.Count == _maxRunning)
+        {
+            return false;
+        }
+
+        _waiting.RemoveAt(_waiting.BinarySearch(sequence, ByOrder));
+        int reused = _blocks.AttachPrefix(sequence);
+        if (sequence.Preemptions == 0)
+        {
+            sequence.ReusedTokens = reused;
+            PrefixQueries += sequence.Count;
+            PrefixHits += reused;
+        }
+
+        (sequence.Share, sequence.PlannedTokens) = (0, 0);
+        Start(sequence);
+        return true;
     }
 
     // Counting takes time for a long prompt; it is done again only when there is room for what it said last.
@@ -235,28 +293,17 @@ public sealed class Scheduler
         return sequence.BlocksNeeded <= room;
     }
 
-    private void PlanPrompts(int prompts)
+    // In order, so that whoever loses blocks comes after the one that gets them.
+    private void PlanShares()
     {
-        (int share, int spare) = Math.DivRem(_tokensPerStep - _plan.Tokens, Math.Max(prompts, 1));
-        foreach (Sequence sequence in _running)
-        {
-            spare += IsPrompt(sequence) ? Math.Max(0, share - sequence.Remaining) : 0;
-        }
-
         for (int i = 0; i < _running.Count; i++)
         {
-            Sequence sequence = _running[i];
-            if (IsPrompt(sequence))
+            if (_running[i] is { PlannedTokens: 0, Share: > 0 } sequence)
             {
-                int most = sequence.NeedsPromptLogits ? MaxPromptLogits : int.MaxValue;
-                int tokens = Math.Min(Math.Min(sequence.Remaining, most), share + spare);
-                spare -= Math.Max(0, tokens - share);
-                i -= TryPlan(sequence, tokens) ? 0 : 1;
+                i -= TryPlan(sequence, sequence.Share) ? 0 : 1;
             }
         }
     }
-
-    private static bool IsPrompt(Sequence sequence) => sequence is { PlannedTokens: 0, Remaining: > 0 };
 
     private bool TryPlan(Sequence sequence, int tokens)
     {
@@ -281,8 +328,9 @@ public sealed class Scheduler
 
     private void Enqueue(Sequence sequence)
     {
+        sequence.CachedTokens = _blocks.CountCached(sequence);
         sequence.Status = SequenceStatus.Waiting;
-        _waiting.Enqueue(sequence, sequence.Order);
+        _waiting.Insert(~_waiting.BinarySearch(sequence, ByOrder), sequence);
     }
 
     private void Start(Sequence sequence)

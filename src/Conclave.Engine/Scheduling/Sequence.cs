@@ -111,11 +111,18 @@ public sealed class Sequence
 
     internal int PendingForks { get; set; }
 
+    /// <summary>Tokens that are still to be computed; of a sequence that waits, without those that the prefix cache had when it began to.</summary>
+    internal int Need => Status == SequenceStatus.Running ? Remaining : Count - CachedTokens;
+
+    /// <summary>How many tokens of a step it is to get.</summary>
+    internal int Share { get; set; }
+
+    /// <summary>How many tokens of a step it got.</summary>
     internal int PlannedTokens { get; set; }
 
     internal int BlocksNeeded { get; set; }
 
-    /// <summary>Tokens that the prefix cache had when the sequence came.</summary>
+    /// <summary>Tokens that the prefix cache had when the sequence began to wait.</summary>
     internal int CachedTokens { get; set; }
 
     /// <summary>Blocks, from the first on, that the block manager has entered in its prefix cache.</summary>

@@ -14,6 +14,12 @@ internal abstract class AnswerFormat(string idPrefix, string objectName, string 
     /// <summary>Number of choices.</summary>
     public abstract int Choices { get; }
 
+    /// <summary>Whether answers are left out: only the prompt was to be scored. The token that is generated to that end was not asked for, and does not count.</summary>
+    public bool PromptOnly { get; init; }
+
+    /// <summary>How many tokens of a piece count as generated.</summary>
+    public int Generated(in GenerationUpdate update) => PromptOnly ? 0 : update.Generated;
+
     /// <summary>Takes the next piece of a choice.</summary>
     public abstract void Add(int choice, Generation generation, in GenerationUpdate update);
 

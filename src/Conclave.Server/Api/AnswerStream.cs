@@ -24,7 +24,7 @@ internal sealed class AnswerStream
     /// <summary>Writes an update, if it has something to say.</summary>
     public void Write(int choice, Generation generation, in GenerationUpdate update)
     {
-        _completion += update.Generated;
+        _completion += _format.Generated(update);
         _format.Add(choice, generation, update);
         if (!_format.HasNews(choice))
         {

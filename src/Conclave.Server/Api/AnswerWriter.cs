@@ -48,7 +48,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
                 while (generation.TryRead(out GenerationUpdate update))
                 {
                     format.Add(Choice(i, generation, update), generation, update);
-                    usage.Completion += update.Generated;
+                    usage.Completion += format.Generated(update);
                 }
             }
 

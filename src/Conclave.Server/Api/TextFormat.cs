@@ -29,9 +29,6 @@ internal sealed class TextFormat : AnswerFormat
 
     public override int Choices => _choices.Length;
 
-    /// <summary>Whether answers are left out: only the prompt was to be scored.</summary>
-    public bool PromptOnly { get; init; }
-
     protected override string EventName => "text_completion";
 
     public override void Add(int choice, Generation generation, in GenerationUpdate update)
@@ -49,16 +46,17 @@ internal sealed class TextFormat : AnswerFormat
             one.Length += one.Detokenizer.Flush().Length;
         }
 
-        one.Finish = update.Finish;
         if (PromptOnly)
         {
+            one.Finish = update.Finish is FinishReason.Stop ? FinishReason.Length : update.Finish;
             return;
         }
 
+        one.Finish = update.Finish;
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
         {
-            Add(one, update.Token!.Value, logprobs);
+            Add(one, logprobs.Chosen.Token, logprobs);
         }
     }
 
@@ -146,7 +144,7 @@ internal sealed class TextFormat : AnswerFormat
 
     private void WriteTop(Utf8JsonWriter json, TokenLogprobs? logprobs)
     {
-        if (logprobs is null || logprobs.Top.Count == 0)
+        if (logprobs is null)
         {
             json.WriteNullValue();
             return;

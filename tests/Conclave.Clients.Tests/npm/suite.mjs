@@ -73,6 +73,9 @@ const cases = {
       assert.equal(token.top_logprobs.length, 2);
       assert.equal(token.top_logprobs[0].token, token.token);
     }
+    const ended = await client.chat.completions.create({ model, messages, logprobs: true, logit_bias: { 1: 100 } });
+    assert.equal(ended.choices[0].logprobs.content.length, ended.usage.completion_tokens);
+    assert.equal(ended.choices[0].logprobs.content.at(-1).token, "<｜end▁of▁sentence｜>");
   },
   async "text completion, stop and echo"() {
     const answer = await client.completions.create({ model, prompt: "Once upon a time", max_tokens: 60, seed: 1, echo: true, stop: ["wolf", "."] });

@@ -66,6 +66,22 @@ public sealed class InferenceEngineTests
     }
 
     [Fact]
+    public async Task AnEndTokenIsNotHandedOutButHasItsLogprobs()
+    {
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        GenerationRequest request = Request(5) with { Samples = 2, Logprobs = 2, Sampling = new SamplingOptions { Temperature = 0, StopTokens = [70] } };
+        List<GenerationUpdate> updates = [];
+        await foreach (GenerationUpdate update in engine.Submit(request).ReadAllAsync(Stop))
+        {
+            updates.Add(update);
+        }
+
+        Assert.Equal([0, 1], updates.Select(update => update.Sample));
+        Assert.All(updates, update => Assert.Equal((null, "", FinishReason.Stop, 1), (update.Token, update.Text, update.Finish, update.Generated)));
+        Assert.All(updates, update => Assert.Equal((70, 70, 2), (update.Logprobs!.Chosen.Token, update.Logprobs.Top[0].Token, update.Logprobs.Top.Count)));
+    }
+
+    [Fact]
     public async Task SeveralAreAcceptedTogetherOrNotAtAll()
     {
         ScriptedRunner runner = new(Tokenizer.VocabularySize);

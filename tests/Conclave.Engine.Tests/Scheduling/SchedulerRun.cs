@@ -33,8 +33,8 @@ internal sealed class SchedulerRun : IDisposable
     /// <summary>Samples of each request, in the order of their making.</summary>
     public Dictionary<TestRequest, List<Sequence>> Samples { get; } = [];
 
-    /// <summary>Requests in the order in which they first ran.</summary>
-    public List<TestRequest> Admitted { get; } = [];
+    /// <summary>How many samples had no seat when they were made.</summary>
+    public int ForksThatWaited { get; private set; }
 
     /// <summary>What the null model answers when it is asked alone.</summary>
     public static int[] Alone(TestRequest request, int sample)
@@ -95,9 +95,16 @@ internal sealed class SchedulerRun : IDisposable
     public StepPlan Step()
     {
         List<Sequence> generating = [.. Running().Where(s => s.Remaining == 1)];
+        Dictionary<Sequence, (int Priority, int Need, long Arrival)> needs = Of(SequenceStatus.Running, SequenceStatus.Waiting).ToDictionary(s => s, s => (s.Priority, s.Need, s.Arrival));
+        HashSet<Sequence> waiting = [.. Of(SequenceStatus.Waiting)];
         long preemptions = Scheduler.Preemptions;
         StepPlan plan = Scheduler.Schedule();
-        Check(plan, generating, Scheduler.Preemptions > preemptions);
+        Dictionary<Sequence, int> given = Check(plan, generating, Scheduler.Preemptions > preemptions);
+        if (Scheduler.Preemptions == preemptions)
+        {
+            CheckShares(plan, [.. Running().Except(generating)], waiting, needs, given);
+        }
+
         if (plan.Entries.IsEmpty)
         {
             Assert.Equal(0, Scheduler.RunningCount + Scheduler.WaitingCount);
@@ -106,15 +113,6 @@ internal sealed class SchedulerRun : IDisposable
 
         TensorView logits = _runner.Run(plan);
         Assert.Equal(plan.LogitRows, logits.Rows);
-        foreach (StepEntry entry in plan.Entries)
-        {
-            TestRequest request = Samples.First(pair => pair.Value.Contains(entry.Sequence)).Key;
-            if (!Admitted.Contains(request))
-            {
-                Admitted.Add(request);
-            }
-        }
-
         StepEntry[] entries = plan.Entries.ToArray();
         Scheduler.Complete();
         foreach (StepEntry entry in entries.Where(e => e.Logits > 0))
@@ -124,6 +122,7 @@ internal sealed class SchedulerRun : IDisposable
             while (samples.Count < entry.Sequence.Samples)
             {
                 samples.Add(Scheduler.Fork(entry.Sequence));
+                ForksThatWaited += samples[^1].Status == SequenceStatus.Waiting ? 1 : 0;
                 Take(samples[^1], best, samples.Count - 1);
             }
 
@@ -135,7 +134,9 @@ internal sealed class SchedulerRun : IDisposable
 
     public void Dispose() => _runner.Dispose();
 
-    private IEnumerable<Sequence> Running() => Samples.Values.SelectMany(list => list).Where(s => s.Status == SequenceStatus.Running);
+    private IEnumerable<Sequence> Running() => Of(SequenceStatus.Running);
+
+    private IEnumerable<Sequence> Of(params SequenceStatus[] statuses) => Samples.Values.SelectMany(list => list).Where(s => statuses.Contains(s.Status));
 
     private void Take(Sequence sequence, int best, int sample)
     {
@@ -147,7 +148,8 @@ internal sealed class SchedulerRun : IDisposable
         }
     }
 
-    private void Check(StepPlan plan, List<Sequence> generating, bool preempted)
+    /// <returns>How many tokens each sequence got.</returns>
+    private Dictionary<Sequence, int> Check(StepPlan plan, List<Sequence> generating, bool preempted)
     {
         Assert.True(plan.Tokens <= _tokensPerStep);
         Assert.True(Scheduler.RunningCount <= _maxRunning);
@@ -189,8 +191,33 @@ internal sealed class SchedulerRun : IDisposable
             Assert.All(generating.Where(next.ContainsKey), s => Assert.True(s.Order.CompareTo(stopped.Order) < 0));
         }
 
-        Sequence[] prompts = [.. next.Keys.Except(generating)];
-        int share = prompts.Length == 0 || preempted ? 0 : (_tokensPerStep - next.Keys.Count(generating.Contains)) / prompts.Length;
-        Assert.All(prompts, s => Assert.True(next[s] - s.Computed >= Math.Min(share, s.Remaining)));
+        return next.ToDictionary(pair => pair.Key, pair => pair.Value - pair.Key.Computed);
+    }
+
+    /// <summary>The first prompt has half of what the others leave, the rest goes to those that need least; nobody else overtakes, and no token is lost.</summary>
+    private void CheckShares(
+        StepPlan plan, Sequence[] prompts, HashSet<Sequence> waited, Dictionary<Sequence, (int Priority, int Need, long Arrival)> needs, Dictionary<Sequence, int> given)
+    {
+        int rest = _tokensPerStep - given.Where(pair => !prompts.Contains(pair.Key)).Sum(pair => pair.Value);
+        Sequence? first = prompts.MinBy(s => s.Order);
+        Sequence[] waiting = [.. waited.Where(s => s.Status == SequenceStatus.Waiting)];
+        if (first is not null && !waiting.Any(s => s.Order.CompareTo(first.Order) < 0))
+        {
+            Assert.True(given.GetValueOrDefault(first) >= Math.Min(first.Remaining, (rest + 1) / 2));
+        }
+
+        // What the first one needs is known better once it is admitted, which is before the others are looked at.
+        Sequence[] others = [.. prompts.Where(s => s != first || !waited.Contains(s))];
+        foreach (Sequence other in others.Where(s => s != first && given.ContainsKey(s)))
+        {
+            Assert.All(others.Where(s => needs[s].CompareTo(needs[other]) < 0), s => Assert.Equal(s.Remaining, given.GetValueOrDefault(s)));
+        }
+
+        foreach (Sequence admitted in prompts.Where(waited.Contains))
+        {
+            Assert.All(waiting.Where(s => s.Order.CompareTo(admitted.Order) < 0), s => Assert.True(needs[s].CompareTo(needs[admitted]) > 0));
+        }
+
+        Assert.True(plan.Tokens == _tokensPerStep || prompts.All(s => given.GetValueOrDefault(s) == s.Remaining));
     }
 }

@@ -8,10 +8,11 @@ namespace Conclave.Engine.Tests.Scheduling;
 public sealed class SchedulerTests
 {
     private const int TokensPerBlock = 4;
+    private int _submitted;
 
     /// <summary>
     /// Random requests with shared prefixes, priorities, several samples and cancellations, in caches that are mostly too small. All end, answers are those of the request
-    /// alone, no block is left, and within a priority the first to come is the first to run. The run checks every plan.
+    /// alone, and no block is left. The run checks every plan: among other things who gets how much of a step, and who overtakes whom.
     /// </summary>
     [Fact]
     public void Every_request_ends_with_the_answer_that_it_has_alone()
@@ -24,6 +25,7 @@ public sealed class SchedulerTests
                 new TestRequest(p, max, arrival, priority, samples, cancel));
         long preemptions = 0;
         long hits = 0;
+        long waited = 0;
         Gen.Select(request.Array[1, 20], Gen.Frequency((3, Gen.Int[0, 6]), (1, Gen.Int[7, 40])), Gen.Int[0, 30], Gen.Int[4, 10]).Sample(
             (requests, moreBlocks, moreTokens, maxRunning) =>
         {
@@ -44,16 +46,13 @@ public sealed class SchedulerTests
                 }
             }
 
-            foreach (IGrouping<int, TestRequest> group in run.Admitted.GroupBy(r => r.Priority))
-            {
-                Assert.Equal(group.OrderBy(r => run.Samples[r][0].Arrival), group);
-            }
-
             Interlocked.Add(ref preemptions, run.Scheduler.Preemptions);
             Interlocked.Add(ref hits, run.Scheduler.PrefixHits);
+            Interlocked.Add(ref waited, run.ForksThatWaited);
         }, iter: 3000);
         Assert.True(preemptions > 500, $"{preemptions} preemptions");
         Assert.True(hits > 1000, $"{hits} hits");
+        Assert.True(waited > 500, $"{waited} samples had no seat");
     }
 
     /// <summary>Where answers may be reused, everything else holds as well.</summary>
@@ -87,13 +86,106 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void Four_prompts_are_under_way_at_a_time_and_share_evenly()
+    public void The_first_prompt_has_half_of_a_step_and_those_that_need_least_the_rest()
     {
-        using SchedulerRun run = new(40_000, TokensPerBlock, 400, 16, strict: true);
-        Sequence[] sequences = [.. Enumerable.Range(0, 5).Select(i => Submit(run, [.. Enumerable.Repeat(i + 1, 1000)], 2))];
-        StepPlan plan = run.Step();
-        Assert.Equal([100, 100, 100, 100], plan.Entries.ToArray().Select(e => e.Count));
-        Assert.Equal(SequenceStatus.Waiting, sequences[4].Status);
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 400, 16);
+        Submit(scheduler, 1, 2000);
+        Submit(scheduler, 9, 1000);
+        Assert.Equal([200, 200], Counts(scheduler.Schedule()));
+        scheduler.Complete();
+
+        // Behind ten huge ones; what it does not need is theirs.
+        Submit(scheduler, 1, 50);
+        Assert.Equal([200, 150, 50], Counts(scheduler.Schedule()));
+        scheduler.Complete();
+        Assert.Equal([200, 200], Counts(scheduler.Schedule()));
+    }
+
+    [Fact]
+    public void A_burst_of_short_prompts_fills_steps()
+    {
+        Scheduler scheduler = new(new BlockManager(400, TokensPerBlock), 512, 64);
+        Sequence[] burst = Submit(scheduler, 64, 10);
+        Step(scheduler);
+        Assert.Equal(51, burst.Count(sequence => sequence.Status == SequenceStatus.Finished));
+        Step(scheduler);
+        Assert.All(burst, sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+    }
+
+    [Fact]
+    public void A_prompt_of_higher_priority_comes_before_those_under_way()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 400, 16);
+        Submit(scheduler, 6, 1000);
+        Step(scheduler);
+        Sequence[] urgent = Submit(scheduler, 2, 500, priority: -1);
+        Step(scheduler);
+        Assert.Equal([400, 0], urgent.Select(sequence => sequence.Computed));
+        Step(scheduler);
+        Step(scheduler);
+        Assert.All(urgent, sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+    }
+
+    [Fact]
+    public void A_long_prompt_is_not_starved_by_short_ones()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 64, 16);
+        Sequence[] huge = Submit(scheduler, 2, 960);
+        for (int step = 0; step < 60; step++)
+        {
+            Submit(scheduler, 4, 20);
+            Step(scheduler);
+            Assert.Equal(step >= 29, huge[0].Status == SequenceStatus.Finished);
+        }
+
+        Assert.Equal(SequenceStatus.Finished, huge[1].Status);
+        Assert.True(scheduler.WaitingCount > 100);
+    }
+
+    [Fact]
+    public void Prompts_of_one_length_are_served_in_the_order_in_which_they_came()
+    {
+        Scheduler scheduler = new(new BlockManager(4000, TokensPerBlock), 64, 4);
+        Sequence[] equal = Submit(scheduler, 20, 100);
+        for (int done = 0; done < equal.Length;)
+        {
+            Step(scheduler);
+            done = equal.Count(sequence => sequence.Status == SequenceStatus.Finished);
+            Assert.All(equal[..done], sequence => Assert.Equal(SequenceStatus.Finished, sequence.Status));
+        }
+    }
+
+    [Fact]
+    public void Many_samples_keep_nobody_from_running()
+    {
+        BlockManager blocks = new(400, TokensPerBlock);
+        Scheduler scheduler = new(blocks, 64, maxRunning: 4);
+        Sequence tale = new([1, 2, 3], 200, TokensPerBlock);
+        Sequence many = new([4, 5, 6, 7, 8, 9], 10, TokensPerBlock) { Samples = 4 };
+        Sequence quick = new([7, 8], 3, TokensPerBlock);
+        scheduler.Submit(tale);
+        Step(scheduler);
+        scheduler.Submit(many);
+        scheduler.Submit(quick);
+
+        // The quick one has the seat that was free while the prompt of the many was computed; what comes later waits behind all of them.
+        Sequence[] forks = Step(scheduler);
+        Assert.Equal([SequenceStatus.Running, SequenceStatus.Waiting, SequenceStatus.Waiting], forks.Select(fork => fork.Status));
+        Assert.Equal(SequenceStatus.Running, quick.Status);
+        Sequence late = new([8, 9], 3, TokensPerBlock);
+        scheduler.Submit(late);
+        for (int step = 0; scheduler.RunningCount + scheduler.WaitingCount > 1; step++)
+        {
+            Assert.True(step < 40, "they wait for the tale");
+            Step(scheduler);
+            Assert.False(late.Status == SequenceStatus.Running && forks.Any(fork => fork.Status == SequenceStatus.Waiting));
+        }
+
+        // No prompt was computed again, but for what its last block holds.
+        Assert.Equal((4, 4, 0L), (forks[1].ReusedTokens, forks[2].ReusedTokens, scheduler.Preemptions));
+        Assert.Equal(SequenceStatus.Running, tale.Status);
+        scheduler.Finish(tale);
+        Assert.Equal(blocks.Total, blocks.Available);
     }
 
     [Fact]
@@ -195,6 +287,39 @@ public sealed class SchedulerTests
         Assert.Equal(1, scheduler.WaitingCount);
     }
 
+    private static int[] Counts(StepPlan plan) => [.. plan.Entries.ToArray().Select(entry => entry.Count)];
+
+    /// <summary>Prompts without a common prefix, with answers of one token.</summary>
+    private Sequence[] Submit(Scheduler scheduler, int count, int length, int priority = 0)
+    {
+        Sequence[] sequences = [.. Enumerable.Range(0, count).Select(_ => new Sequence([.. Enumerable.Repeat(_submitted++, length)], 1, TokensPerBlock) { Priority = priority })];
+        Array.ForEach(sequences, scheduler.Submit);
+        return sequences;
+    }
+
+    /// <summary>One step of answers that end only when they are full; the samples that it made.</summary>
+    private static Sequence[] Step(Scheduler scheduler)
+    {
+        StepEntry[] entries = scheduler.Schedule().Entries.ToArray();
+        scheduler.Complete();
+        List<Sequence> forks = [];
+        foreach (Sequence sequence in entries.Where(entry => entry.Logits > 0).Select(entry => entry.Sequence))
+        {
+            Sequence[] made = [.. Enumerable.Range(0, sequence.PendingForks).Select(_ => scheduler.Fork(sequence))];
+            forks.AddRange(made);
+            foreach (Sequence sample in (Sequence[])[sequence, .. made])
+            {
+                sample.Append(9);
+                if (sample.Count == sample.Capacity)
+                {
+                    scheduler.Finish(sample);
+                }
+            }
+        }
+
+        return [.. forks];
+    }
+
     private static Sequence Submit(SchedulerRun run, int[] prompt, int maxNew, int priority = 0)
     {
         Sequence sequence = new(prompt, maxNew, TokensPerBlock) { Priority = priority };
@@ -221,5 +346,7 @@ public sealed class SchedulerTests
 
         Assert.Equal([64, 64, 64, 8], rows.Select(count => count - (count % 8)));
         Assert.Equal(300, other.Computed);
+        Array.ForEach([1, 2, 3], token => scheduler.Submit(new Sequence([.. Enumerable.Repeat(token, 50)], 1, 16) { PromptLogits = true }));
+        Assert.Equal(64, scheduler.Schedule().LogitRows);
     }
 }
