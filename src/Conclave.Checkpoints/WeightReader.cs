@@ -5,25 +5,11 @@ namespace Conclave.Checkpoints;
 /// <summary>Checks a tensor against what the model needs it to be.</summary>
 internal static class WeightReader
 {
-    private const string WeightSuffix = ".weight";
+    public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems) =>
+        Find(checkpoint, name, [rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
 
-    public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems)
-    {
-        if (Find(checkpoint, name, [rows, columns], problems) is not { } tensor)
-        {
-            return default;
-        }
-
-        if (!tensor.Format.IsWeight())
-        {
-            problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
-            return default;
-        }
-
-        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
-            ? WithScales(tensor.View, scales)
-            : default;
-    }
+    public static TensorView Matrices(Checkpoint checkpoint, string name, nint count, nint rows, nint columns, CheckpointProblems problems) =>
+        Find(checkpoint, name, [count, rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
 
     public static TensorView Vector(Checkpoint checkpoint, string name, nint length, CheckpointProblems problems)
     {
@@ -58,16 +44,31 @@ internal static class WeightReader
         return tensor;
     }
 
-    // Null: there is a problem. The default value: the matrix needs no scales.
+    // Matrices of so many rows, one after the other, as one of all their rows.
+    private static unsafe TensorView Weights(Checkpoint checkpoint, StoredTensor tensor, nint rows, CheckpointProblems problems)
+    {
+        if (!tensor.Format.IsWeight())
+        {
+            problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
+            return default;
+        }
+
+        nint allRows = tensor.Shape.Length == 3 ? tensor.Shape[0] * rows : rows;
+        nint columns = tensor.Shape[^1];
+        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
+            ? new TensorView(tensor.Data, tensor.Format, allRows, columns, scales: scales)
+            : default;
+    }
+
+    // Null: there is a problem. The default value: the tensor needs no scales.
     private static unsafe BlockScales? ScalesOf(
         Checkpoint checkpoint, StoredTensor tensor, nint rows, nint columns, CheckpointProblems problems)
     {
-        string stem = tensor.Name.EndsWith(WeightSuffix, StringComparison.Ordinal) ? tensor.Name[..^WeightSuffix.Length] : tensor.Name;
-        string name = $"{stem}.weight_scale_inv";
+        string name = $"{tensor.Name}_scale_inv";
         bool isFp8 = tensor.Format == ElementFormat.F8_E4M3;
         if (!isFp8 || checkpoint.Config.ScaleBlock is not { } block)
         {
-            string? unusable = Array.Find([name, $"{stem}.weight_scale"], scale => checkpoint.TryGet(scale, out _));
+            string? unusable = Array.Find([name, $"{tensor.Name}_scale"], scale => checkpoint.TryGet(scale, out _));
             if (unusable is null)
             {
                 return default(BlockScales);
@@ -79,9 +80,16 @@ internal static class WeightReader
             return null;
         }
 
+        bool isStack = tensor.Shape.Length == 3;
+        if (isStack && rows % block.Rows != 0)
+        {
+            problems.Add($"{Where(tensor)} has matrices of {rows} rows; a multiple of the {block.Rows} rows of a scale block is expected");
+            return null;
+        }
+
         nint scaleRows = ((rows - 1) / block.Rows) + 1;
         nint scaleColumns = ((columns - 1) / block.Columns) + 1;
-        if (Find(checkpoint, name, [scaleRows, scaleColumns], problems) is not { } scales)
+        if (Find(checkpoint, name, isStack ? [tensor.Shape[0], scaleRows, scaleColumns] : [scaleRows, scaleColumns], problems) is not { } scales)
         {
             return null;
         }
@@ -92,12 +100,13 @@ internal static class WeightReader
             return null;
         }
 
-        problems.Defer(() => CheckScales(scales, scaleColumns));
+        problems.Defer(() => CheckScales(scales));
         return new BlockScales((float*)scales.Data, scaleColumns, block.Rows, block.Columns);
     }
 
-    private static unsafe string? CheckScales(StoredTensor scales, nint columns)
+    private static unsafe string? CheckScales(StoredTensor scales)
     {
+        nint columns = scales.Shape[^1];
         float* values = (float*)scales.Data;
         nint count = scales.Bytes / sizeof(float);
         for (nint i = 0; i < count; i++)
@@ -111,9 +120,6 @@ internal static class WeightReader
 
         return null;
     }
-
-    private static unsafe TensorView WithScales(TensorView view, BlockScales scales) =>
-        new(view.Data, view.Format, view.Rows, view.Columns, scales: scales);
 
     private static string Where(StoredTensor tensor) => $"tensor \"{tensor.Name}\" of {Path.GetFileName(tensor.File.Path)}";
 }

@@ -44,6 +44,30 @@ internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : 
         Matrix($"{prefix}.up_proj.weight", intermediate, hidden),
         Matrix($"{prefix}.down_proj.weight", hidden, intermediate));
 
+    /// <summary>
+    /// The gated MLPs of some experts of a layer: from three matrices for each, as released, or from two tensors with those of all experts, gate above up, as transformers 5 writes
+    /// them where it is not asked for the released layout.
+    /// </summary>
+    public MlpWeights[] Experts(string prefix, ModelConfig config, IReadOnlyList<int> experts)
+    {
+        (int hidden, int width) = (config.HiddenSize, config.MoeIntermediateSize);
+        string gatesAndUps = $"{prefix}.gate_up_proj";
+        if (!Has(gatesAndUps))
+        {
+            return [.. experts.Select(expert => Mlp($"{prefix}.{expert}", hidden, width))];
+        }
+
+        TensorView gateUp = checkpoint.WeightMatrices(gatesAndUps, config.RoutedExperts, 2 * width, hidden, _problems);
+        TensorView down = checkpoint.WeightMatrices($"{prefix}.down_proj", config.RoutedExperts, hidden, width, _problems);
+        return gateUp.Rows == 0 || down.Rows == 0 ? [] :
+        [
+            .. experts.Select(expert => new MlpWeights(
+                gateUp.SliceRows((nint)expert * 2 * width, width),
+                gateUp.SliceRows((((nint)expert * 2) + 1) * width, width),
+                down.SliceRows((nint)expert * hidden, hidden))),
+        ];
+    }
+
     /// <summary>Complains about all tensors that were asked for and are missing or misshapen.</summary>
     public void ThrowIfIncomplete() => _problems.ThrowIfAny();
 

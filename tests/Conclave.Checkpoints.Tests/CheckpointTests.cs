@@ -133,6 +133,26 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal((0.5f, 1f, 2f, 4f), (view.Scales.Row(0)[0], view.Scales.Row(1)[1], view.Scales.Row(2)[0], view.Scales.Row(2)[1]));
     }
 
+    [Fact]
+    public unsafe void MatricesOfOneTensorFollowEachOtherWithTheirScales()
+    {
+        WriteConfig(scaled: true);
+        WriteTensors(
+            "model.safetensors",
+            new TensorDeclaration("a_scale_inv", ElementFormat.F32, 3, 2, 2),
+            new TensorDeclaration("a", ElementFormat.F8_E4M3, 3, 4, 5),
+            new TensorDeclaration("odd_scale_inv", ElementFormat.F32, 3, 2, 2),
+            new TensorDeclaration("odd", ElementFormat.F8_E4M3, 3, 3, 5));
+        using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
+        TensorView view = checkpoint.WeightMatrices("a", 3, 4, 5);
+        Assert.Equal((12, 5), (view.Rows, view.Columns));
+        Assert.Equal(((nint)checkpoint.Get("a").Data + 40, (nint)checkpoint.Get("a_scale_inv").Data + 32), ((nint)view.RowPointer(8), (nint)view.SliceRows(8, 4).Scales.Row(1)));
+        Assert.Contains("tensor \"a\" of model.safetensors has shape [3, 4, 5]; [4, 3, 5] is expected", Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrices("a", 4, 3, 5)).Message);
+        Assert.Contains(
+            "tensor \"odd\" of model.safetensors has matrices of 3 rows; a multiple of the 2 rows of a scale block is expected",
+            Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrices("odd", 3, 3, 5)).Message);
+    }
+
     [Theory]
     [InlineData(float.NaN, "NaN")]
     [InlineData(-0.25f, "-0.25")]
