@@ -38,6 +38,8 @@ public sealed class Checkpoint : IDisposable
     /// <summary>All tensors, in no particular order.</summary>
     public IReadOnlyCollection<StoredTensor> Tensors => _tensors.Values;
 
+    internal WidenedScales WidenedScales { get; } = new();
+
     /// <summary>Reads the configuration, then maps all files and checks their headers, in parallel.</summary>
     /// <param name="directory">The folder of the checkpoint.</param>
     /// <param name="progress">Told after each file; may be called from any thread.</param>
@@ -73,9 +75,9 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>
     /// A weight matrix of <paramref name="rows"/> × <paramref name="columns"/>, in F32, F16, BF16 or FP8 E4M3. An FP8 matrix
-    /// <c>x.weight</c> carries the block scales <c>x.weight_scale_inv</c>, one binary32 for each block of
-    /// quantization_config.weight_block_size, the last of a row or column partial; where config.json has no quantization_config its codes
-    /// are the values themselves.
+    /// <c>x.weight</c> carries the block scales <c>x.weight_scale_inv</c>, one for each block of
+    /// quantization_config.weight_block_size, the last of a row or column partial, in F32, F16, BF16 or F8_E8M0; where config.json has no
+    /// quantization_config its codes are the values themselves.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="rows">Expected rows.</param>
@@ -144,6 +146,7 @@ public sealed class Checkpoint : IDisposable
         _disposal.Cancel();
         _promotion?.Wait();
         DisposeAll(_files);
+        WidenedScales.Dispose();
         _disposal.Dispose();
     }
 

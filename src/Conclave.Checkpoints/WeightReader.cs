@@ -94,21 +94,33 @@ internal static class WeightReader
             return null;
         }
 
-        if (scales.Format != ElementFormat.F32)
+        float* values;
+        Action? widen = null;
+        switch (scales.Format)
         {
-            problems.Add($"{Where(scales)} is {scales.Format}; F32 is expected");
-            return null;
+            case ElementFormat.F32:
+                values = (float*)scales.Data;
+                break;
+            case ElementFormat.F16 or ElementFormat.BF16 or ElementFormat.F8_E8M0:
+                values = checkpoint.WidenedScales.Get(scales, out widen);
+                break;
+            default:
+                problems.Add($"{Where(scales)} is {scales.Format}; F32, F16, BF16 or F8_E8M0 is expected");
+                return null;
         }
 
-        problems.Defer(() => CheckScales(scales));
-        return new BlockScales((float*)scales.Data, scaleColumns, block.Rows, block.Columns);
+        problems.Defer(() =>
+        {
+            widen?.Invoke();
+            return CheckScales(scales, values);
+        });
+        return new BlockScales(values, scaleColumns, block.Rows, block.Columns);
     }
 
-    private static unsafe string? CheckScales(StoredTensor scales)
+    private static unsafe string? CheckScales(StoredTensor scales, float* values)
     {
         nint columns = scales.Shape[^1];
-        float* values = (float*)scales.Data;
-        nint count = scales.Bytes / sizeof(float);
+        nint count = scales.Bytes / scales.Format.Size();
         for (nint i = 0; i < count; i++)
         {
             // False for NaN as well.
