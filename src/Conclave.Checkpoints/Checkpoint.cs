@@ -75,9 +75,9 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>
     /// A weight matrix of <paramref name="rows"/> × <paramref name="columns"/>, in F32, F16, BF16 or FP8 E4M3. An FP8 matrix
-    /// <c>x.weight</c> carries the block scales <c>x.weight_scale_inv</c>, one for each block of
-    /// quantization_config.weight_block_size, the last of a row or column partial, in F32, F16, BF16 or F8_E8M0; where config.json has no
-    /// quantization_config its codes are the values themselves.
+    /// <c>x.weight</c> carries the scales <c>x.weight_scale_inv</c> or <c>x.weight_scale</c>, one for each block of
+    /// <see cref="ModelConfig.ScaleBlock"/>, the last of a row or column partial, or one for the whole matrix, in F32, F16, BF16 or F8_E8M0;
+    /// where config.json has no quantization_config its codes are the values themselves.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="rows">Expected rows.</param>

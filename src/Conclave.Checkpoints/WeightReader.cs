@@ -64,32 +64,42 @@ internal static class WeightReader
     private static unsafe BlockScales? ScalesOf(
         Checkpoint checkpoint, StoredTensor tensor, nint rows, nint columns, CheckpointProblems problems)
     {
-        string name = $"{tensor.Name}_scale_inv";
+        // DeepSeek's name and everyone else's: both are what codes are multiplied by.
+        string released = $"{tensor.Name}_scale_inv";
+        string name = Array.Find([released, $"{tensor.Name}_scale"], scale => checkpoint.TryGet(scale, out _)) ?? released;
         bool isFp8 = tensor.Format == ElementFormat.F8_E4M3;
         if (!isFp8 || checkpoint.Config.ScaleBlock is not { } block)
         {
-            string? unusable = Array.Find([name, $"{tensor.Name}_scale"], scale => checkpoint.TryGet(scale, out _));
-            if (unusable is null)
+            if (!checkpoint.TryGet(name, out _))
             {
                 return default(BlockScales);
             }
 
             problems.Add(isFp8
-                ? $"{Where(tensor)} has scales \"{unusable}\", but config.json has no quantization_config that says how they apply"
-                : $"{Where(tensor)} is {tensor.Format} but has scales \"{unusable}\"; F8_E4M3 is expected beside scales");
+                ? $"{Where(tensor)} has scales \"{name}\", but config.json has no quantization_config that says how they apply"
+                : $"{Where(tensor)} is {tensor.Format} but has scales \"{name}\"; F8_E4M3 is expected beside scales");
             return null;
         }
 
+        (nint blockRows, nint blockColumns) = (nint.Min(block.Rows, rows), nint.Min(block.Columns, columns));
         bool isStack = tensor.Shape.Length == 3;
-        if (isStack && rows % block.Rows != 0)
+        if (isStack && rows % blockRows != 0)
         {
-            problems.Add($"{Where(tensor)} has matrices of {rows} rows; a multiple of the {block.Rows} rows of a scale block is expected");
+            problems.Add($"{Where(tensor)} has matrices of {rows} rows; a multiple of the {blockRows} rows of a scale block is expected");
             return null;
         }
 
-        nint scaleRows = ((rows - 1) / block.Rows) + 1;
-        nint scaleColumns = ((columns - 1) / block.Columns) + 1;
-        if (Find(checkpoint, name, isStack ? [tensor.Shape[0], scaleRows, scaleColumns] : [scaleRows, scaleColumns], problems) is not { } scales)
+        nint scaleRows = ((rows - 1) / blockRows) + 1;
+        nint scaleColumns = ((columns - 1) / blockColumns) + 1;
+        ReadOnlySpan<nint> shape = isStack ? [tensor.Shape[0], scaleRows, scaleColumns] : [scaleRows, scaleColumns];
+        if (!isStack && checkpoint.TryGet(name, out StoredTensor? single) && IsSingle(single))
+        {
+            // Whatever blocks config.json names: AutoFP8 names none.
+            (blockRows, blockColumns, scaleColumns) = (rows, columns, 1);
+            shape = single.Shape;
+        }
+
+        if (Find(checkpoint, name, shape, problems) is not { } scales)
         {
             return null;
         }
@@ -112,14 +122,15 @@ internal static class WeightReader
         problems.Defer(() =>
         {
             widen?.Invoke();
-            return CheckScales(scales, values);
+            return CheckScales(scales, values, scaleColumns);
         });
-        return new BlockScales(values, scaleColumns, block.Rows, block.Columns);
+        return new BlockScales(values, scaleColumns, (int)blockRows, (int)blockColumns);
     }
 
-    private static unsafe string? CheckScales(StoredTensor scales, float* values)
+    private static bool IsSingle(StoredTensor scales) => scales.Bytes == scales.Format.Size();
+
+    private static unsafe string? CheckScales(StoredTensor scales, float* values, nint columns)
     {
-        nint columns = scales.Shape[^1];
         nint count = scales.Bytes / scales.Format.Size();
         for (nint i = 0; i < count; i++)
         {

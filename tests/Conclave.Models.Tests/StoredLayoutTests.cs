@@ -28,6 +28,39 @@ public sealed class StoredLayoutTests
         Assert.Equal(CheckpointCopy.Logits(Repository.Model(Fp8)), copy.Logits());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void CompressedTensorsHaveAScaleForEachRowOrMatrix(bool rows)
+    {
+        // The same scale everywhere in a matrix, so that it can be stored in every way.
+        CheckpointCopy blocks = new(Repository.Model(Fp8));
+        CheckpointCopy compressed = new(Repository.Model(Fp8));
+        JsonObject weights = new() { ["num_bits"] = 8, ["type"] = "float", ["strategy"] = rows ? "channel" : "tensor" };
+        compressed.Config["quantization_config"] = new JsonObject
+        {
+            ["quant_method"] = "compressed-tensors", ["format"] = "float-quantized", ["config_groups"] = new JsonObject { ["group_0"] = new JsonObject { ["weights"] = weights } },
+        };
+        foreach (string name in blocks.Tensors.Keys.Where(name => name.EndsWith("_scale_inv", StringComparison.Ordinal)).ToArray())
+        {
+            CopiedTensor scales = blocks.Take(name);
+            int count = scales.Floats().Length;
+            blocks.Tensors.Add(name, CopiedTensor.Of(scales.Shape, [.. Enumerable.Repeat(1f / 256, count)]));
+            nint matrixRows = blocks.Tensors[name[..^"_scale_inv".Length]].Shape[0];
+            compressed.Take(name);
+            compressed.Tensors.Add(
+                name[..^"_inv".Length],
+                rows ? new CopiedTensor(ElementFormat.BF16, [matrixRows, 1], [.. Enumerable.Repeat<byte[]>([0x80, 0x3B], (int)matrixRows).SelectMany(bytes => bytes)]) : CopiedTensor.Of([], 1f / 256));
+        }
+
+        Assert.Equal(blocks.Logits(), compressed.Logits());
+        compressed.Config["quantization_config"] = JsonNode.Parse("""{"quant_method": "fp8", "activation_scheme": "dynamic"}""");
+        if (!rows)
+        {
+            Assert.Equal(blocks.Logits(), compressed.Logits());
+        }
+    }
+
     [Fact]
     public void AStackOfAnotherShapeIsNamedOnce()
     {
