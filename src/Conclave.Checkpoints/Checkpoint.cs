@@ -38,6 +38,8 @@ public sealed class Checkpoint : IDisposable
     /// <summary>All tensors, in no particular order.</summary>
     public IReadOnlyCollection<StoredTensor> Tensors => _tensors.Values;
 
+    internal WidenedScales WidenedScales { get; } = new();
+
     /// <summary>Reads the configuration, then maps all files and checks their headers, in parallel.</summary>
     /// <param name="directory">The folder of the checkpoint.</param>
     /// <param name="progress">Told after each file; may be called from any thread.</param>
@@ -73,9 +75,9 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>
     /// A weight matrix of <paramref name="rows"/> × <paramref name="columns"/>, in F32, F16, BF16 or FP8 E4M3. An FP8 matrix
-    /// <c>x.weight</c> carries the block scales <c>x.weight_scale_inv</c>, one binary32 for each block of
-    /// quantization_config.weight_block_size, the last of a row or column partial; where config.json has no quantization_config its codes
-    /// are the values themselves.
+    /// <c>x.weight</c> carries the scales <c>x.weight_scale_inv</c> or <c>x.weight_scale</c>, one for each block of
+    /// <see cref="ModelConfig.ScaleBlock"/>, the last of a row or column partial, or one for the whole matrix, in F32, F16, BF16 or F8_E8M0;
+    /// where config.json has no quantization_config its codes are the values themselves.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="rows">Expected rows.</param>
@@ -87,6 +89,19 @@ public sealed class Checkpoint : IDisposable
     /// </exception>
     public TensorView WeightMatrix(string name, nint rows, nint columns, CheckpointProblems? problems = null) =>
         Ask(problems, asked => WeightReader.Matrix(this, name, rows, columns, asked));
+
+    /// <summary>
+    /// Matrices of one shape that lie in one tensor [<paramref name="count"/>, <paramref name="rows"/>, <paramref name="columns"/>], as one matrix of all their rows; otherwise as
+    /// <see cref="WeightMatrix"/>. The block scales of FP8 codes have three dimensions too, and no block may reach into the next matrix.
+    /// </summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="count">Expected matrices.</param>
+    /// <param name="rows">Expected rows of each.</param>
+    /// <param name="columns">Expected columns of each.</param>
+    /// <param name="problems">Collects what is wrong; the default view is returned then. Null: wrong tensors throw.</param>
+    /// <exception cref="UserErrorException">As for <see cref="WeightMatrix"/>.</exception>
+    public TensorView WeightMatrices(string name, nint count, nint rows, nint columns, CheckpointProblems? problems = null) =>
+        Ask(problems, asked => WeightReader.Matrices(this, name, count, rows, columns, asked));
 
     /// <summary>A vector of <paramref name="length"/> elements in F32, F16 or BF16, as a matrix of one row.</summary>
     /// <param name="name">The tensor.</param>
@@ -135,6 +150,7 @@ public sealed class Checkpoint : IDisposable
         _disposal.Cancel();
         _promotion?.Wait();
         DisposeAll(_files);
+        WidenedScales.Dispose();
         _disposal.Dispose();
     }
 

@@ -28,7 +28,11 @@ public enum RouterSelection
 
 /// <summary>YaRN context extension (Peng et al. 2023); parameters as <c>rope_scaling</c> names them.</summary>
 public sealed record YarnScaling(
-    double Factor, int OriginalMaxPositions, double BetaFast, double BetaSlow, double Mscale, double MscaleAllDim);
+    double Factor, int OriginalMaxPositions, double BetaFast, double BetaSlow, double Mscale, double MscaleAllDim)
+{
+    /// <summary>attention_factor: what cosines and sines are multiplied by; null where it follows from <see cref="Mscale"/> and <see cref="MscaleAllDim"/>.</summary>
+    public double? AttentionFactor { get; init; }
+}
 
 /// <summary>The shape of a DeepSeek-family model, from <c>config.json</c>; a field's meaning is that of the key named beside it.</summary>
 public sealed record ModelConfig
@@ -120,7 +124,9 @@ public sealed record ModelConfig
     /// <summary>tie_word_embeddings.</summary>
     public required bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Rows and columns of an FP8 scale block (quantization_config.weight_block_size); null where weights have no scales.</summary>
+    /// <summary>
+    /// Rows and columns of an FP8 scale block (quantization_config.weight_block_size, or its config_groups), of which a matrix may have fewer; null where weights have no scales.
+    /// </summary>
     public required (int Rows, int Columns)? ScaleBlock { get; init; }
 
     /// <summary>bos_token_id, where given.</summary>

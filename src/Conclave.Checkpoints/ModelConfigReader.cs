@@ -26,7 +26,7 @@ internal static class ModelConfigReader
 
         int layers = Count(root, "num_hidden_layers", 1, MaxLayers);
         int mtpLayers = Count(root, "num_nextn_predict_layers", 0, MaxLayers, 0);
-        int routedExperts = Nullable(root, "n_routed_experts", null, MaxExperts) ?? 0;
+        int routedExperts = RoutedExperts(root);
         IReadOnlyList<bool> isMoe = routedExperts == 0
             ? new bool[layers]
             : MoeLayers.Read(root, layers, mtpLayers, family.FirstDenseLayers);
@@ -93,6 +93,27 @@ internal static class ModelConfigReader
             if (root.Optional(name) is { } bias && bias.Boolean())
             {
                 throw bias.Error("true; projections with biases are not supported, false is expected");
+            }
+        }
+
+        foreach (string name in (ReadOnlySpan<string>)["qk_layernorm", "mla_use_nope"])
+        {
+            if (root.Optional(name) is { } other && other.Boolean())
+            {
+                throw other.Error("true; such attention is not supported, false is expected");
+            }
+        }
+
+        if (root.Optional("use_mla") is { } latent && !latent.Boolean())
+        {
+            throw latent.Error("false; only multi-head latent attention is supported, true is expected");
+        }
+
+        foreach (string name in (ReadOnlySpan<string>)["attn_logit_softcapping", "final_logit_softcapping", "sliding_window", "index_topk"])
+        {
+            if (root.Optional(name) is { } other)
+            {
+                throw other.Error($"{other.Describe()}; not supported, null is expected");
             }
         }
 
@@ -178,7 +199,8 @@ internal static class ModelConfigReader
 
         return selection.String() switch
         {
-            "greedy" => RouterSelection.Greedy,
+            // The second is how the default of DeepSeek's configuration class is spelled.
+            "greedy" or "gready" => RouterSelection.Greedy,
             "group_limited_greedy" => RouterSelection.GroupLimitedGreedy,
             "noaux_tc" => RouterSelection.NoAuxTc,
             _ => throw selection.Error($"{selection.Describe()}; \"greedy\", \"group_limited_greedy\" or \"noaux_tc\" is expected"),
@@ -201,6 +223,12 @@ internal static class ModelConfigReader
         JsonCursor? value = whereAbsent is null ? root.Required(name) : root.Optional(name);
         return value?.Int32(minimum, maximum) ?? whereAbsent!.Value;
     }
+
+    // Without the key DeepSeek's own code makes a dense model, transformers one of 256 experts.
+    private static int RoutedExperts(JsonCursor root) =>
+        root.Has("n_routed_experts")
+            ? Nullable(root, "n_routed_experts", null, MaxExperts) ?? 0
+            : throw root.Error("\"n_routed_experts\" is missing; their number is expected, or null for a model without");
 
     private static int? Nullable(JsonCursor root, string name, int? whereAbsent, int maximum)
     {

@@ -162,6 +162,11 @@ public static class ModelConfigWriter
         json.WriteNumber("beta_slow", yarn.BetaSlow);
         json.WriteNumber("mscale", yarn.Mscale);
         json.WriteNumber("mscale_all_dim", yarn.MscaleAllDim);
+        if (yarn.AttentionFactor is { } attention)
+        {
+            json.WriteNumber("attention_factor", attention);
+        }
+
         json.WriteEndObject();
     }
 

@@ -42,11 +42,6 @@ internal static class RopeParameters
             throw partial.Error($"{partial.Describe()}; only 1 is supported: the whole of qk_rope_head_dim is rotated");
         }
 
-        if (given.Optional("attention_factor") is { } attention)
-        {
-            throw attention.Error($"{attention.Describe()}; not supported, mscale and mscale_all_dim are expected instead");
-        }
-
         if (given.Optional("truncate") is { } truncate && !truncate.Boolean())
         {
             throw truncate.Error("false; correction dimensions that are not whole numbers are not supported");
@@ -58,7 +53,10 @@ internal static class RopeParameters
             given.Optional("beta_fast")?.Double(1e-6, 1e6) ?? 32,
             given.Optional("beta_slow")?.Double(1e-6, 1e6) ?? 1,
             given.Optional("mscale")?.Double(0, 1e3) ?? 1,
-            given.Optional("mscale_all_dim")?.Double(0, 1e3) ?? 0);
+            given.Optional("mscale_all_dim")?.Double(0, 1e3) ?? 0)
+        {
+            AttentionFactor = given.Optional("attention_factor")?.Double(0, 1e3),
+        };
         if (yarn.BetaFast < yarn.BetaSlow)
         {
             throw given.Error($"beta_fast = {yarn.BetaFast} is below beta_slow = {yarn.BetaSlow}; at least as much is expected");

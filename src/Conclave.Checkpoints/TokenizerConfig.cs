@@ -12,20 +12,19 @@ namespace Conclave.Checkpoints;
 public sealed record TokenizerConfig
 {
     private const string DefaultTemplate = "default";
+    private const string ToolTemplateName = "tool_use";
+    private static readonly string[] SpecialNames = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
     private const int MaxFileBytes = 64 << 20;
     private const int MaxTemplateBytes = 4 << 20;
 
+    /// <summary>Texts of the special tokens that the file has, by their names: bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token.</summary>
+    public IReadOnlyDictionary<string, string> SpecialTokens { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>bos_token: its text.</summary>
-    public string? BosToken { get; init; }
+    public string? BosToken => SpecialTokens.GetValueOrDefault("bos_token");
 
     /// <summary>eos_token: its text.</summary>
-    public string? EosToken { get; init; }
-
-    /// <summary>pad_token: its text.</summary>
-    public string? PadToken { get; init; }
-
-    /// <summary>unk_token: its text.</summary>
-    public string? UnknownToken { get; init; }
+    public string? EosToken => SpecialTokens.GetValueOrDefault("eos_token");
 
     /// <summary>tokenizer_class.</summary>
     public string? TokenizerClass { get; init; }
@@ -39,8 +38,20 @@ public sealed record TokenizerConfig
     /// <summary>The chat template named "default"; null where there is none.</summary>
     public string? ChatTemplate => ChatTemplates.GetValueOrDefault(DefaultTemplate);
 
+    /// <summary>The chat template named "tool_use", for conversations with tools; null where <see cref="ChatTemplate"/> is for those too.</summary>
+    public string? ToolTemplate => ChatTemplates.GetValueOrDefault(ToolTemplateName);
+
     /// <summary>Where <see cref="ChatTemplate"/> stands, for messages: the file, and the member of a JSON file.</summary>
     public string ChatTemplatePlace { get; init; } = "chat template";
+
+    /// <summary>Where <see cref="ToolTemplate"/> stands.</summary>
+    public string ToolTemplatePlace { get; init; } = "chat template";
+
+    /// <summary>
+    /// What transformers gives every template beside what its caller gives: the special tokens, and tools and documents, which are None where there are none and never undefined.
+    /// </summary>
+    public IEnumerable<KeyValuePair<string, string?>> TemplateVariables =>
+        [.. SpecialTokens.Select(token => KeyValuePair.Create<string, string?>(token.Key, token.Value)), new("tools", null), new("documents", null)];
 
     /// <summary>Reads the tokenizer configuration of a checkpoint.</summary>
     /// <exception cref="UserErrorException">A file is malformed or not UTF-8.</exception>
@@ -54,10 +65,7 @@ public sealed record TokenizerConfig
             JsonCursor root = JsonCursor.ReadFile(path, MaxFileBytes);
             config = config with
             {
-                BosToken = Token(root, "bos_token"),
-                EosToken = Token(root, "eos_token"),
-                PadToken = Token(root, "pad_token"),
-                UnknownToken = Token(root, "unk_token"),
+                SpecialTokens = SpecialNames.Where(name => root.Optional(name) is not null).ToDictionary(name => name, name => Token(root.Required(name)), StringComparer.Ordinal),
                 TokenizerClass = root.Optional("tokenizer_class")?.String(),
                 MaxLength = root.Optional("model_max_length")?.Double(1, double.MaxValue) is { } length and <= int.MaxValue ? (int)length : null,
             };
@@ -65,19 +73,18 @@ public sealed record TokenizerConfig
         }
 
         string place = $"{path}: chat_template";
+        string toolPlace = place;
         foreach ((string name, string file) in TemplateFiles(directory))
         {
             templates[name] = ReadText(file);
             place = name == DefaultTemplate ? file : place;
+            toolPlace = name == ToolTemplateName ? file : toolPlace;
         }
 
-        return config with { ChatTemplatePlace = place };
+        return config with { ChatTemplatePlace = place, ToolTemplatePlace = toolPlace };
     }
 
-    private static string? Token(JsonCursor root, string name) =>
-        root.Optional(name) is { } token
-            ? token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String()
-            : null;
+    private static string Token(JsonCursor token) => token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String();
 
     private static void ReadTemplates(JsonCursor? value, Dictionary<string, string> templates)
     {

@@ -5,25 +5,11 @@ namespace Conclave.Checkpoints;
 /// <summary>Checks a tensor against what the model needs it to be.</summary>
 internal static class WeightReader
 {
-    private const string WeightSuffix = ".weight";
+    public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems) =>
+        Find(checkpoint, name, [rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
 
-    public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems)
-    {
-        if (Find(checkpoint, name, [rows, columns], problems) is not { } tensor)
-        {
-            return default;
-        }
-
-        if (!tensor.Format.IsWeight())
-        {
-            problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
-            return default;
-        }
-
-        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
-            ? WithScales(tensor.View, scales)
-            : default;
-    }
+    public static TensorView Matrices(Checkpoint checkpoint, string name, nint count, nint rows, nint columns, CheckpointProblems problems) =>
+        Find(checkpoint, name, [count, rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
 
     public static TensorView Vector(Checkpoint checkpoint, string name, nint length, CheckpointProblems problems)
     {
@@ -58,48 +44,94 @@ internal static class WeightReader
         return tensor;
     }
 
-    // Null: there is a problem. The default value: the matrix needs no scales.
+    // Matrices of so many rows, one after the other, as one of all their rows.
+    private static unsafe TensorView Weights(Checkpoint checkpoint, StoredTensor tensor, nint rows, CheckpointProblems problems)
+    {
+        if (!tensor.Format.IsWeight())
+        {
+            problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
+            return default;
+        }
+
+        nint allRows = tensor.Shape.Length == 3 ? tensor.Shape[0] * rows : rows;
+        nint columns = tensor.Shape[^1];
+        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
+            ? new TensorView(tensor.Data, tensor.Format, allRows, columns, scales: scales)
+            : default;
+    }
+
+    // Null: there is a problem. The default value: the tensor needs no scales.
     private static unsafe BlockScales? ScalesOf(
         Checkpoint checkpoint, StoredTensor tensor, nint rows, nint columns, CheckpointProblems problems)
     {
-        string stem = tensor.Name.EndsWith(WeightSuffix, StringComparison.Ordinal) ? tensor.Name[..^WeightSuffix.Length] : tensor.Name;
-        string name = $"{stem}.weight_scale_inv";
+        // DeepSeek's name and everyone else's: both are what codes are multiplied by.
+        string released = $"{tensor.Name}_scale_inv";
+        string name = Array.Find([released, $"{tensor.Name}_scale"], scale => checkpoint.TryGet(scale, out _)) ?? released;
         bool isFp8 = tensor.Format == ElementFormat.F8_E4M3;
         if (!isFp8 || checkpoint.Config.ScaleBlock is not { } block)
         {
-            string? unusable = Array.Find([name, $"{stem}.weight_scale"], scale => checkpoint.TryGet(scale, out _));
-            if (unusable is null)
+            if (!checkpoint.TryGet(name, out _))
             {
                 return default(BlockScales);
             }
 
             problems.Add(isFp8
-                ? $"{Where(tensor)} has scales \"{unusable}\", but config.json has no quantization_config that says how they apply"
-                : $"{Where(tensor)} is {tensor.Format} but has scales \"{unusable}\"; F8_E4M3 is expected beside scales");
+                ? $"{Where(tensor)} has scales \"{name}\", but config.json has no quantization_config that says how they apply"
+                : $"{Where(tensor)} is {tensor.Format} but has scales \"{name}\"; F8_E4M3 is expected beside scales");
             return null;
         }
 
-        nint scaleRows = ((rows - 1) / block.Rows) + 1;
-        nint scaleColumns = ((columns - 1) / block.Columns) + 1;
-        if (Find(checkpoint, name, [scaleRows, scaleColumns], problems) is not { } scales)
+        (nint blockRows, nint blockColumns) = (nint.Min(block.Rows, rows), nint.Min(block.Columns, columns));
+        bool isStack = tensor.Shape.Length == 3;
+        if (isStack && rows % blockRows != 0)
+        {
+            problems.Add($"{Where(tensor)} has matrices of {rows} rows; a multiple of the {blockRows} rows of a scale block is expected");
+            return null;
+        }
+
+        nint scaleRows = ((rows - 1) / blockRows) + 1;
+        nint scaleColumns = ((columns - 1) / blockColumns) + 1;
+        ReadOnlySpan<nint> shape = isStack ? [tensor.Shape[0], scaleRows, scaleColumns] : [scaleRows, scaleColumns];
+        if (!isStack && checkpoint.TryGet(name, out StoredTensor? single) && IsSingle(single))
+        {
+            // Whatever blocks config.json names: AutoFP8 names none.
+            (blockRows, blockColumns, scaleColumns) = (rows, columns, 1);
+            shape = single.Shape;
+        }
+
+        if (Find(checkpoint, name, shape, problems) is not { } scales)
         {
             return null;
         }
 
-        if (scales.Format != ElementFormat.F32)
+        float* values;
+        Action? widen = null;
+        switch (scales.Format)
         {
-            problems.Add($"{Where(scales)} is {scales.Format}; F32 is expected");
-            return null;
+            case ElementFormat.F32:
+                values = (float*)scales.Data;
+                break;
+            case ElementFormat.F16 or ElementFormat.BF16 or ElementFormat.F8_E8M0:
+                values = checkpoint.WidenedScales.Get(scales, out widen);
+                break;
+            default:
+                problems.Add($"{Where(scales)} is {scales.Format}; F32, F16, BF16 or F8_E8M0 is expected");
+                return null;
         }
 
-        problems.Defer(() => CheckScales(scales, scaleColumns));
-        return new BlockScales((float*)scales.Data, scaleColumns, block.Rows, block.Columns);
+        problems.Defer(() =>
+        {
+            widen?.Invoke();
+            return CheckScales(scales, values, scaleColumns);
+        });
+        return new BlockScales(values, scaleColumns, (int)blockRows, (int)blockColumns);
     }
 
-    private static unsafe string? CheckScales(StoredTensor scales, nint columns)
+    private static bool IsSingle(StoredTensor scales) => scales.Bytes == scales.Format.Size();
+
+    private static unsafe string? CheckScales(StoredTensor scales, float* values, nint columns)
     {
-        float* values = (float*)scales.Data;
-        nint count = scales.Bytes / sizeof(float);
+        nint count = scales.Bytes / scales.Format.Size();
         for (nint i = 0; i < count; i++)
         {
             // False for NaN as well.
@@ -111,9 +143,6 @@ internal static class WeightReader
 
         return null;
     }
-
-    private static unsafe TensorView WithScales(TensorView view, BlockScales scales) =>
-        new(view.Data, view.Format, view.Rows, view.Columns, scales: scales);
 
     private static string Where(StoredTensor tensor) => $"tensor \"{tensor.Name}\" of {Path.GetFileName(tensor.File.Path)}";
 }

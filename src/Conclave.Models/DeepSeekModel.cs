@@ -68,7 +68,7 @@ public sealed class DeepSeekModel : IDisposable
     /// <param name="kernels">The operators.</param>
     /// <param name="team">Who computes.</param>
     /// <param name="options">Sizes.</param>
-    /// <exception cref="UserErrorException">Tensors are missing or misshapen (listed together), or the ranks of the group do not divide the heads.</exception>
+    /// <exception cref="UserErrorException">Tensors are missing, misshapen or of another model (listed together), or the ranks of the group do not divide the heads.</exception>
     public DeepSeekModel(Checkpoint checkpoint, KernelSet kernels, WorkerTeam team, ModelOptions options)
     {
         Config = checkpoint.Config;
@@ -119,6 +119,7 @@ public sealed class DeepSeekModel : IDisposable
         }
 
         Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
+        _weights.RefuseUnread(Config);
         _weights.ThrowIfIncomplete();
         _workspace = new Workspace(Config, group.Heads, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
         _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);

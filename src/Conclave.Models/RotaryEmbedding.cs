@@ -30,8 +30,8 @@ public sealed class RotaryEmbedding
         if (config.Yarn is { } yarn)
         {
             ApplyYarn(yarn, logBase, config.RopeDim);
-            _magnitude = (float)(Magnitude(yarn.Factor, yarn.Mscale) / Magnitude(yarn.Factor, yarn.MscaleAllDim));
             double scale = Magnitude(yarn.Factor, yarn.MscaleAllDim);
+            _magnitude = (float)(yarn.AttentionFactor ?? (Magnitude(yarn.Factor, yarn.Mscale) / scale));
             AttentionScale *= scale * scale;
         }
     }

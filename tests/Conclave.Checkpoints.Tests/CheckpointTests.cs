@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Conclave.Primitives;
 using Conclave.Testing;
@@ -133,6 +134,26 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal((0.5f, 1f, 2f, 4f), (view.Scales.Row(0)[0], view.Scales.Row(1)[1], view.Scales.Row(2)[0], view.Scales.Row(2)[1]));
     }
 
+    [Fact]
+    public unsafe void MatricesOfOneTensorFollowEachOtherWithTheirScales()
+    {
+        WriteConfig(scaled: true);
+        WriteTensors(
+            "model.safetensors",
+            new TensorDeclaration("a_scale_inv", ElementFormat.F32, 3, 2, 2),
+            new TensorDeclaration("a", ElementFormat.F8_E4M3, 3, 4, 5),
+            new TensorDeclaration("odd_scale_inv", ElementFormat.F32, 3, 2, 2),
+            new TensorDeclaration("odd", ElementFormat.F8_E4M3, 3, 3, 5));
+        using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
+        TensorView view = checkpoint.WeightMatrices("a", 3, 4, 5);
+        Assert.Equal((12, 5), (view.Rows, view.Columns));
+        Assert.Equal(((nint)checkpoint.Get("a").Data + 40, (nint)checkpoint.Get("a_scale_inv").Data + 32), ((nint)view.RowPointer(8), (nint)view.SliceRows(8, 4).Scales.Row(1)));
+        Assert.Contains("tensor \"a\" of model.safetensors has shape [3, 4, 5]; [4, 3, 5] is expected", Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrices("a", 4, 3, 5)).Message);
+        Assert.Contains(
+            "tensor \"odd\" of model.safetensors has matrices of 3 rows; a multiple of the 2 rows of a scale block is expected",
+            Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrices("odd", 3, 3, 5)).Message);
+    }
+
     [Theory]
     [InlineData(float.NaN, "NaN")]
     [InlineData(-0.25f, "-0.25")]
@@ -154,7 +175,7 @@ public sealed class CheckpointTests : IDisposable
             new TensorDeclaration("b.weight", ElementFormat.F8_E4M3, 3, 5),
             new TensorDeclaration("b.weight_scale_inv", ElementFormat.F32, 2, 1),
             new TensorDeclaration("c.weight", ElementFormat.F8_E4M3, 3, 5),
-            new TensorDeclaration("c.weight_scale_inv", ElementFormat.BF16, 2, 2),
+            new TensorDeclaration("c.weight_scale_inv", ElementFormat.F64, 2, 2),
             new TensorDeclaration("d.weight", ElementFormat.BF16, 3, 5),
             new TensorDeclaration("d.weight_scale_inv", ElementFormat.F32, 2, 2));
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
@@ -167,7 +188,7 @@ public sealed class CheckpointTests : IDisposable
         string message = Assert.Throws<UserErrorException>(problems.ThrowIfAny).Message;
         Assert.Contains("tensor \"a.weight_scale_inv\" is missing; shape [2, 2] is expected", message);
         Assert.Contains("tensor \"b.weight_scale_inv\" of model.safetensors has shape [2, 1]; [2, 2] is expected", message);
-        Assert.Contains("tensor \"c.weight_scale_inv\" of model.safetensors is BF16; F32 is expected", message);
+        Assert.Contains("tensor \"c.weight_scale_inv\" of model.safetensors is F64; F32, F16, BF16 or F8_E8M0 is expected", message);
         Assert.Contains("tensor \"d.weight\" of model.safetensors is BF16 but has scales", message);
     }
 
@@ -186,14 +207,36 @@ public sealed class CheckpointTests : IDisposable
             "no quantization_config", Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrix("b.weight", 3, 5)).Message);
     }
 
-    private Checkpoint OpenScaled(float[] scales)
+    // 0.5, 1, 1.5 and 2; powers of two where there is nothing else, the smallest among them.
+    [Theory]
+    [InlineData(ElementFormat.F16, "0038 003c 003e 0040", 1.5f)]
+    [InlineData(ElementFormat.BF16, "003f 803f c03f 0040", 1.5f)]
+    [InlineData(ElementFormat.F8_E8M0, "7e 7f 00 80", 5.877472e-39f)]
+    public unsafe void ScalesOfOtherFormatsAreWidenedOnce(ElementFormat format, string bytes, float third)
+    {
+        using Checkpoint checkpoint = OpenScaled(format, Convert.FromHexString(bytes.Replace(" ", "", StringComparison.Ordinal)));
+        BlockScales scales = checkpoint.WeightMatrix("a.weight", 3, 5).Scales;
+        Assert.Equal([0.5f, 1f, third, 2f], new ReadOnlySpan<float>(scales.Data, 4));
+        Assert.True(scales.Data == checkpoint.WeightMatrix("a.weight", 3, 5).Scales.Data);
+    }
+
+    [Fact]
+    public void ScalesOfOtherFormatsAreCheckedToo()
+    {
+        using Checkpoint checkpoint = OpenScaled(ElementFormat.F8_E8M0, [127, 127, 127, 255]);
+        Assert.Contains("holds NaN at [1, 1]", Assert.Throws<UserErrorException>(() => checkpoint.WeightMatrix("a.weight", 3, 5)).Message);
+    }
+
+    private Checkpoint OpenScaled(float[] scales) => OpenScaled(ElementFormat.F32, MemoryMarshal.AsBytes(scales.AsSpan()));
+
+    private Checkpoint OpenScaled(ElementFormat format, ReadOnlySpan<byte> scales)
     {
         WriteConfig(scaled: true);
         using (SafetensorsWriter writer = new(
             _folder.File("model.safetensors"),
-            [new TensorDeclaration("a.weight_scale_inv", ElementFormat.F32, 2, 2), new TensorDeclaration("a.weight", ElementFormat.F8_E4M3, 3, 5)]))
+            [new TensorDeclaration("a.weight_scale_inv", format, 2, 2), new TensorDeclaration("a.weight", ElementFormat.F8_E4M3, 3, 5)]))
         {
-            writer.Append(System.Runtime.InteropServices.MemoryMarshal.AsBytes(scales.AsSpan()));
+            writer.Append(scales);
             writer.Append(new byte[15]);
             writer.Complete();
         }

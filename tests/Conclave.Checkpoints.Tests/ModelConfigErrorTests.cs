@@ -7,6 +7,9 @@ namespace Conclave.Checkpoints.Tests;
 /// <summary>Wrong configurations end with one message that names file, JSON path, value and what was expected.</summary>
 public class ModelConfigErrorTests
 {
+    private const string Compressed = """{"quant_method": "compressed-tensors", """;
+    private const string Weights = Compressed + """ "config_groups": {"g": {"weights": {""";
+
     [Theory]
     [InlineData("model_type", "\"llama\"", "$.model_type: \"llama\"", "deepseek_v2, deepseek_v3, kimi_k2, glm4_moe_lite")]
     [InlineData("hidden_size", "0", "$.hidden_size: 0", "1 to 1048576")]
@@ -30,6 +33,13 @@ public class ModelConfigErrorTests
     [InlineData("topk_method", "\"best\"", "$.topk_method: \"best\"", "noaux_tc")]
     [InlineData("hidden_act", "\"gelu\"", "$.hidden_act: \"gelu\"", "silu")]
     [InlineData("attention_bias", "true", "$.attention_bias: true", "false is expected")]
+    [InlineData("use_mla", "false", "$.use_mla: false", "true is expected")]
+    [InlineData("mla_use_nope", "true", "$.mla_use_nope: true", "false is expected")]
+    [InlineData("qk_layernorm", "true", "$.qk_layernorm: true", "false is expected")]
+    [InlineData("attn_logit_softcapping", "50.0", "$.attn_logit_softcapping: 50.0", "null is expected")]
+    [InlineData("final_logit_softcapping", "30.0", "$.final_logit_softcapping: 30.0", "null is expected")]
+    [InlineData("sliding_window", "4096", "$.sliding_window: 4096", "null is expected")]
+    [InlineData("index_topk", "2048", "$.index_topk: 2048", "null is expected")]
     [InlineData("ep_size", "8", "$.ep_size: 8", "1 is expected")]
     [InlineData("partial_rotary_factor", "0.5", "$.partial_rotary_factor: 0.5", "only 1")]
     [InlineData("moe_layer_freq", "0", "$.moe_layer_freq: 0", "1 to")]
@@ -43,12 +53,21 @@ public class ModelConfigErrorTests
     [InlineData("rope_scaling", "{\"type\": \"yarn\"}", "$.rope_scaling: ", "\"factor\" is missing")]
     [InlineData("rope_scaling", "{\"type\": \"yarn\", \"factor\": -4}", "$.rope_scaling.factor: -4", "number from")]
     [InlineData("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4, \"beta_fast\": 1, \"beta_slow\": 2}", "beta_fast = 1", "beta_slow = 2")]
-    [InlineData("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4, \"attention_factor\": 2}", "$.rope_scaling.attention_factor: 2", "mscale")]
     [InlineData("quantization_config", "{\"quant_method\": \"awq\"}", "$.quantization_config.quant_method: \"awq\"", "not supported yet")]
     [InlineData("quantization_config", "{\"quant_method\": \"fp8\", \"fmt\": \"e5m2\"}", "$.quantization_config.fmt: \"e5m2\"", "e4m3")]
     [InlineData("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": [128]}", "weight_block_size: [128]", "two numbers")]
     [InlineData("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": [0, 128]}", "weight_block_size[0]: 0", "1 to")]
-    [InlineData("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": null}", "weight_block_size is null", "[rows, columns]")]
+    [InlineData("quantization_config", Compressed + """ "format": "pack-quantized"}""", "$.quantization_config.format: \"pack-quantized\"", "\"float-quantized\" is expected")]
+    [InlineData("quantization_config", Compressed + """ "config_groups": {}}""", "$.quantization_config.config_groups: no group", "\"weights\" is expected")]
+    [InlineData("quantization_config", Compressed + """ "transform_config": {"a": 1}}""", "$.quantization_config.transform_config: transformed", "null is expected")]
+    [InlineData("quantization_config", Compressed + """ "sparsity_config": {"format": "sparse-24-bitmask"}}""", "sparsity_config.format: \"sparse-24-bitmask\"", "\"dense\" is expected")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 4, "type": "int"}}}}""", "config_groups.g.weights: int weights of 4 bits", "float of 8 bits is expected")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 8, "type": "float", "symmetric": false}}}}""", "config_groups.g.weights.symmetric: false", "true is expected")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 8, "type": "float", "strategy": "group"}}}}""", "weights.strategy: \"group\"", "\"channel\" or \"block\"")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 8, "type": "float", "strategy": "block", "block_structure": "128x-1"}}}}""", "block_structure: \"128x-1\"", "\"128x128\"")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128]}}}}""", "block_structure: [128]", "two numbers")]
+    [InlineData("quantization_config", Weights + """ "num_bits": 8, "type": "float", "strategy": "tensor"}}, "h": {"weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}}}""", "config_groups.h.weights: ", "the same strategy")]
+    [InlineData("quantization_config", "{\"group_size\": 64, \"bits\": 4}", "$.quantization_config: MLX's weights of 4 bits", "in FP8")]
     [InlineData("eos_token_id", "[1, \"2\"]", "$.eos_token_id[1]: \"2\"", "whole number")]
     [InlineData("eos_token_id", "-5", "$.eos_token_id: -5", "whole number")]
     public void AWrongValueIsNamedWithItsPlace(string key, string value, string place, string expectation)

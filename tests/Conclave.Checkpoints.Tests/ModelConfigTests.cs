@@ -5,6 +5,11 @@ namespace Conclave.Checkpoints.Tests;
 
 public class ModelConfigTests
 {
+    private const string Compressed = """
+        {"quant_method": "compressed-tensors", "format": "float-quantized", "sparsity_config": {}, "transform_config": {}, "kv_cache_scheme": null, "ignore": ["lm_head"],
+         "config_groups": {"group_0": {"targets": ["Linear"], "input_activations": {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": true}, "weights":
+        """;
+
     public static TheoryData<string> Names => [.. ReleasedConfigs.Names];
 
     public static TheoryData<string> Directories => [.. TestModels.All];
@@ -125,6 +130,28 @@ public class ModelConfigTests
         Assert.Equal(new YarnScaling(4, 4096, 32, 1, 1, 0), Read(json).Yarn);
     }
 
+    [Fact]
+    public void AnAttentionFactorIsKept()
+    {
+        JsonObject json = ReleasedConfigs.Released("DeepSeek-V3");
+        json["rope_scaling"]!["attention_factor"] = 1.5;
+        ModelConfig config = Read(json);
+        Assert.Equal(1.5, config.Yarn!.AttentionFactor);
+        using TemporaryFolder folder = new();
+        ModelConfigWriter.Write(folder.Path, config);
+        Assert.Equal(config.Yarn, ModelConfig.Read(folder.Path).Yarn);
+    }
+
+    [Theory]
+    [InlineData("greedy")]
+    [InlineData("gready")]
+    public void TheDefaultOfTheReleasedClassIsGreedyHoweverSpelled(string method)
+    {
+        JsonObject json = ReleasedConfigs.Released("DeepSeek-V2-Lite");
+        json["topk_method"] = method;
+        Assert.Equal(RouterSelection.Greedy, Read(json).Selection);
+    }
+
     [Theory]
     [InlineData("2", "0010")]
     [InlineData("3", "0001")]
@@ -156,6 +183,20 @@ public class ModelConfigTests
         Assert.Equal((128, 128), Read(json).ScaleBlock);
         json["quantization_config"]!["weight_block_size"] = new JsonArray(64, 256);
         Assert.Equal((64, 256), Read(json).ScaleBlock);
+    }
+
+    [Theory]
+    [InlineData("""{"quant_method": "fp8", "weight_block_size": null}""", 1 << 24, 1 << 24)]
+    [InlineData("""{"quant_method": "fp8", "activation_scheme": "static", "ignored_layers": ["lm_head"]}""", 1 << 24, 1 << 24)]
+    [InlineData(Compressed + """{"num_bits": 8, "type": "float", "strategy": "tensor", "symmetric": true, "dynamic": false}}}}""", 1 << 24, 1 << 24)]
+    [InlineData(Compressed + """{"num_bits": 8, "type": "float", "strategy": "channel", "block_structure": null}}, "kv": {"weights": null}}}""", 1, 1 << 24)]
+    [InlineData(Compressed + """{"num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 64]}}}}""", 128, 64)]
+    [InlineData(Compressed + """{"num_bits": 8, "type": "float", "strategy": "block", "block_structure": "128x64"}}}}""", 128, 64)]
+    public void ScalesMayBeSharedInOtherWays(string quantization, int rows, int columns)
+    {
+        JsonObject json = ReleasedConfigs.Released("DeepSeek-V3");
+        json["quantization_config"] = JsonNode.Parse(quantization);
+        Assert.Equal((rows, columns), Read(json).ScaleBlock);
     }
 
     internal static ModelConfig Read(JsonObject json)

@@ -37,6 +37,15 @@ public sealed class TemplateTests
         Assert.Equal("""{"text":"<s><｜User｜>Hi 春😀<｜Assistant｜>"}""", result.Lines[1]);
     }
 
+    [Fact]
+    public void A_folder_gives_what_the_engine_gives()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer_config.json", """{"sep_token":"<sep>","chat_template":[{"name":"default","template":"{{ tools is none }}{{ sep_token }}"},{"name":"tool_use","template":"{{ tools[0] }}"}]}""");
+        CliResult result = Cli.Run(["template", folder.Path, "--json-lines", "-"], "{}\n{\"tools\":[\"f\"]}\n");
+        Assert.Equal((0, "", "{\"text\":\"True<sep>\"}|{\"text\":\"f\"}"), (result.Code, result.Error, string.Join('|', result.Lines)));
+    }
+
     [Theory]
     [InlineData("{% if %}", "{}", "line 1")]
     [InlineData("{{ x }}", "[1]", "standard input, line 1")]

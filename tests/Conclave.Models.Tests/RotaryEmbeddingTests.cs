@@ -59,6 +59,17 @@ public sealed class RotaryEmbeddingTests
         Assert.Equal(1 / Math.Sqrt(16), rotary.AttentionScale, 1e-12);
     }
 
+    [Fact]
+    public void AnAttentionFactorScalesTheTableAlone()
+    {
+        ModelConfig config = Configs.Routing(1, 1) with { Yarn = new YarnScaling(40, 4096, 32, 1, 1, 0.707) { AttentionFactor = 1.25 } };
+        RotaryEmbedding rotary = new(config);
+        (float[,] cos, _) = Fill(rotary, [0]);
+        double magnitude = (0.1 * 0.707 * Math.Log(40)) + 1;
+        Assert.Equal(1.25f, cos[0, 0]);
+        Assert.Equal(magnitude * magnitude / Math.Sqrt(16), rotary.AttentionScale, 1e-12);
+    }
+
     private static (float[,] Cos, float[,] Sin) Fill(RotaryEmbedding rotary, int[] positions)
     {
         using NativeBuffer cosBuffer = NativeBuffer.ForF32(positions.Length, rotary.Pairs, out TensorView cos);

@@ -20,7 +20,7 @@ internal static class TemplateCommand
         Option<string> lines = new("--json-lines")
         {
             Description = "The template's variables, as a JSON object in each line; \"-\" is standard input. A folder's special tokens "
-                + "(bos_token, eos_token …) are added where a line has none",
+                + "(bos_token, eos_token …), and tools and documents as None, are added where a line has none",
             HelpName = "FILE",
             Required = true,
         };
@@ -34,12 +34,13 @@ internal static class TemplateCommand
         };
         command.SetAction((result, cancellation) =>
         {
-            (ChatTemplate template, Dictionary<string, string> given) = Load(result.GetRequiredValue(source));
+            (ChatTemplate plain, ChatTemplate withTools, KeyValuePair<string, string?>[] given) = Load(result.GetRequiredValue(source));
             string file = result.GetRequiredValue(lines);
             TextWriter output = result.InvocationConfiguration.Output;
             foreach (JsonCursor line in JsonLines.Read(file, cancellation))
             {
-                (string key, string value) = Render(template, Variables(line, given));
+                JsonElement variables = Variables(line, given);
+                (string key, string value) = Render(line.Optional("tools") is null ? plain : withTools, variables);
                 JsonOutput.WriteLine(output, json =>
                 {
                     json.WriteStartObject();
@@ -54,28 +55,20 @@ internal static class TemplateCommand
         return command;
     }
 
-    private static (ChatTemplate Template, Dictionary<string, string> Given) Load(string source)
+    private static (ChatTemplate Plain, ChatTemplate WithTools, KeyValuePair<string, string?>[] Given) Load(string source)
     {
-        Dictionary<string, string> given = new(StringComparer.Ordinal);
         if (File.Exists(source))
         {
-            return (Parse(ReadText(source), source), given);
+            ChatTemplate template = Parse(ReadText(source), source);
+            return (template, template, []);
         }
 
         string directory = ModelDirectory.Resolve(source);
         TokenizerConfig config = TokenizerConfig.Read(directory);
         string text = config.ChatTemplate ?? throw new UserErrorException(
             $"{directory}: no chat template; chat_template.jinja, or chat_template in tokenizer_config.json, is expected");
-        foreach ((string name, string? token) in (ReadOnlySpan<(string, string?)>)
-            [("bos_token", config.BosToken), ("eos_token", config.EosToken), ("pad_token", config.PadToken), ("unk_token", config.UnknownToken)])
-        {
-            if (token is not null)
-            {
-                given.Add(name, token);
-            }
-        }
-
-        return (Parse(text, config.ChatTemplatePlace), given);
+        ChatTemplate plain = Parse(text, config.ChatTemplatePlace);
+        return (plain, config.ToolTemplate is { } other ? Parse(other, config.ToolTemplatePlace) : plain, [.. config.TemplateVariables]);
     }
 
     private static ChatTemplate Parse(string text, string name)
@@ -102,14 +95,14 @@ internal static class TemplateCommand
         }
     }
 
-    private static JsonElement Variables(JsonCursor line, Dictionary<string, string> given)
+    private static JsonElement Variables(JsonCursor line, KeyValuePair<string, string?>[] given)
     {
         if (line.Kind != JsonValueKind.Object)
         {
             throw line.Error($"{line.Describe()}; an object with the template's variables is expected");
         }
 
-        if (given.Keys.All(line.Has))
+        if (given.All(variable => line.Has(variable.Key)))
         {
             return line.Element;
         }
@@ -124,9 +117,9 @@ internal static class TemplateCommand
                 value.Element.WriteTo(json);
             }
 
-            foreach ((string name, string token) in given.Where(token => !line.Has(token.Key)))
+            foreach ((string name, string? value) in given.Where(variable => !line.Has(variable.Key)))
             {
-                json.WriteString(name, token);
+                json.WriteString(name, value);
             }
 
             json.WriteEndObject();

@@ -9,7 +9,6 @@ internal sealed record TensorGroup(TensorKind Kind, ElementFormat Format, bool A
 /// <summary>What a checkpoint holds and what it takes to run it; everything follows from its configuration and its tensors' headers.</summary>
 internal sealed class CheckpointSummary
 {
-    private const string ScaleSuffix = "_scale_inv";
     private const long WorkingMemory = 300_000_000;
     private readonly ModelConfig _config;
 
@@ -17,7 +16,7 @@ internal sealed class CheckpointSummary
     {
         _config = checkpoint.Config;
         Groups = [.. checkpoint.Tensors
-            .GroupBy(tensor => (Kind: TensorKinds.Of(tensor.Name, _config), tensor.Format, AreScales: tensor.Name.EndsWith(ScaleSuffix, StringComparison.Ordinal)))
+            .GroupBy(tensor => (Kind: TensorKinds.Of(tensor.Name, _config), tensor.Format, AreScales: AreScales(tensor.Name)))
             .OrderBy(group => group.Key.Kind).ThenBy(group => group.Key.AreScales).ThenBy(group => group.Key.Format)
             .Select(group => new TensorGroup(
                 group.Key.Kind, group.Key.Format, group.Key.AreScales, group.Count(), group.Sum(Elements), group.Sum(tensor => (long)tensor.Bytes)))];
@@ -49,6 +48,8 @@ internal sealed class CheckpointSummary
     public long MemoryFor(int tokens) => Bytes + (tokens * CacheElementsPerToken * sizeof(float)) + WorkingMemory;
 
     private bool HeadIsEmbedding => !Groups.Any(group => group.Kind == TensorKind.OutputHead);
+
+    private static bool AreScales(string name) => name.EndsWith("_scale_inv", StringComparison.Ordinal) || name.EndsWith("_scale", StringComparison.Ordinal);
 
     private static long Elements(StoredTensor tensor)
     {

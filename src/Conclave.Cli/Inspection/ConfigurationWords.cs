@@ -18,7 +18,7 @@ internal static class ConfigurationWords
         yield return ("positions", $"RoPE, theta {config.RopeTheta:G}, {(config.RopeInterleaved ? "interleaved pairs" : "two halves")}"
             + (config.Yarn is { } yarn
                 ? $"; YaRN × {yarn.Factor:G} beyond {yarn.OriginalMaxPositions:N0} tokens (beta {yarn.BetaFast:G}…{yarn.BetaSlow:G}, "
-                    + $"mscale {yarn.Mscale:G}, of all dimensions {yarn.MscaleAllDim:G})"
+                    + $"mscale {yarn.Mscale:G}, of all dimensions {yarn.MscaleAllDim:G}{(yarn.AttentionFactor is { } attention ? $", attention factor {attention:G}" : "")})"
                 : ""));
         if (moe < config.Layers)
         {
@@ -36,7 +36,8 @@ internal static class ConfigurationWords
         yield return ("tokens", $"begin {config.BosToken?.ToString() ?? "none"}, end {(config.EosTokens.Count > 0 ? string.Join(", ", config.EosTokens) : "none")}");
         if (config.ScaleBlock is { } block)
         {
-            yield return ("FP8", $"E4M3 with a scale for each {block.Rows} × {block.Columns} block");
+            string shared = block.Columns < config.HiddenSize ? $"{block.Rows} × {block.Columns} block" : block.Rows == 1 ? "row" : "matrix";
+            yield return ("FP8", $"E4M3 with a scale for each {shared}");
         }
     }
 

@@ -10,16 +10,16 @@ namespace Conclave.Engine;
 /// <summary>Turns conversations into prompts, as the model's own chat template says.</summary>
 public sealed class ChatPrompt
 {
-    private readonly ChatTemplate _template;
+    private readonly Form _plain;
+    private readonly Form _withTools;
     private readonly TokenizerConfig _config;
     private readonly Lazy<ToolCallFormat?> _toolCalls;
-    private readonly Lazy<TemplateForm> _form;
 
-    private ChatPrompt(ChatTemplate template, Tokenizer tokenizer, TokenizerConfig config)
+    private ChatPrompt(Form plain, Form withTools, Tokenizer tokenizer, TokenizerConfig config)
     {
-        _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallFormat.Recognize(config.ChatTemplate, tokenizer));
-        _form = new Lazy<TemplateForm>(() => TemplateForm.Of(template));
-        _template = template;
+        _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallFormat.Recognize(config.ToolTemplate ?? config.ChatTemplate, tokenizer));
+        _plain = plain;
+        _withTools = withTools;
         Tokenizer = tokenizer;
         _config = config;
     }
@@ -41,7 +41,9 @@ public sealed class ChatPrompt
 
         try
         {
-            return new ChatPrompt(ChatTemplate.Parse(source, config.ChatTemplatePlace), tokenizer, config);
+            Form plain = new(ChatTemplate.Parse(source, config.ChatTemplatePlace));
+            Form withTools = config.ToolTemplate is { } other ? new(ChatTemplate.Parse(other, config.ToolTemplatePlace)) : plain;
+            return new ChatPrompt(plain, withTools, tokenizer, config);
         }
         catch (TemplateException e)
         {
@@ -66,15 +68,22 @@ public sealed class ChatPrompt
         }
 
         variables["add_generation_prompt"] = addGenerationPrompt;
-        variables["bos_token"] = _config.BosToken ?? "";
-        variables["eos_token"] = _config.EosToken ?? "";
+        foreach ((string name, string? value) in _config.TemplateVariables)
+        {
+            if (!variables.ContainsKey(name))
+            {
+                variables[name] = value;
+            }
+        }
+
+        Form template = tools is null ? _plain : _withTools;
         TemplateException? refusal = null;
-        foreach (JsonArray form in TemplateMessages.Forms(messages, _form.Value))
+        foreach (JsonArray form in TemplateMessages.Forms(messages, template.Habits))
         {
             variables["messages"] = form;
             try
             {
-                return _template.Render(JsonSerializer.SerializeToElement(variables, ChatJson.Default.JsonObject));
+                return template.Template.Render(JsonSerializer.SerializeToElement(variables, ChatJson.Default.JsonObject));
             }
             catch (TemplateException e)
             {
@@ -97,5 +106,15 @@ public sealed class ChatPrompt
         List<int> ids = [];
         Tokenizer.Encode(text, ids, addSpecialTokens: false);
         return ids;
+    }
+
+    /// <summary>A template, and the habits of its kind, which are found out when they are first needed.</summary>
+    private sealed class Form(ChatTemplate template)
+    {
+        private readonly Lazy<TemplateForm> _habits = new(() => TemplateForm.Of(template));
+
+        public ChatTemplate Template => template;
+
+        public TemplateForm Habits => _habits.Value;
     }
 }

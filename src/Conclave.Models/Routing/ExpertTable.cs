@@ -48,8 +48,7 @@ public sealed class ExpertTable
         {
             bool hasExperts = config.RoutedExperts > 0 && (layer >= config.Layers || config.IsMoeLayer[layer]);
             experts[layer] = hasExperts ? expertsOfLayer(layer) : [];
-            string prefix = $"model.layers.{layer}.mlp.experts";
-            mapped[layer] = [.. experts[layer].Select(expert => weights.Mlp($"{prefix}.{expert}", config.HiddenSize, config.MoeIntermediateSize))];
+            mapped[layer] = hasExperts ? weights.Experts($"model.layers.{layer}.mlp.experts", config, experts[layer]) : [];
         }
 
         return new ExpertTable(experts, mapped);

@@ -24,10 +24,18 @@ internal sealed class BytePairModelReader
 
         RefuseVariants(model);
         ReadVocabulary(model.Required("vocab"), document.Vocabulary.Span);
+
+        // With a token for every byte nothing is unknown, and nothing is left for byte fallback.
+        bool hasAllBytes = Enumerable.Range(0, 256).All(value => Vocabulary.ContainsKey(ByteAlphabet.Character((byte)value).ToString()));
+        if (!hasAllBytes && model.Optional("byte_fallback") is { } fallback && fallback.Boolean())
+        {
+            throw fallback.Error("true; byte fallback is not supported, a token for each of the 256 bytes is expected");
+        }
+
         int unknown = -1;
         if (model.Optional("unk_token") is { } token && !Vocabulary.TryGetValue(token.String(), out unknown))
         {
-            throw token.Error($"\"{token.String()}\" is not in \"vocab\"");
+            unknown = hasAllBytes ? -1 : throw token.Error($"\"{token.String()}\" is not in \"vocab\"");
         }
 
         Model = new BytePairModel(
@@ -46,11 +54,6 @@ internal sealed class BytePairModelReader
 
     private static void RefuseVariants(JsonCursor model)
     {
-        if (model.Optional("byte_fallback") is { } fallback && fallback.Boolean())
-        {
-            throw fallback.Error("true; byte fallback is not supported (byte-level vocabularies need none)");
-        }
-
         if (model.Optional("dropout") is { } dropout && dropout.Double(0, 1) != 0)
         {
             throw dropout.Error("merges left out at random are not supported; null is expected");

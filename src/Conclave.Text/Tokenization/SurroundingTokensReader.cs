@@ -21,7 +21,7 @@ internal static class SurroundingTokensReader
 
         JsonCursor root = JsonCursor.ReadFile(file);
 
-        // This class takes its word for it in both directions; the others add what is missing.
+        // This class takes its word for it in both directions, and puts the beginning there where it is not asked; the others add what is missing.
         bool exact = root.Optional("tokenizer_class")?.String().StartsWith("LlamaTokenizer", StringComparison.Ordinal) ?? false;
         return parts with
         {
@@ -32,16 +32,18 @@ internal static class SurroundingTokensReader
 
     private static int[] Change(int[] ids, JsonCursor root, string name, Vocabulary vocabulary, bool exact, bool inFront)
     {
-        if (root.Optional($"add_{name}") is not { } flag || root.Optional(name) is not { } token)
+        // A key that is left out is not null: the class has its own word then.
+        string key = $"add_{name}";
+        bool? whereAbsent = exact && !root.Has(key) ? inFront : null;
+        if ((root.Optional(key)?.Boolean() ?? whereAbsent) is not { } adds || root.Optional(name) is not { } token)
         {
             return ids;
         }
 
-        bool adds = flag.Boolean();
         string text = token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String();
         if (!vocabulary.TryGetId(text, out int id))
         {
-            return adds ? throw token.Error($"add_{name} is true, but \"{text}\" is not a token of tokenizer.json; correct {name}, or set add_{name} to false") : ids;
+            return adds ? throw token.Error($"{key} is true, but \"{text}\" is not a token of tokenizer.json; correct {name}, or set {key} to false") : ids;
         }
 
         return adds == ids.Contains(id) ? ids

@@ -52,7 +52,7 @@ public sealed class Tokenizer
         string configuration = Path.Combine(directory, "tokenizer_config.json");
         if (File.Exists(json))
         {
-            return new Tokenizer(SurroundingTokensReader.Read(new TokenizerJsonReader(json).Read(), configuration));
+            return new Tokenizer(SurroundingTokensReader.Read(new TokenizerJsonReader(json, configuration).Read(), configuration));
         }
 
         string ranks = Path.Combine(directory, "tiktoken.model");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Conclave.Primitives;
 using Conclave.Text.Tokenization.Normalizers;
 using Conclave.Text.Tokenization.PreTokenizers;
@@ -5,7 +6,9 @@ using Conclave.Text.Tokenization.PreTokenizers;
 namespace Conclave.Text.Tokenization;
 
 /// <summary>Reads tokenizer.json: a byte-level BPE model and what surrounds it. Source: Hugging Face tokenizers, serialization of Tokenizer.</summary>
-internal sealed class TokenizerJsonReader(string file)
+/// <param name="file">tokenizer.json.</param>
+/// <param name="configuration">tokenizer_config.json, which may declare more added tokens; may be absent.</param>
+internal sealed class TokenizerJsonReader(string file, string configuration)
 {
     /// <summary>A tokenizer with more ids than this is a mistake: tables by id would take all memory.</summary>
     public const int MaxId = 10_000_000;
@@ -17,6 +20,11 @@ internal sealed class TokenizerJsonReader(string file)
         JsonCursor root = document.Root;
         BytePairModelReader model = new(document);
         AddedToken[] added = ReadAddedTokens(root, model);
+        if (File.Exists(configuration) && JsonCursor.ReadFile(configuration).Optional("added_tokens_decoder") is { } declared)
+        {
+            added = [.. added, .. ReadDeclaredTokens(declared, model, added)];
+        }
+
         bool byteLevel = ReadDecoder(root.Optional("decoder"), out bool spaces);
         Vocabulary vocabulary = new(model.Vocabulary, added, byteLevel);
         PreTokenizer[] preTokenizers = [.. ReadPreTokenizers(root)];
@@ -50,25 +58,13 @@ internal sealed class TokenizerJsonReader(string file)
         Dictionary<string, int> ids = new(StringComparer.Ordinal);
         foreach (JsonCursor item in list.Items())
         {
-            AddedToken token = new(
-                item.Required("id").Int32(0, MaxId),
-                item.Required("content").String(),
-                Flag(item, "single_word"),
-                Flag(item, "lstrip"),
-                Flag(item, "rstrip"),
-                Flag(item, "normalized"),
-                Flag(item, "special"));
+            AddedToken token = ReadAddedToken(item, item.Required("id").Int32(0, MaxId));
             if (token.Content.Length == 0)
             {
                 continue;
             }
 
-            bool inModel = model.Vocabulary.TryGetValue(token.Content, out int id);
-            if (inModel ? id != token.Id : model.HasId(token.Id))
-            {
-                throw item.Error($"id {token.Id} of \"{token.Content}\" is at odds with \"model.vocab\", where {(inModel ? $"the token has id {id}" : "another token has that id")}");
-            }
-
+            CheckAgainst(model, item, token);
             if (ids.TryGetValue(token.Content, out int known) ? known != token.Id : byId.ContainsKey(token.Id))
             {
                 throw item.Error($"id {token.Id} of \"{token.Content}\": an added token before has the same id or the same content");
@@ -80,6 +76,52 @@ internal sealed class TokenizerJsonReader(string file)
         }
 
         return [.. byId.Values];
+    }
+
+    // transformers adds those that tokenizer.json has not, and so writes them where they were added after it was made.
+    private static IEnumerable<AddedToken> ReadDeclaredTokens(JsonCursor declared, BytePairModelReader model, AddedToken[] added)
+    {
+        HashSet<string> contents = [.. added.Select(token => token.Content)];
+        HashSet<int> ids = [.. added.Select(token => token.Id)];
+        foreach ((string key, JsonCursor item) in declared.Members())
+        {
+            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id > MaxId)
+            {
+                throw item.Error($"the id \"{key}\"; a number from 0 to {MaxId} is expected");
+            }
+
+            AddedToken token = ReadAddedToken(item, id);
+            if (token.Content.Length == 0 || !contents.Add(token.Content))
+            {
+                continue;
+            }
+
+            CheckAgainst(model, item, token);
+            if (!ids.Add(id))
+            {
+                throw item.Error($"id {id} of \"{token.Content}\" is that of another token in tokenizer.json; correct one of the files");
+            }
+
+            yield return token;
+        }
+    }
+
+    private static AddedToken ReadAddedToken(JsonCursor item, int id) => new(
+        id,
+        item.Required("content").String(),
+        Flag(item, "single_word"),
+        Flag(item, "lstrip"),
+        Flag(item, "rstrip"),
+        Flag(item, "normalized"),
+        Flag(item, "special"));
+
+    private static void CheckAgainst(BytePairModelReader model, JsonCursor item, AddedToken token)
+    {
+        bool inModel = model.Vocabulary.TryGetValue(token.Content, out int id);
+        if (inModel ? id != token.Id : model.HasId(token.Id))
+        {
+            throw item.Error($"id {token.Id} of \"{token.Content}\" is at odds with \"model.vocab\", where {(inModel ? $"the token has id {id}" : "another token has that id")}");
+        }
     }
 
     private static bool Flag(JsonCursor item, string name) => item.Optional(name)?.Boolean() ?? false;

@@ -107,6 +107,25 @@ public sealed class ChatPromptTests
     }
 
     [Fact]
+    public void WhatIsNotGivenIsNoneAndTokensHaveTheirTexts()
+    {
+        const string Config = """{"bos_token": {"content": "<s>"}, "pad_token": "<pad>", "unk_token": null, "chat_template": "x"}""";
+        Assert.Equal(
+            "True True|<s><pad>|True True",
+            Render(
+                "{{ tools is none }} {{ documents is none }}|{{ bos_token }}{{ pad_token }}{{ eos_token }}|{{ unk_token is undefined }} {{ eos_token is undefined }}",
+                """{"role":"user","content":"a"}""", config: Config));
+    }
+
+    [Fact]
+    public void ConversationsWithToolsHaveATemplateOfTheirOwn()
+    {
+        const string Config = """{"chat_template": [{"name": "default", "template": "plain {{ messages[0].content }}"}, {"name": "tool_use", "template": "{{ tools | length }} tools {{ messages[0].content }}"}]}""";
+        Assert.Equal("plain a", Render(null, """{"role":"user","content":"a"}""", config: Config));
+        Assert.Equal("1 tools a", Render(null, """{"role":"user","content":"a"}""", """[{"type":"function","function":{"name":"f"}}]""", Config));
+    }
+
+    [Fact]
     public void ARefusalIsTheTemplates()
     {
         UserErrorException e = Assert.Throws<UserErrorException>(() => Render(
@@ -114,10 +133,15 @@ public sealed class ChatPromptTests
         Assert.Contains("only users speak", e.Message, StringComparison.Ordinal);
     }
 
-    private static string Render(string template, string message, string? tools = null)
+    private static string Render(string? template, string message, string? tools = null, string config = "{}")
     {
         using TemporaryFolder folder = new();
-        folder.Write("chat_template.jinja", template);
+        folder.Write("tokenizer_config.json", config);
+        if (template is not null)
+        {
+            folder.Write("chat_template.jinja", template);
+        }
+
         ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(Repository.Fable))!;
         JsonNode given = JsonNode.Parse(message)!;
         string before = given.ToJsonString();

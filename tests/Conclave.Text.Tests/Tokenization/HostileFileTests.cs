@@ -28,9 +28,9 @@ public sealed class HostileFileTests
         { "model.vocab", $$"""{"a":{{new string('[', 300)}}{{new string(']', 300)}}}""", "not valid JSON" },
         { "model.merges", """[["a",["b"]]]""", """merge 0: ["a",["b"]]""" },
         { "model.type", "\"Unigram\"", "Unigram" },
-        { "model.byte_fallback", "true", "$.model.byte_fallback" },
+        { "model.vocab", """{"a":0},"byte_fallback":true""", "$.model.byte_fallback" },
         { "model.dropout", "0.5", "$.model.dropout" },
-        { "model.unk_token", "\"<nowhere>\"", "<nowhere>" },
+        { "model.vocab", """{"a":0},"unk_token":"<nowhere>" """, "<nowhere>" },
         { "model.end_of_word_suffix", "\"</w>\"", "</w>" },
         { "normalizer", """{"type":"Precompiled"}""", "$.normalizer: type \"Precompiled\"" },
         { "normalizer", """{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Nmt"}]}""", "$.normalizer.normalizers[1]: type \"Nmt\"" },
@@ -72,6 +72,24 @@ public sealed class HostileFileTests
         folder.Write("tokenizer.json", json.ToJsonString().Replace(marker, value, StringComparison.Ordinal));
         UserErrorException e = Assert.Throws<UserErrorException>(() => Tokenizer.Load(folder.Path));
         Assert.Contains("tokenizer.json: ", e.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"x":{"content":"<new>"}}""", "the id \"x\"")]
+    [InlineData("""{"3":{"content":"<new>"}}""", "id 3 of \"<new>\" is at odds")]
+    [InlineData("""{"300":{"content":"a"}}""", "id 300 of \"a\" is at odds")]
+    [InlineData("""{"256":{"content":"<new>"}}""", "id 256 of \"<new>\" is that of another token")]
+    [InlineData("""{"300":{"special":true}}""", "\"content\" is missing")]
+    public void WrongDeclarationsAreNamed(string declared, string expected)
+    {
+        JsonNode json = Tokenizers.Small([]);
+        json["added_tokens"] = JsonNode.Parse("""[{"id":256,"content":"<old>"}]""");
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", json.ToJsonString());
+        folder.Write("tokenizer_config.json", $$"""{"added_tokens_decoder":{{declared}}}""");
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Tokenizer.Load(folder.Path));
+        Assert.Contains("tokenizer_config.json: $.added_tokens_decoder", e.Message, StringComparison.Ordinal);
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 

@@ -27,6 +27,40 @@ public sealed class SurroundingTokensTests
         Assert.Equal(['a'], tokenizer.Ids("a", special: false));
     }
 
+    [Theory]
+    [InlineData("LlamaTokenizerFast", false, new[] { Bos, 'a' })]
+    [InlineData("LlamaTokenizerFast", true, new[] { Bos, 'a' })]
+    [InlineData("PreTrainedTokenizerFast", false, new int[] { 'a' })]
+    [InlineData("PreTrainedTokenizerFast", true, new[] { Bos, 'a', Eos })]
+    public void AClassHasItsOwnWordWhereTheConfigurationHasNone(string kind, bool template, int[] expected)
+    {
+        using TemporaryFolder folder = Folder(template, $$"""{"tokenizer_class":"{{kind}}","bos_token":{"content":"<s>"},"eos_token":"</s>"}""");
+        Assert.Equal(expected, Tokenizer.Load(folder.Path).Ids("a", special: true));
+    }
+
+    [Fact]
+    public void TokensOfTheConfigurationAloneAreTokens()
+    {
+        using TemporaryFolder folder = Folder(template: false, """
+            {"added_tokens_decoder":{"300":{"content":"<s>","special":false},"302":{"content":"<tool>","special":true}},
+             "tokenizer_class":"PreTrainedTokenizerFast","add_bos_token":true,"bos_token":"<tool>"}
+            """);
+        Tokenizer tokenizer = Tokenizer.Load(folder.Path);
+        Assert.Equal([302, 'a', 302, Bos], tokenizer.Ids("a<tool><s>", special: true));
+        Assert.Equal(303, tokenizer.VocabularySize);
+    }
+
+    [Fact]
+    public void WhereEveryByteHasATokenNothingIsUnknown()
+    {
+        JsonNode json = Tokenizers.Small([]);
+        json["model"]!["unk_token"] = "<unk>";
+        json["model"]!["byte_fallback"] = true;
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", json.ToJsonString());
+        Assert.Equal([0xC3, 0xA9, 'a'], Tokenizer.Load(folder.Path).Ids("éa", special: false));
+    }
+
     [Fact]
     public void ATokenThatIsNoneIsNamed()
     {
