@@ -28,7 +28,11 @@ internal sealed unsafe class RawPath : IMeasuredPath, IDisposable
         _payload = new NativeBuffer(most);
         _place = new NativeBuffer(most);
         _failure = new NativeBuffer(sizeof(UcxFailure));
-        _endpoint = _worker.Connect(meet(_worker.Address), (UcxFailure*)_failure.Data, reportsFailures: true);
+        sbyte status = _worker.Connect(meet(_worker.Address), (UcxFailure*)_failure.Data, reportsFailures: true, out _endpoint);
+        if (status != Ucp.Ok)
+        {
+            throw new InvalidOperationException($"the peer cannot be reached: {Ucp.Describe(status)}");
+        }
     }
 
     public int Rank { get; }

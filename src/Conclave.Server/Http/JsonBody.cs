@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
+using Microsoft.AspNetCore.Connections;
 
 namespace Conclave.Server.Http;
 
@@ -26,6 +27,7 @@ internal readonly struct JsonBody
 
     /// <summary>Reads a body. The document must be disposed.</summary>
     /// <exception cref="ApiException">It is not sent as JSON, or is none.</exception>
+    /// <exception cref="ClientGoneException">The client left before its end.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpContext context)
     {
         // Bodies of other types a browser sends for a page of any site without asking the server first.
@@ -38,7 +40,12 @@ internal readonly struct JsonBody
 
         try
         {
-            return Checked(await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, context.RequestAborted));
+            // Without a token: who leaves ends the reading anyway, and a cancelled one would still be under way when the server wants to read on.
+            return Checked(await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, CancellationToken.None));
+        }
+        catch (Exception e) when (e is ConnectionResetException or ConnectionAbortedException)
+        {
+            throw new ClientGoneException();
         }
         catch (InvalidOperationException e)
         {
