@@ -11,7 +11,6 @@ internal sealed class RankMatching
     private readonly int[] _firstHolder;
     private readonly int[] _nextHolder;
     private readonly int[] _shared;
-    private readonly long[] _pairs;
     private readonly int[] _partner;
     private readonly bool[] _taken;
 
@@ -26,7 +25,6 @@ internal sealed class RankMatching
         _nextHolder = new int[shape.Slots];
         int parts = Math.Max(shape.Hosts, Enumerable.Range(0, shape.Hosts).Max(host => _firstRank[host + 1] - _firstRank[host]));
         _shared = new int[parts * parts];
-        _pairs = new long[parts * parts];
         _partner = new int[parts];
         _taken = new bool[parts];
     }
@@ -93,27 +91,29 @@ internal sealed class RankMatching
             }
         }
 
-        // Of equal ones the first, so that nothing moves without a reason.
-        int count = 0;
-        for (int pair = 0; pair < shared.Length; pair++)
-        {
-            if (fit(pair / parts, pair % parts))
-            {
-                _pairs[count++] = ((long)-shared[pair] << 32) | (uint)pair;
-            }
-        }
-
-        Array.Sort(_pairs, 0, count);
         Span<int> partner = _partner.AsSpan(0, parts);
         partner.Fill(-1);
         _taken.AsSpan().Clear();
-        foreach (long key in _pairs.AsSpan(0, count))
+        int most = 0;
+        foreach (int count in shared)
         {
-            (int before, int after) = Math.DivRem((int)(uint)key, parts);
-            if (partner[before] < 0 && !_taken[after])
+            most = Math.Max(most, count);
+        }
+
+        // Of equal ones the first, so that nothing moves without a reason.
+        for ((int wanted, int left) = (most, parts); wanted >= 0 && left > 0; wanted--)
+        {
+            for (int before = 0; before < parts; before++)
             {
-                partner[before] = after;
-                _taken[after] = true;
+                for (int after = 0; after < parts && partner[before] < 0; after++)
+                {
+                    if (shared[(before * parts) + after] == wanted && !_taken[after] && fit(before, after))
+                    {
+                        partner[before] = after;
+                        _taken[after] = true;
+                        left--;
+                    }
+                }
             }
         }
 
