@@ -44,7 +44,7 @@ internal sealed class EngineMetrics : IDisposable
         // There is one engine, whatever the number of caches; vLLM numbers them.
         _labels = [new("model_name", model), new("engine", "0")];
         Gauge("conclave_num_requests_running", () => status().Running, "Answers that are computed.");
-        Gauge("conclave_num_requests_waiting", () => status().Waiting, "Requests that wait for their turn.");
+        Gauge("conclave_num_requests_waiting", () => status().Waiting, "Requests and further answers that wait for their turn.");
         Gauge("conclave_kv_cache_usage_perc", () => Usage(status()), "Part of the cache's blocks in use, 0 to 1.");
         Count("conclave_prefix_cache_queries", () => status().PrefixQueries, "Tokens of prompts that were looked for in the prefix cache.");
         Count("conclave_prefix_cache_hits", () => status().PrefixHits, "Tokens of prompts that the prefix cache had.");

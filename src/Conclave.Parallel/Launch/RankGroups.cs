@@ -20,13 +20,12 @@ public sealed class RankGroups
     /// <exception cref="UserErrorException">There are more groups than hosts have room for.</exception>
     public RankGroups(Topology topology, int groups, int ranksOfGroup)
     {
-        RanksOfGroup = ranksOfGroup;
         HostMap hosts = new(topology);
         int[] room = [.. Enumerable.Range(0, hosts.Hosts).Select(host => hosts.RanksOf(host).Length / ranksOfGroup)];
         if (room[0] == 0 || room.Sum() < groups)
         {
             throw new UserErrorException(
-                $"--dp {groups} --tp {ranksOfGroup}: a group must be on one host, and {hosts.World} ranks on {hosts.Hosts} host{(hosts.Hosts == 1 ? "" : "s")} have room for {(room[0] == 0 ? 0 : room.Sum())} groups of {ranksOfGroup}");
+                $"--dp {groups} --tp {ranksOfGroup}: a group must be on one host, and {hosts.World} ranks on {hosts.Hosts} host{(hosts.Hosts == 1 ? "" : "s")} have room for {(room[0] == 0 ? 0 : room.Sum())} groups of {ranksOfGroup}; choose fewer groups, or fewer ranks of each");
         }
 
         int[] placed = new int[hosts.Hosts];
@@ -50,9 +49,6 @@ public sealed class RankGroups
 
     /// <summary>Number of groups.</summary>
     public int Count => _first.Length;
-
-    /// <summary>Ranks of each.</summary>
-    public int RanksOfGroup { get; }
 
     /// <summary>The ranks that have a group, rising.</summary>
     public int[] TokenRanks => [.. Enumerable.Range(0, _groupOf.Length).Where(rank => _groupOf[rank] >= 0)];

@@ -7,7 +7,7 @@ namespace Conclave.Server.Dashboard;
 /// <param name="ContextLength">Most tokens of prompt and answer together.</param>
 /// <param name="UptimeSeconds">Since the server began to count.</param>
 /// <param name="Running">Answers that are computed.</param>
-/// <param name="Waiting">Requests that wait for their turn.</param>
+/// <param name="Waiting">Requests and further answers that wait for their turn.</param>
 /// <param name="CacheBlocks">Blocks of the cache.</param>
 /// <param name="UsedBlocks">Blocks that answers hold.</param>
 /// <param name="PrefixQueries">Tokens of prompts that were looked for in the prefix cache.</param>
