@@ -76,9 +76,9 @@ internal sealed unsafe class MatMulCase : IDisposable
                 ((ushort*)_codes.Data)[i] = BFloat16.Encode(value);
                 break;
             default:
-                // Every finite code, subnormals and both zeros among them.
-                // All codes but NaN; every other row is without zeros and subnormals.
-                int magnitude = i / View.RowStride % 2 == 0 ? random.Next(0x7F) : random.Next(8, 0x7F);
+                // All codes but NaN; zeros and subnormals, which take a longer way, in every other run of 64 only, by rows in pairs.
+                (nint row, nint column) = Math.DivRem(i, View.RowStride);
+                int magnitude = ((row / 2) + (column / 64)) % 2 == 0 ? random.Next(0x7F) : random.Next(8, 0x7F);
                 _codes.Data[i] = (byte)(magnitude | (random.Next(2) << 7));
                 break;
         }

@@ -42,7 +42,10 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
-    public static int MostRegisterInputs => 10;
+    public static int PairInputs => 6;
+
+    /// <inheritdoc/>
+    public static int MostPairInputs => 10;
 
     /// <inheritdoc/>
     public static int PanelRows => 64;
@@ -147,6 +150,50 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums) =>
         throw new NotSupportedException();
 
+    /// <inheritdoc/>
+    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums)
+    {
+        if (pair == 0)
+        {
+            PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
+        }
+        else
+        {
+            PairTile<One>(count, rows, inputs, classStride, unfinished, first);
+        }
+
+        if (sums is not null)
+        {
+            Avx2Lanes.Sum(count, unfinished.Lanes, sums);
+        }
+    }
+
+    private static void PairTile<TPair>(int count, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+        where TPair : struct, ICount
+    {
+        switch (count)
+        {
+            case 1:
+                Avx2PairTile<TWeights, TPair>.Run<One>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 2:
+                Avx2PairTile<TWeights, TPair>.Run<Two>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 3:
+                Avx2PairTile<TWeights, TPair>.Run<Three>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 4:
+                Avx2PairTile<TWeights, TPair>.Run<Four>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 5:
+                Avx2PairTile<TWeights, TPair>.Run<Five>(rows, inputs, classStride, unfinished, first);
+                break;
+            default:
+                Avx2PairTile<TWeights, TPair>.Run<Six>(rows, inputs, classStride, unfinished, first);
+                break;
+        }
+    }
+
     /// <summary>One row after the other, since memory is read fastest as one stream; the four classes keep the multiply-adds apart.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Gemv<TCount>(
@@ -204,19 +251,15 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 }
 
                 bool first = start == 0;
-                (Start(first, own) + a00 + a01 + a02 + a03).Store(own);
+                (Avx2Lanes.Start(first, own) + a00 + a01 + a02 + a03).Store(own);
                 if (TCount.Value > 1)
                 {
-                    (Start(first, own + (4 * Vector256<float>.Count)) + a10 + a11 + a12 + a13).Store(own + (4 * Vector256<float>.Count));
+                    (Avx2Lanes.Start(first, own + (4 * Vector256<float>.Count)) + a10 + a11 + a12 + a13).Store(own + (4 * Vector256<float>.Count));
                 }
             }
         }
 
-        for (int i = 0; i < TCount.Value; i++)
-        {
-            float* four = lanes + (4 * i * Vector256<float>.Count);
-            Sum(Vector256.Load(four), Vector256.Load(four + Vector256<float>.Count), Vector256.Load(four + (2 * Vector256<float>.Count)), Vector256.Load(four + (3 * Vector256<float>.Count))).Store(sums + (4 * i));
-        }
+        Avx2Lanes.Sum(TCount.Value, lanes, sums);
     }
 
     /// <summary>Asks for the bytes of a group.</summary>
@@ -313,13 +356,13 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, float* lanes, bool first, float* sums)
     {
-        a = Start(first, lanes) + a;
-        b = Start(first, lanes + Vector256<float>.Count) + b;
-        c = Start(first, lanes + (2 * Vector256<float>.Count)) + c;
-        d = Start(first, lanes + (3 * Vector256<float>.Count)) + d;
+        a = Avx2Lanes.Start(first, lanes) + a;
+        b = Avx2Lanes.Start(first, lanes + Vector256<float>.Count) + b;
+        c = Avx2Lanes.Start(first, lanes + (2 * Vector256<float>.Count)) + c;
+        d = Avx2Lanes.Start(first, lanes + (3 * Vector256<float>.Count)) + d;
         if (sums is not null)
         {
-            Sum(a, b, c, d).Store(sums);
+            Avx2Lanes.Sum(a, b, c, d).Store(sums);
             return;
         }
 
@@ -328,9 +371,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         c.Store(lanes + (2 * Vector256<float>.Count));
         d.Store(lanes + (3 * Vector256<float>.Count));
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Start(bool first, float* lanes) => first ? Vector256<float>.Zero : Vector256.Load(lanes);
 
     /// <summary>A group of natural order in the order of decoded weights.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -374,15 +414,4 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Halves(float* low, float* high) => Vector256.Create(Vector128.Load(low), Vector128.Load(high));
-
-    /// <summary>The sums over the lanes of four vectors: lanes four apart are added, then those two and one apart.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Sum(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
-    {
-        Vector256<float> ab = Avx.Add(Avx.Permute2x128(a, b, 0x20), Avx.Permute2x128(a, b, 0x31));
-        Vector256<float> cd = Avx.Add(Avx.Permute2x128(c, d, 0x20), Avx.Permute2x128(c, d, 0x31));
-        Vector256<float> two = Avx.Add(Avx.Shuffle(ab, cd, 0x44), Avx.Shuffle(ab, cd, 0xEE));
-        Vector256<float> one = Avx.Add(Avx.Shuffle(two, two, 0x88), Avx.Shuffle(two, two, 0xDD));
-        return Sse.UnpackLow(one.GetLower(), one.GetUpper());
-    }
 }

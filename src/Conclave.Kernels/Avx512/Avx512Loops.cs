@@ -41,7 +41,10 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostRegisterInputs => Subnormals.AreFast ? 16 : TWeights.Interleaving == 4 ? 6 : 12;
+    public static int PairInputs => 6;
+
+    /// <inheritdoc/>
+    public static int MostPairInputs => TWeights.Interleaving == 4 ? 12 : 24;
 
     /// <inheritdoc/>
     public static int PanelRows => 128;
@@ -148,6 +151,50 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums) =>
         Tile(count, 2, ofClass, weights + (Stream(2, ofClass) * Vector512<byte>.Count), rowBytes, GroupBytes, inputs, vectors, lanes, first, sums);
+
+    /// <inheritdoc/>
+    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums)
+    {
+        if (pair == 0)
+        {
+            PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
+        }
+        else
+        {
+            PairTile<One>(count, rows, inputs, classStride, unfinished, first);
+        }
+
+        if (sums is not null)
+        {
+            Avx512Lanes.Sum(count, unfinished.Lanes, sums);
+        }
+    }
+
+    private static void PairTile<TPair>(int count, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+        where TPair : struct, ICount
+    {
+        switch (count)
+        {
+            case 1:
+                Avx512PairTile<TWeights, TPair>.Run<One>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 2:
+                Avx512PairTile<TWeights, TPair>.Run<Two>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 3:
+                Avx512PairTile<TWeights, TPair>.Run<Three>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 4:
+                Avx512PairTile<TWeights, TPair>.Run<Four>(rows, inputs, classStride, unfinished, first);
+                break;
+            case 5:
+                Avx512PairTile<TWeights, TPair>.Run<Five>(rows, inputs, classStride, unfinished, first);
+                break;
+            default:
+                Avx512PairTile<TWeights, TPair>.Run<Six>(rows, inputs, classStride, unfinished, first);
+                break;
+        }
+    }
 
     private static void Tile(
         int count, int streams, int ofClass, byte* weights, nint rowBytes, nint vectorBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums)

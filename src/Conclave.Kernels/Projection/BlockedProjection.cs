@@ -19,10 +19,18 @@ internal static unsafe class BlockedProjection<TLoops>
     /// <summary>Rises with k and with m: what many inputs need is enough for few.</summary>
     public static nint ScratchBytes(nint k, int m)
     {
-        nint registers = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostRegisterInputs));
-        return ProjectionBlocks<TLoops>.Alignment + (m <= TLoops.MostRegisterInputs
-            ? registers
-            : nint.Max(registers, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce))));
+        nint bytes = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.GemvInputs));
+        if (m > TLoops.GemvInputs)
+        {
+            bytes = nint.Max(bytes, PairProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostPairInputs)));
+        }
+
+        if (m > TLoops.MostPairInputs)
+        {
+            bytes = nint.Max(bytes, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce)));
+        }
+
+        return ProjectionBlocks<TLoops>.Alignment + bytes;
     }
 
     /// <summary>output[i · outputStride + j] = Σ_k input[i][k] · w[firstRow + j, k] for i &lt; m and j &lt; rowCount.</summary>
@@ -34,9 +42,13 @@ internal static unsafe class BlockedProjection<TLoops>
         {
             int inputs = int.Min(InputsAtOnce, m - i);
             float* target = output + (i * outputStride);
-            if (inputs <= TLoops.MostRegisterInputs)
+            if (inputs <= TLoops.GemvInputs)
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
+            }
+            else if (inputs <= TLoops.MostPairInputs)
+            {
+                PairProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }
             else
             {

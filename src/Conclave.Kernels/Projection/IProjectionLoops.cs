@@ -16,7 +16,7 @@ internal unsafe interface IProjectionLoops
     static abstract int ElementBytes { get; }
 
     /// <summary>
-    /// What activations are multiplied by on their way into <see cref="Gemv"/> (a power of two), because weights are read as the true ones divided by
+    /// What activations are multiplied by on their way into <see cref="Gemv"/> and <see cref="PairTile"/> (a power of two), because weights are read as the true ones divided by
     /// InputFactor · OutputFactor.
     /// </summary>
     static abstract float InputFactor { get; }
@@ -39,8 +39,11 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups);
 
-    /// <summary>Up to how many inputs decoding weights in registers, again for every <see cref="GemvInputs"/>, is faster than panels.</summary>
-    static abstract int MostRegisterInputs { get; }
+    /// <summary>Largest number of inputs of a <see cref="PairTile"/>.</summary>
+    static abstract int PairInputs { get; }
+
+    /// <summary>Up to how many inputs decoding weights in registers, again for every <see cref="PairInputs"/>, is faster than panels.</summary>
+    static abstract int MostPairInputs { get; }
 
     /// <summary>Weight rows of a panel: as many as the second cache holds of a decoded segment, and no more than usually have the same scales.</summary>
     static abstract int PanelRows { get; }
@@ -74,6 +77,13 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract void Gemv(
         int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums);
+
+    /// <summary>
+    /// Two classes of a segment, those that are decoded from the same bits: <paramref name="rows"/> times <paramref name="count"/> packed inputs, of which a class begins <paramref name="classStride"/> elements
+    /// after the one before it. <paramref name="pair"/> 0 goes before 1; lanes count as zero where this is the <paramref name="first"/> segment. If <paramref name="sums"/> is not null, the sums over lanes are written there
+    /// as well, four for each input.
+    /// </summary>
+    static abstract void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums);
 
     /// <summary>
     /// One class of a segment: four weight rows in its decoded stream times <paramref name="count"/> inputs, both packed: the first vectors of all, then the second ones, …

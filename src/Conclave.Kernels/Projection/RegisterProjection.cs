@@ -2,12 +2,10 @@ using Conclave.Primitives;
 
 namespace Conclave.Kernels;
 
-/// <summary>Few inputs: weights are decoded in registers, by several calls if need be; the later ones find them in the second cache.</summary>
+/// <summary>Few inputs: weights are decoded in registers, once for all of them.</summary>
 internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
-    private const int RowsTogether = 32;
-
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => Layout.Bytes(k, inputs);
 
@@ -36,20 +34,11 @@ internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLo
                 input.Row(i), 0, k, weights, firstRow, TLoops.InputFactor, arranged + (i * padded), TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
         }
 
-        int together = Share(inputs, Share(inputs, TLoops.GemvInputs));
-        for (nint first = 0; first < rowCount; first += RowsTogether)
-        {
-            int rows = (int)nint.Min(RowsTogether, rowCount - first);
-            for (int i = 0; i < inputs; i += together)
-            {
-                int count = int.Min(together, inputs - i);
-                Gemv(weights, firstRow + first, rows, arranged + (i * padded), count, output + (i * outputStride) + first, outputStride, scratch);
-            }
-        }
+        Gemv(weights, firstRow, rowCount, arranged, inputs, output, outputStride, scratch);
     }
 
     private static void Gemv(
-        TensorView weights, nint firstRow, int rowCount, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
+        TensorView weights, nint firstRow, nint rowCount, float* arranged, int inputs, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
         nint rowBytes = weights.RowStride * TLoops.ElementBytes;
@@ -58,9 +47,9 @@ internal abstract unsafe class RegisterProjection<TLoops> : ProjectionBlocks<TLo
         float* sums = scratch + Layout.Sums;
         float* lanes = scratch + Layout.Partials;
         byte* tails = tailBytes > 0 ? (byte*)(scratch + Layout.Tails) : null;
-        for (int row = 0; row < rowCount; row += TileRows)
+        for (nint row = 0; row < rowCount; row += TileRows)
         {
-            int rows = int.Min(TileRows, rowCount - row);
+            int rows = (int)nint.Min(TileRows, rowCount - row);
             byte* source = weights.RowPointer(firstRow + row);
             for (int r = 0; tails is not null && r < rows; r++)
             {
