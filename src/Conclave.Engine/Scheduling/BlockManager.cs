@@ -202,6 +202,9 @@ public sealed class BlockManager
         sequence.Computed = 0;
     }
 
+    /// <summary>Whether a prefix is looked for at all.</summary>
+    internal bool MayReuse(Sequence sequence) => !sequence.NeedsPromptLogits && _reuse != PrefixReuse.None;
+
     /// <summary>How often a block is referred to.</summary>
     internal int References(int block) => _pool.References(block);
 
@@ -216,7 +219,7 @@ public sealed class BlockManager
     // The last token ends the answer and is never computed.
     private int MostBlocks(Sequence sequence) => BlocksFor(sequence.Capacity - 1);
 
-    private int Reusable(Sequence sequence) => sequence.NeedsPromptLogits || _reuse == PrefixReuse.None ? 0 : (sequence.Count - 1) / TokensPerBlock;
+    private int Reusable(Sequence sequence) => MayReuse(sequence) ? (sequence.Count - 1) / TokensPerBlock : 0;
 
     private bool TryFind(Sequence sequence, int index, ulong form, bool fewer, out int block) =>
         _pool.TryFind(sequence.Hash(index), form, sequence.ExpandedIn(index), fewer, out block);

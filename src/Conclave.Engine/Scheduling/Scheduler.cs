@@ -93,7 +93,7 @@ public sealed class Scheduler
     /// <summary>How often a sequence lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
 
-    /// <summary>Tokens of all sequences when they were first admitted.</summary>
+    /// <summary>Tokens of all sequences that may reuse a prefix, when they were first admitted.</summary>
     public long PrefixQueries { get; private set; }
 
     /// <summary>How many of these the prefix cache had.</summary>
@@ -273,7 +273,7 @@ public sealed class Scheduler
         if (sequence.Preemptions == 0)
         {
             sequence.ReusedTokens = reused;
-            PrefixQueries += sequence.Count;
+            PrefixQueries += _blocks.MayReuse(sequence) ? sequence.Count : 0;
             PrefixHits += reused;
         }
 
