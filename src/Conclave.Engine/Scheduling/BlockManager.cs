@@ -64,6 +64,13 @@ public sealed class BlockManager
         return blocks - sequence.BlockCount + (MostBlocks(sequence) > blocks ? 1 : 0);
     }
 
+    /// <summary>How many blocks another sample of a sequence will take soon after the prompt: a copy of its last block, and one to go on if its answer may become so long.</summary>
+    public int CountForFork(Sequence sequence)
+    {
+        int copy = sequence.Count % TokensPerBlock != 0 && sequence.Capacity - 1 > sequence.Count ? 1 : 0;
+        return copy + (MostBlocks(sequence) > BlocksFor(sequence.Count) ? 1 : 0);
+    }
+
     /// <summary>How many available blocks a waiting sequence would take for all of its tokens: all but those that other sequences hold already.</summary>
     public int CountNeeded(Sequence sequence)
     {
