@@ -27,6 +27,7 @@ public sealed partial class MetricsTests
         // The second finds two blocks of 64 in the cache.
         Generation first = await RunAsync(engine, Request(10, 130, 3));
         Generation twice = await RunAsync(engine, Request(10, 130, 4) with { Samples = 2 });
+        Generation scored = await RunAsync(engine, Request(10, 130, 1) with { PromptLogprobs = 0 });
         Generation failed = engine.Submit(Request(Cursed, 2, 3));
         await Assert.ThrowsAsync<InvalidOperationException>(() => ReadAsync(failed));
 
@@ -53,27 +54,57 @@ public sealed partial class MetricsTests
         await ReadAsync(running);
 
         Metrics metrics = Metrics.Parse(await ScrapeAsync(server));
-        Assert.Equal(130 + 130 + 100 + 100 + 20, metrics.Value("conclave_prompt_tokens_total"));
-        Assert.Equal(130 + 2 + 2 + 100 + 100 + 36 + 20, metrics.Value("conclave_prefill_tokens_total"));
-        Assert.Equal(3 + 8 + 120 + 60 + 1, metrics.Value("conclave_generation_tokens_total"));
+        Assert.Equal(130 + (2 * 130) + 130 + 100 + 100 + 20, metrics.Value("conclave_prompt_tokens_total"));
+        Assert.Equal(130 + 2 + 130 + 2 + 100 + 100 + 36 + 20, metrics.Value("conclave_prefill_tokens_total"));
+        Assert.Equal(3 + 8 + 1 + 120 + 60 + 1, metrics.Value("conclave_generation_tokens_total"));
         Assert.Equal(130 + 130 + 2 + 100 + 100 + 20, metrics.Value("conclave_prefix_cache_queries_total"));
         Assert.Equal(128, metrics.Value("conclave_prefix_cache_hits_total"));
         Assert.Equal(1, metrics.Value("conclave_num_preemptions_total"));
-        Assert.Equal(5, metrics.Value("conclave_request_success_total", "length"));
+        Assert.Equal(6, metrics.Value("conclave_request_success_total", "length"));
         Assert.Equal(2, metrics.Value("conclave_request_success_total", "abort"));
         Assert.Equal(1, metrics.Value("conclave_request_success_total", "error"));
         Assert.Equal(0, metrics.Value("conclave_num_requests_running"));
         Assert.Equal(0, metrics.Value("conclave_num_requests_waiting"));
         Assert.Equal(0, metrics.Value("conclave_kv_cache_usage_perc"));
 
-        Generation[] finished = [first, twice, .. crowded];
+        // Steps: 64 positions of a scored prompt at most. The preempted one has lost 28 of its answer's tokens; 31 of its 60 come after the earlier one's end.
+        CheckSizes(metrics, "conclave_iteration_tokens_total", 3 + 4 + 3 + 1 + 120 + 31 + 1, (130 + 2) + (2 + 6) + 130 + 2 + (100 + 119) + (100 + 59 + 36 + 28) + 20);
+        CheckSizes(metrics, "conclave_request_prompt_tokens", 6, 130 + (2 * 130) + 130 + 100 + 100);
+        CheckSizes(metrics, "conclave_request_generation_tokens", 6, 3 + 8 + 1 + 120 + 60);
+        CheckSizes(metrics, "conclave_request_params_max_tokens", 6, 3 + 8 + 1 + 120 + 60);
+        CheckSizes(metrics, "conclave_request_params_n", 5, 1 + 2 + 1 + 1 + 1);
+        CheckSizes(metrics, "conclave_request_max_num_generation_tokens", 5, 3 + 4 + 1 + 120 + 60);
+
+        Generation[] finished = [first, twice, scored, .. crowded];
         CheckTimes(metrics, "conclave_request_queue_time_seconds", [.. finished, failed, running], static times => times.Queue);
         CheckTimes(metrics, "conclave_request_prefill_time_seconds", [.. finished, running], static times => times.Prefill);
-        CheckTimes(metrics, "conclave_request_decode_time_seconds", finished, static times => times.Decode);
-        CheckTimes(metrics, "conclave_e2e_request_latency_seconds", finished, static times => times.Queue + times.Prefill + times.Decode);
         CheckTimes(metrics, "conclave_time_to_first_token_seconds", [.. finished, running], static times => times.Queue + times.Prefill);
+        CheckTimes(metrics, "conclave_request_decode_time_seconds", finished, static times => times.Decode, twice);
+        CheckTimes(metrics, "conclave_request_inference_time_seconds", finished, static times => times.Prefill + times.Decode, twice);
+        CheckTimes(metrics, "conclave_e2e_request_latency_seconds", finished, static times => times.Queue + times.Prefill + times.Decode, twice);
         Assert.Equal(2 + 6 + 119 + 59, metrics.Value("conclave_inter_token_latency_seconds_count"));
         Assert.InRange(metrics.Value("conclave_inter_token_latency_seconds_sum"), double.Epsilon, finished.Sum(static one => one.Times.Decode.TotalSeconds * one.Request.Samples));
+    }
+
+    [Fact]
+    public async Task AnAnswerWithoutALimitMightHaveHadTheRestOfTheContextAndSizesHaveVllmsBuckets()
+    {
+        using LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Threads = 1 });
+        using InferenceEngine engine = new(
+            new ScriptedRunner(model.Tokenizer.VocabularySize), model.Tokenizer, [70], new EngineSizes(5, 256, 320), new EngineOptions { MaxRunning = 8, ModelName = ModelName });
+        await using ConclaveServer server = await ConclaveServer.StartAsync(model, engine, new ServerOptions { Port = 0, ModelName = ModelName });
+        await RunAsync(engine, new GenerationRequest { Prompt = [10, 10, 10], Sampling = new SamplingOptions { Temperature = 0 } });
+        Metrics metrics = Metrics.Parse(await ScrapeAsync(server));
+        CheckSizes(metrics, "conclave_request_params_max_tokens", 1, 317);
+        CheckSizes(metrics, "conclave_request_generation_tokens", 1, 1);
+        string[] lengths = ["1", "2", "5", "10", "20", "50", "100", "200", "+Inf"];
+        Assert.Equal(lengths, metrics.Buckets("conclave_request_prompt_tokens"));
+        Assert.Equal(lengths, metrics.Buckets("conclave_request_generation_tokens"));
+        Assert.Equal(lengths, metrics.Buckets("conclave_request_params_max_tokens"));
+        Assert.Equal(lengths, metrics.Buckets("conclave_request_max_num_generation_tokens"));
+        Assert.Equal(["1", "2", "5", "10", "20", "+Inf"], metrics.Buckets("conclave_request_params_n"));
+        Assert.Equal(
+            ["1", "8", "16", "32", "64", "128", "256", "512", "1024", "2048", "4096", "8192", "16384", "+Inf"], metrics.Buckets("conclave_iteration_tokens_total"));
     }
 
     [Fact]
@@ -91,10 +122,12 @@ public sealed partial class MetricsTests
         // Beside vLLM's: what was computed, which vLLM does not count step by step.
         string[] expected =
         [
-            "e2e_request_latency_seconds histogram", "generation_tokens_total counter", "inter_token_latency_seconds histogram", "kv_cache_usage_perc gauge",
-            "num_preemptions_total counter", "num_requests_running gauge", "num_requests_waiting gauge", "prefill_tokens_total counter",
+            "e2e_request_latency_seconds histogram", "generation_tokens_total counter", "inter_token_latency_seconds histogram", "iteration_tokens_total histogram",
+            "kv_cache_usage_perc gauge", "num_preemptions_total counter", "num_requests_running gauge", "num_requests_waiting gauge", "prefill_tokens_total counter",
             "prefix_cache_hits_total counter", "prefix_cache_queries_total counter", "prompt_tokens_total counter", "request_decode_time_seconds histogram",
-            "request_prefill_time_seconds histogram", "request_queue_time_seconds histogram", "request_success_total counter", "time_to_first_token_seconds histogram",
+            "request_generation_tokens histogram", "request_inference_time_seconds histogram", "request_max_num_generation_tokens histogram",
+            "request_params_max_tokens histogram", "request_params_n histogram", "request_prefill_time_seconds histogram", "request_prompt_tokens histogram",
+            "request_queue_time_seconds histogram", "request_success_total counter", "time_to_first_token_seconds histogram",
         ];
 
         // Another test of this process may count experts.
@@ -102,11 +135,20 @@ public sealed partial class MetricsTests
             .Where(static line => !line.StartsWith("expert_tokens", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
     }
 
-    private static void CheckTimes(Metrics metrics, string name, Generation[] generations, Func<GenerationTimes, TimeSpan> time)
+    private static void CheckSizes(Metrics metrics, string name, int count, long sum)
     {
-        Assert.Equal(generations.Length, metrics.Value(name + "_count"));
-        Assert.Equal(generations.Sum(one => time(one.Times).TotalSeconds), metrics.Value(name + "_sum"), 1e-5);
+        Assert.Equal(count, metrics.Value(name + "_count"));
+        Assert.Equal(sum, metrics.Value(name + "_sum"));
+    }
+
+    /// <summary>Each answer counts as a request. A request's time is that of its last answer; others of those in <paramref name="several"/> may have ended before.</summary>
+    private static void CheckTimes(Metrics metrics, string name, Generation[] generations, Func<GenerationTimes, TimeSpan> time, params Generation[] several)
+    {
         Assert.All(generations, one => Assert.True(time(one.Times) > TimeSpan.Zero));
+        Assert.Equal(generations.Sum(static one => one.Request.Samples), metrics.Value(name + "_count"));
+        double most = generations.Sum(one => time(one.Times).TotalSeconds * one.Request.Samples);
+        double least = most - several.Sum(one => one.Times.Decode.TotalSeconds * (one.Request.Samples - 1));
+        Assert.InRange(metrics.Value(name + "_sum"), least - 1e-5, most + 1e-5);
     }
 
     private static GenerationRequest Request(int token, int prompt, int maxTokens) =>
@@ -146,6 +188,11 @@ public sealed partial class MetricsTests
 
         public double Value(string name, string? reason = null) => Assert.Single(
             series[name], one => reason is null || one.Labels.Contains($"finished_reason=\"{reason}\"", StringComparison.Ordinal)).Value;
+
+        public string[] Buckets(string name) => [.. series[name + "_bucket"].Select(static one => BucketLabel().Match(one.Labels).Groups["Le"].Value)];
+
+        [GeneratedRegex("le=\"(?<Le>[^\"]+)\"", RegexOptions.None, 1000)]
+        private static partial Regex BucketLabel();
 
         [GeneratedRegex(@"^(?<Name>conclave_\w+)\{(?<Labels>.*)\} (?<Value>\S+)", RegexOptions.Multiline, 1000)]
         private static partial Regex SeriesLine();

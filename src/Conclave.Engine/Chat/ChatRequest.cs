@@ -76,14 +76,16 @@ public sealed class ChatRequest
         string calls = callable.Count > 0 ? AnswerGrammar.Key(callable, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : "";
         string where = _startsInsideReasoning ? "inside" : "before";
         string key = forced ? $"{where} reasoning {calls}" : answer is null ? $"{where} reasoning text or {calls}" : $"{where} reasoning {calls}\n{answer}";
-        return grammars.GetOrAdd(key, () => Reasoning.ThenAnswer(
-            forced ? Calls(callable)
-            : answer is null ? OfTools(() => _format!.CreateAutoGrammar([.. callable.Select(Callable)], _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
-            : callable.Count == 0 ? AnswerGrammar.Compile(answer)
-            : Grammar.Choice(AnswerGrammar.Compile(answer), Calls([.. callable.Select(Callable)])),
-            _chat.Tokenizer,
-            _startsInsideReasoning));
+        return grammars.GetOrAdd(key, () => forced ? Compile(callable, answer) : WithLax(callable, tools => Compile(tools, answer)));
     }
+
+    private Grammar Compile(IReadOnlyList<ChatTool> tools, string? answer) => Reasoning.ThenAnswer(
+        _tools.Forced.Count > 0 ? Calls(tools)
+        : answer is null ? OfTools(() => _format!.CreateAutoGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
+        : tools.Count == 0 ? AnswerGrammar.Compile(answer)
+        : Grammar.Choice(AnswerGrammar.Compile(answer), Calls(tools)),
+        _chat.Tokenizer,
+        _startsInsideReasoning);
 
     private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));
 
@@ -100,7 +102,20 @@ public sealed class ChatRequest
         }
     }
 
-    // Nobody asked for this tool to be called: a schema that no grammar can be made of is no reason to refuse the request, unless it promises that arguments follow it.
+    // Nobody asked for these tools to be called: schemas of which no grammar can be made, each by itself or all together, are no reason to refuse the request, unless a tool
+    // promises that arguments follow its own.
+    private Grammar WithLax(IReadOnlyList<ChatTool> tools, Func<IReadOnlyList<ChatTool>, Grammar> make)
+    {
+        try
+        {
+            return make([.. tools.Select(Callable)]);
+        }
+        catch (UserErrorException) when (tools.Any(tool => !tool.Strict))
+        {
+            return make([.. tools.Select(tool => tool.Strict ? tool : tool with { Parameters = AnyArguments })]);
+        }
+    }
+
     private ChatTool Callable(ChatTool tool)
     {
         if (tool.Strict)

@@ -63,6 +63,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         }
 
         TensorView logits = runner.Run(_plans);
+        metrics.Stepped(_plans);
         int firstRow = 0;
         for (int i = 0; i < partitions.Length; i++)
         {
@@ -76,7 +77,6 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
     private void Complete(Scheduler partition, StepPlan plan, TensorView logits)
     {
         partition.Complete();
-        metrics.Stepped(plan);
         foreach (ref readonly StepEntry entry in plan.Entries)
         {
             // An answer may have ended in this very step, together with the other answers of its request.
@@ -207,16 +207,9 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         Generation generation = sample.Generation;
         sample.Reason = reason;
         Leave(sample);
-        bool last = --generation.Unfinished == 0;
-        if (last)
-        {
-            generation.MeasureTimes();
-            metrics.Ended(generation);
-        }
-
-        metrics.Finished(reason);
+        metrics.Finished(sample);
         generation.Write(new GenerationUpdate(sample.Index, token, text, logprobs, reason));
-        if (last)
+        if (--generation.Unfinished == 0)
         {
             generation.End(null);
         }

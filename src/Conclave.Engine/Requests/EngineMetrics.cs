@@ -6,7 +6,8 @@ namespace Conclave.Engine;
 
 /// <summary>
 /// What an engine tells of itself through <see cref="Meter"/>, with the names and meanings of vLLM's metrics behind conclave_. Counts of
-/// requests and the cache are read when somebody looks; the rest is recorded where it happens.
+/// requests and the cache are read when somebody looks; the rest is recorded where it happens. As in vLLM each of a request's n answers counts as a
+/// request by itself, with the prompt and the times that they share.
 /// </summary>
 internal sealed class EngineMetrics : IDisposable
 {
@@ -19,6 +20,9 @@ internal sealed class EngineMetrics : IDisposable
 
     private static readonly double[] RequestBuckets =
         [0.01, 0.03, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680];
+
+    private static readonly long[] StepBuckets = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
+    private static readonly long[] AnswersBuckets = [1, 2, 5, 10, 20];
 
     // vLLM's words, in the order of FinishReason; what failed has none there.
     private static readonly string[] EndReasons = ["stop", "length", "abort", "error"];
@@ -35,11 +39,19 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Histogram<double> _queue;
     private readonly Histogram<double> _prefill;
     private readonly Histogram<double> _decode;
+    private readonly Histogram<double> _inference;
+    private readonly Histogram<long> _stepTokens;
+    private readonly Histogram<long> _requestPrompt;
+    private readonly Histogram<long> _requestGeneration;
+    private readonly Histogram<long> _requestMaxTokens;
+    private readonly Histogram<long> _requestAnswers;
+    private readonly Histogram<long> _longestAnswer;
 
     /// <summary>Creates the instruments.</summary>
     /// <param name="model">The name that the model is served under, for the label model_name.</param>
+    /// <param name="contextLength">Most tokens of prompt and answer together.</param>
     /// <param name="status">Where the engine stands.</param>
-    public EngineMetrics(string? model, Func<EngineStatus> status)
+    public EngineMetrics(string? model, int contextLength, Func<EngineStatus> status)
     {
         // There is one engine, whatever the number of caches; vLLM numbers them.
         _labels = [new("model_name", model), new("engine", "0")];
@@ -49,17 +61,25 @@ internal sealed class EngineMetrics : IDisposable
         Count("conclave_prefix_cache_queries", () => status().PrefixQueries, "Tokens of prompts that were looked for in the prefix cache.");
         Count("conclave_prefix_cache_hits", () => status().PrefixHits, "Tokens of prompts that the prefix cache had.");
         Count("conclave_num_preemptions", () => status().Preemptions, "How often an answer lost its blocks and was computed again.");
-        _promptTokens = _meter.CreateCounter<long>("conclave_prompt_tokens", description: "Tokens of prompts, counted with the first token of an answer.");
+        _promptTokens = _meter.CreateCounter<long>("conclave_prompt_tokens", description: "Tokens of prompts, cached ones too, counted for each answer with its first token.");
         _prefillTokens = _meter.CreateCounter<long>(
             "conclave_prefill_tokens", description: "Tokens of prompts that were computed, step by step: without cached ones, with those that were computed again.");
         _generationTokens = _meter.CreateCounter<long>("conclave_generation_tokens", description: "Tokens that were generated.");
         _meter.CreateObservableCounter("conclave_request_success", Ends, description: "Answers that ended, by finished_reason.");
-        _firstToken = Seconds("conclave_time_to_first_token_seconds", FirstTokenBuckets, "From a request to its first token.");
-        _interToken = Seconds("conclave_inter_token_latency_seconds", InterTokenBuckets, "From an answer's token to its next.");
-        _endToEnd = Seconds("conclave_e2e_request_latency_seconds", RequestBuckets, "From a request to its end.");
-        _queue = Seconds("conclave_request_queue_time_seconds", RequestBuckets, "From a request until its prompt is worked on.");
-        _prefill = Seconds("conclave_request_prefill_time_seconds", RequestBuckets, "From there to the first token.");
-        _decode = Seconds("conclave_request_decode_time_seconds", RequestBuckets, "From there to the end.");
+        _firstToken = Histogram("conclave_time_to_first_token_seconds", FirstTokenBuckets, "From a request to its first token.");
+        _interToken = Histogram("conclave_inter_token_latency_seconds", InterTokenBuckets, "From an answer's token to its next.");
+        _endToEnd = Histogram("conclave_e2e_request_latency_seconds", RequestBuckets, "From a request to the end of an answer.");
+        _queue = Histogram("conclave_request_queue_time_seconds", RequestBuckets, "From a request until its prompt is worked on.");
+        _prefill = Histogram("conclave_request_prefill_time_seconds", RequestBuckets, "From there to the first token.");
+        _decode = Histogram("conclave_request_decode_time_seconds", RequestBuckets, "From there to the end.");
+        _inference = Histogram("conclave_request_inference_time_seconds", RequestBuckets, "From the begin of the work on the prompt to the end: prefill and decode.");
+        long[] lengthBuckets = LengthBuckets(contextLength);
+        _stepTokens = Histogram("conclave_iteration_tokens_total", StepBuckets, "Tokens, of prompts and answers, that a step computed.");
+        _requestPrompt = Histogram("conclave_request_prompt_tokens", lengthBuckets, "Tokens of the prompt of an answer that came to its end.");
+        _requestGeneration = Histogram("conclave_request_generation_tokens", lengthBuckets, "Tokens of an answer that came to its end.");
+        _requestMaxTokens = Histogram("conclave_request_params_max_tokens", lengthBuckets, "How many tokens an answer that came to its end might have had.");
+        _requestAnswers = Histogram("conclave_request_params_n", AnswersBuckets, "How many answers were asked for, once for a request all of whose answers came to their end.");
+        _longestAnswer = Histogram("conclave_request_max_num_generation_tokens", lengthBuckets, "Tokens of the longest answer of such a request.");
     }
 
     /// <summary>Adds what each expert was given: a series for each layer and expert.</summary>
@@ -67,14 +87,21 @@ internal sealed class EngineMetrics : IDisposable
         InferenceEngine.ExpertTokens, () => load.Measure(_labels), description: "Tokens that an expert was given, by layer and expert.");
 
     /// <summary>A step was computed.</summary>
-    public void Stepped(StepPlan plan)
+    /// <param name="plans">What was computed in each partition of the cache.</param>
+    public void Stepped(ReadOnlySpan<StepPlan> plans)
     {
-        int prompt = 0;
-        foreach (ref readonly StepEntry entry in plan.Entries)
+        long prompt = 0;
+        long all = 0;
+        foreach (StepPlan plan in plans)
         {
-            prompt += entry.Form == Models.AttentionForm.Expanded ? entry.Count : 0;
+            all += plan.Tokens;
+            foreach (ref readonly StepEntry entry in plan.Entries)
+            {
+                prompt += entry.Form == Models.AttentionForm.Expanded ? entry.Count : 0;
+            }
         }
 
+        _stepTokens.Record(all, _labels);
         if (prompt > 0)
         {
             _prefillTokens.Add(prompt, _labels);
@@ -85,62 +112,98 @@ internal sealed class EngineMetrics : IDisposable
     public void TokenAt(Sample sample)
     {
         long now = Stopwatch.GetTimestamp();
+        Generation generation = sample.Generation;
         _generationTokens.Add(1, _labels);
         if (sample.LastTokenAt != 0)
         {
             _interToken.Record(Stopwatch.GetElapsedTime(sample.LastTokenAt, now).TotalSeconds, _labels);
         }
-        else if (sample.Generation.FirstTokenAt == 0)
+        else
         {
-            sample.Generation.BeginDecode(now);
-            _promptTokens.Add(sample.Generation.Request.Prompt.Count, _labels);
-            _firstToken.Record(Stopwatch.GetElapsedTime(sample.Generation.SubmittedAt, now).TotalSeconds, _labels);
+            if (generation.FirstTokenAt == 0)
+            {
+                generation.BeginDecode(now);
+            }
+
+            _promptTokens.Add(generation.Request.Prompt.Count, _labels);
+            _firstToken.Record(Stopwatch.GetElapsedTime(generation.SubmittedAt, generation.FirstTokenAt).TotalSeconds, _labels);
         }
 
         sample.LastTokenAt = now;
     }
 
-    /// <summary>An answer has ended.</summary>
-    public void Finished(FinishReason reason) => _ended[(int)reason]++;
-
-    /// <summary>All answers of a request have ended. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.</summary>
-    public void Ended(Generation generation)
+    /// <summary>
+    /// An answer has ended: until now its request took its time. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.
+    /// </summary>
+    public void Finished(Sample sample)
     {
+        Generation generation = sample.Generation;
+        generation.MeasureTimes();
+        _ended[(int)sample.Reason!]++;
+        RecordBegin(generation);
+        if (!IsComplete(sample))
+        {
+            return;
+        }
+
         (TimeSpan queue, TimeSpan prefill, TimeSpan decode) = generation.Times;
-        if (generation.BeganAt != 0)
+        Sequence sequence = sample.Sequence!;
+        _decode.Record(decode.TotalSeconds, _labels);
+        _inference.Record((prefill + decode).TotalSeconds, _labels);
+        _endToEnd.Record((queue + prefill + decode).TotalSeconds, _labels);
+        _requestPrompt.Record(sequence.PromptLength, _labels);
+        _requestGeneration.Record(sample.Generated, _labels);
+        _requestMaxTokens.Record(sequence.Capacity - sequence.PromptLength, _labels);
+        if (Array.TrueForAll(generation.Answers, IsComplete))
         {
-            _queue.Record(queue.TotalSeconds, _labels);
-        }
-
-        if (generation.FirstTokenAt != 0)
-        {
-            _prefill.Record(prefill.TotalSeconds, _labels);
-        }
-
-        if (Array.TrueForAll(generation.Answers, static answer => answer.Reason is FinishReason.Stop or FinishReason.Length))
-        {
-            _decode.Record(decode.TotalSeconds, _labels);
-            _endToEnd.Record((queue + prefill + decode).TotalSeconds, _labels);
+            _requestAnswers.Record(generation.Answers.Length, _labels);
+            _longestAnswer.Record(generation.Answers.Max(static answer => answer.Generated), _labels);
         }
     }
 
     /// <summary>A request cannot go on: what has not ended of it ends with an error.</summary>
     public void Failed(Generation generation)
     {
+        generation.MeasureTimes();
         foreach (Sample answer in generation.Answers)
         {
             if (answer.Reason is null)
             {
                 _ended[^1]++;
+                RecordBegin(generation);
             }
         }
-
-        generation.MeasureTimes();
-        Ended(generation);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
+
+    private static bool IsComplete(Sample sample) => sample.Reason is FinishReason.Stop or FinishReason.Length;
+
+    private void RecordBegin(Generation generation)
+    {
+        if (generation.BeganAt != 0)
+        {
+            _queue.Record(generation.Times.Queue.TotalSeconds, _labels);
+        }
+
+        if (generation.FirstTokenAt != 0)
+        {
+            _prefill.Record(generation.Times.Prefill.TotalSeconds, _labels);
+        }
+    }
+
+    // 1, 2, 5, 10, … as long as they are lengths that may occur.
+    private static long[] LengthBuckets(int contextLength)
+    {
+        List<long> buckets = [];
+        for (long ten = 1; ten <= contextLength; ten *= 10)
+        {
+            buckets.AddRange(new[] { ten, 2 * ten, 5 * ten }.Where(bucket => bucket <= contextLength));
+        }
+
+        return [.. buckets];
+    }
 
     // All from the start: the first error would else be no increase to whoever watches the rate.
     private IEnumerable<Measurement<long>> Ends() =>
@@ -154,6 +217,6 @@ internal sealed class EngineMetrics : IDisposable
 
     private static double Usage(in EngineStatus status) => (double)status.UsedBlocks / status.CacheBlocks;
 
-    private Histogram<double> Seconds(string name, IReadOnlyList<double> buckets, string description) =>
-        _meter.CreateHistogram(name, description: description, advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = buckets });
+    private Histogram<T> Histogram<T>(string name, T[] buckets, string description)
+        where T : struct => _meter.CreateHistogram(name, description: description, advice: new InstrumentAdvice<T> { HistogramBucketBoundaries = buckets });
 }

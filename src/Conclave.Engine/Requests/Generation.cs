@@ -116,6 +116,7 @@ public sealed class Generation
 
     internal void Write(in GenerationUpdate update) => _updates.Writer.TryWrite(update);
 
+    /// <summary>Sets the times as if the request ended now; the last answer's end does.</summary>
     internal void MeasureTimes()
     {
         long now = Stopwatch.GetTimestamp();

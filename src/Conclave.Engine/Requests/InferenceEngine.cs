@@ -79,7 +79,7 @@ public sealed class InferenceEngine : IDisposable
         ContextLength = sizes.ContextLength;
         _partitions = [.. Enumerable.Range(0, sizes.Partitions).Select(_ => new Scheduler(
             new BlockManager(sizes.CacheBlocks, LatentPages.TokensPerBlock, options.PrefixReuse), sizes.TokensPerStep, options.MaxRunning))];
-        _metrics = new EngineMetrics(options.ModelName, () => Status);
+        _metrics = new EngineMetrics(options.ModelName, ContextLength, () => Status);
         _loop = new EngineLoop(runner, _partitions, _metrics);
         _workspace = new SamplerWorkspace(runner.VocabularySize);
         _thread = new Thread(Run) { Name = "conclave engine", IsBackground = true };

@@ -64,6 +64,13 @@ public sealed class BlockManager
         return blocks - sequence.BlockCount + (MostBlocks(sequence) > blocks ? 1 : 0);
     }
 
+    /// <summary>How many blocks another sample of a sequence will take soon after the prompt: a copy of its last block, and one to go on if its answer may become so long.</summary>
+    public int CountForFork(Sequence sequence)
+    {
+        int copy = sequence.Count % TokensPerBlock != 0 && sequence.Capacity - 1 > sequence.Count ? 1 : 0;
+        return copy + (MostBlocks(sequence) > BlocksFor(sequence.Count) ? 1 : 0);
+    }
+
     /// <summary>How many available blocks a waiting sequence would take for all of its tokens: all but those that other sequences hold already.</summary>
     public int CountNeeded(Sequence sequence)
     {
@@ -202,6 +209,9 @@ public sealed class BlockManager
         sequence.Computed = 0;
     }
 
+    /// <summary>Whether a prefix is looked for at all.</summary>
+    internal bool MayReuse(Sequence sequence) => !sequence.NeedsPromptLogits && _reuse != PrefixReuse.None;
+
     /// <summary>How often a block is referred to.</summary>
     internal int References(int block) => _pool.References(block);
 
@@ -216,7 +226,7 @@ public sealed class BlockManager
     // The last token ends the answer and is never computed.
     private int MostBlocks(Sequence sequence) => BlocksFor(sequence.Capacity - 1);
 
-    private int Reusable(Sequence sequence) => sequence.NeedsPromptLogits || _reuse == PrefixReuse.None ? 0 : (sequence.Count - 1) / TokensPerBlock;
+    private int Reusable(Sequence sequence) => MayReuse(sequence) ? (sequence.Count - 1) / TokensPerBlock : 0;
 
     private bool TryFind(Sequence sequence, int index, ulong form, bool fewer, out int block) =>
         _pool.TryFind(sequence.Hash(index), form, sequence.ExpandedIn(index), fewer, out block);

@@ -9,8 +9,9 @@ namespace Conclave.Engine.Scheduling;
 /// <item>Of the rest of the step's tokens the first prompt in order, of priority (lower first), then arrival, gets half. What is left goes to prompts by priority, then by
 /// how little they need, so that a short one hardly waits and one huge one at most is cut beside the first: each chunk has its price, as it expands its whole context again. Of prompts that
 /// need the logits of all positions a step computes no more than 64 positions.</item>
-/// <item>These are the prompts under way and the waiting ones, in order, as far as all of their tokens fit beside what the running ones still need for theirs and one
-/// more block for each: behind one that waits for blocks nobody is admitted. A waiting one is admitted when it gets its first tokens, if a seat is free.</item>
+/// <item>These are the prompts under way and the waiting ones, in order, as far as all of their tokens fit beside what the running ones, and the further samples that
+/// these will have, still need for theirs and one more block for each: behind one that waits for blocks nobody is admitted. A waiting one is admitted when it gets its
+/// first tokens, if a seat is free.</item>
 /// <item>A request with several samples needs one seat: when its prompt is computed, the other samples take the seats that are free, and those for which there is
 /// none wait for theirs, without blocks, ahead of all that came later. So nothing is reserved, and nothing that waits keeps others from running.</item>
 /// </list>
@@ -93,7 +94,7 @@ public sealed class Scheduler
     /// <summary>How often a sequence lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
 
-    /// <summary>Tokens of all sequences when they were first admitted.</summary>
+    /// <summary>Tokens of all sequences that may reuse a prefix, when they were first admitted.</summary>
     public long PrefixQueries { get; private set; }
 
     /// <summary>How many of these the prefix cache had.</summary>
@@ -202,7 +203,7 @@ public sealed class Scheduler
         int room = _blocks.Available;
         foreach (Sequence sequence in _running)
         {
-            room -= _blocks.CountPromised(sequence);
+            room -= _blocks.CountPromised(sequence) + PromisedToForks(sequence);
             if (sequence is { PlannedTokens: 0, Remaining: > 0 })
             {
                 _prompts.Add(sequence);
@@ -211,10 +212,13 @@ public sealed class Scheduler
 
         for (int i = 0; admit && i < _waiting.Count && _prompts.Count < _maxRunning && Fits(_waiting[i], room); i++)
         {
-            room -= _waiting[i].BlocksNeeded + 1;
+            room -= _waiting[i].BlocksNeeded + 1 + PromisedToForks(_waiting[i]);
             _prompts.Add(_waiting[i]);
         }
     }
+
+    // Those without a seat take no blocks.
+    private int PromisedToForks(Sequence sequence) => Math.Min(sequence.PendingForks, _maxRunning - _running.Count) * _blocks.CountForFork(sequence);
 
     private void DividePrompts()
     {
@@ -273,7 +277,7 @@ public sealed class Scheduler
         if (sequence.Preemptions == 0)
         {
             sequence.ReusedTokens = reused;
-            PrefixQueries += sequence.Count;
+            PrefixQueries += _blocks.MayReuse(sequence) ? sequence.Count : 0;
             PrefixHits += reused;
         }
 

@@ -1,0 +1,61 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Conclave.Primitives;
+using Conclave.Testing;
+using Conclave.Text;
+using Conclave.Text.Chat;
+using Conclave.Text.Grammars;
+
+namespace Conclave.Engine.Tests.Chat;
+
+/// <summary>What answers to requests with tools may be.</summary>
+public sealed class ChatRequestTests
+{
+    private const int EndToken = 1;
+    private static readonly Tokenizer Tokenizer = Tokenizer.Load(Repository.Fable);
+    private static readonly TokenMasks Masks = new(Tokenizer, EndToken);
+
+    /// <summary>Each by itself is small enough for a grammar, all together are not. Whoever did not promise anything gives in.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("""{"type":"object","properties":{"x":{"type":"integer"}}}""")]
+    public void ManyLaxToolsLeaveRoomForTheStrictOne(string? answer)
+    {
+        const string Long = """{"type":"object","properties":{"text":{"type":"string","maxLength":90000}},"required":["text"]}""";
+        ChatTool strict = new("save", JsonElement.Parse("""{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"""), Strict: true);
+        Grammar few = GrammarOf([strict, new ChatTool("lax0", JsonElement.Parse(Long))], answer);
+        Assert.True(Accepts(few, Call("save", "{\"n\":1}")) && Accepts(few, Call("lax0", "{\"text\":\"a\"}")));
+        Assert.False(Accepts(few, Call("lax0", "{\"n\":1}")));
+
+        Grammar many = GrammarOf([strict, .. Enumerable.Range(0, 4).Select(i => new ChatTool($"lax{i}", JsonElement.Parse(Long)))], answer);
+        Assert.True(Accepts(many, Call("save", "{\"n\":1}")) && Accepts(many, Call("lax3", "{\"text\":\"a\"}")) && Accepts(many, Call("lax3", "{\"n\":1}")));
+        Assert.False(Accepts(many, Call("save", "{\"text\":\"a\"}")));
+    }
+
+    [Fact]
+    public void ManyStrictToolsAreRefused()
+    {
+        const string Long = """{"type":"object","properties":{"text":{"type":"string","maxLength":90000}},"required":["text"]}""";
+        UserErrorException error = Assert.Throws<UserErrorException>(
+            () => GrammarOf([.. Enumerable.Range(0, 4).Select(i => new ChatTool($"strict{i}", JsonElement.Parse(Long), Strict: true))], null));
+        Assert.Contains("tools: ", error.Message, StringComparison.Ordinal);
+    }
+
+    private static Grammar GrammarOf(ChatTool[] tools, string? answer)
+    {
+        ChatRequest request = new(
+            ChatPrompt.Load(Repository.Fable, Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], new ChatTools(tools, null, ToolChoice.Auto));
+        return request.ToGeneration(new SamplingOptions(), answer, new GrammarCache(1 << 20)).Grammar!;
+    }
+
+    private static string Call(string name, string arguments) =>
+        $"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>{name}\n```json\n{arguments}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+
+    private static bool Accepts(Grammar grammar, string text)
+    {
+        List<int> tokens = [];
+        Tokenizer.Encode(text, tokens, addSpecialTokens: false);
+        GrammarMatcher matcher = Masks.CreateMatcher(grammar);
+        return tokens.All(matcher.TryAccept) && matcher.IsComplete;
+    }
+}
