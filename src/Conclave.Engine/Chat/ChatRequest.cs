@@ -82,7 +82,8 @@ public sealed class ChatRequest
             : callable.Count == 0 ? AnswerGrammar.Compile(answer)
             : Grammar.Choice(AnswerGrammar.Compile(answer), Calls([.. callable.Select(Callable)])),
             _chat.Tokenizer,
-            _startsInsideReasoning));
+            _startsInsideReasoning,
+            _format));
     }
 
     private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));
