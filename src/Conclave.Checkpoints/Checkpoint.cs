@@ -56,7 +56,7 @@ public sealed class Checkpoint : IDisposable
         SafetensorsFile[] files = OpenAll(index.Files, progress);
         try
         {
-            return new Checkpoint(directory, config, files, index.Locate(files));
+            return new Checkpoint(directory, config, files, OfLanguageModel(index.Locate(files), config.TensorPrefix));
         }
         catch
         {
@@ -165,6 +165,12 @@ public sealed class Checkpoint : IDisposable
 
         return view;
     }
+
+    private static Dictionary<string, StoredTensor> OfLanguageModel(Dictionary<string, StoredTensor> tensors, string prefix) => prefix.Length == 0
+        ? tensors
+        : tensors.Where(tensor => tensor.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(tensor => tensor.Value.Named(tensor.Key[prefix.Length..]))
+            .ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
 
     private static SafetensorsFile[] OpenAll(IReadOnlyList<string> paths, IProgress<CheckpointProgress>? progress)
     {

@@ -138,6 +138,11 @@ public sealed record ModelConfig
     /// <summary>pad_token_id, where given.</summary>
     public int? PadToken { get; init; }
 
+    /// <summary>
+    /// What stands in the files before the names of the language model's tensors, where a model has other parts too, such as one for images, which are not computed here (Kimi-VL: language_model.); else empty.
+    /// </summary>
+    public string TensorPrefix { get; init; } = "";
+
     /// <summary>dtype or torch_dtype: the format of the weights that are not quantized, as the file names it; null where absent.</summary>
     public string? TorchDtype { get; init; }
 

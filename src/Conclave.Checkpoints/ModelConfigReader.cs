@@ -14,14 +14,27 @@ internal static class ModelConfigReader
     private const int MaxExperts = 1 << 16;
     private const int MaxToken = 1 << 24;
 
+    /// <summary>Kimi-VL: a model for images and the language model that reads what it sees.</summary>
+    private const string KimiVl = "kimi_vl";
+
     public static ModelConfig Read(string directory) =>
         Parse(JsonCursor.ReadFile(Path.Combine(directory, "config.json"), MaxFileBytes));
 
     public static ModelConfig Parse(JsonCursor root)
     {
+        if (root.Required("model_type").String() != KimiVl)
+        {
+            return ParseText(root, root);
+        }
+
+        return ParseText(root.Required("text_config"), root) with { TensorPrefix = "language_model." };
+    }
+
+    private static ModelConfig ParseText(JsonCursor root, JsonCursor whole)
+    {
         JsonCursor type = root.Required("model_type");
         ModelFamily family = ModelFamily.Find(type.String()) ?? throw type.Error(
-            $"{type.Describe()} is not supported; supported are {ModelFamily.SupportedNames}");
+            $"{type.Describe()} is not supported; supported are {ModelFamily.SupportedNames} and the text part of {KimiVl}");
         RefuseOtherArithmetic(root);
 
         int layers = Count(root, "num_hidden_layers", 1, MaxLayers);
@@ -70,7 +83,7 @@ internal static class ModelConfigReader
             Yarn = yarn,
             MaxPositions = maxPositions,
             TieWordEmbeddings = root.Optional("tie_word_embeddings")?.Boolean() ?? false,
-            ScaleBlock = QuantizationBlock.Read(root),
+            ScaleBlock = QuantizationBlock.Read(root) ?? QuantizationBlock.Read(whole),
             BosToken = TokenIds.One(root, "bos_token_id"),
             EosTokens = TokenIds.Several(root, "eos_token_id"),
             PadToken = TokenIds.One(root, "pad_token_id"),

@@ -18,7 +18,17 @@ public sealed unsafe class StoredTensor
         _data = data;
     }
 
-    /// <summary>Its name in the file.</summary>
+    private StoredTensor(StoredTensor tensor, string name)
+    {
+        File = tensor.File;
+        Name = name;
+        Format = tensor.Format;
+        _shape = tensor._shape;
+        Bytes = tensor.Bytes;
+        _data = tensor._data;
+    }
+
+    /// <summary>Its name in the file, without <see cref="ModelConfig.TensorPrefix"/>.</summary>
     public string Name { get; }
 
     /// <summary>The file that holds it.</summary>
@@ -46,6 +56,8 @@ public sealed unsafe class StoredTensor
 
     /// <summary>The shape in the notation of messages: [512, 64].</summary>
     public string ShapeText => TensorText.Shape(_shape);
+
+    internal StoredTensor Named(string name) => new(this, name);
 
     /// <summary>The tensor as a matrix: rank 1 is one row, rank 0 is 1 × 1.</summary>
     /// <exception cref="UserErrorException">It has more than two dimensions.</exception>

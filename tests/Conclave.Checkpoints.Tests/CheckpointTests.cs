@@ -244,6 +244,20 @@ public sealed class CheckpointTests : IDisposable
         return Checkpoint.Open(_folder.Path);
     }
 
+    [Fact]
+    public void OfAModelForImagesTheLanguageModelIsRead()
+    {
+        JsonObject json = new() { ["model_type"] = "kimi_vl", ["text_config"] = ReleasedConfigs.Released("Moonlight") };
+        _folder.Write("config.json", json.ToJsonString());
+        WriteTensors(
+            "model.safetensors",
+            new TensorDeclaration("language_model.model.norm.weight", ElementFormat.F32, 4), new TensorDeclaration("vision_tower.model.norm.weight", ElementFormat.F32, 8));
+        using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
+        Assert.Equal(["model.norm.weight"], checkpoint.Names);
+        Assert.Equal("model.norm.weight", Assert.Single(checkpoint.Tensors).Name);
+        Assert.Equal(4, checkpoint.Vector("model.norm.weight", 4).Columns);
+    }
+
     private void WriteConfig(bool scaled)
     {
         JsonObject json = ReleasedConfigs.Released("DeepSeek-V3");

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Conclave.Primitives;
 using Conclave.Testing;
 
 namespace Conclave.Checkpoints.Tests;
@@ -197,6 +198,18 @@ public class ModelConfigTests
         JsonObject json = ReleasedConfigs.Released("DeepSeek-V3");
         json["quantization_config"] = JsonNode.Parse(quantization);
         Assert.Equal((rows, columns), Read(json).ScaleBlock);
+    }
+
+    [Fact]
+    public void KimiVlIsItsLanguageModel()
+    {
+        JsonObject text = ReleasedConfigs.Released("Moonlight");
+        JsonObject json = new() { ["model_type"] = "kimi_vl", ["pad_token_id"] = 0, ["text_config"] = text, ["vision_config"] = new JsonObject { ["model_type"] = "moonvit" } };
+        Assert.Equivalent(Read(text) with { TensorPrefix = "language_model." }, Read(json), strict: true);
+        json["quantization_config"] = JsonNode.Parse("""{"quant_method": "fp8", "weight_block_size": [128, 64]}""");
+        Assert.Equal((128, 64), Read(json).ScaleBlock);
+        text["model_type"] = "llama";
+        Assert.Contains("$.text_config.model_type: \"llama\" is not supported", Assert.Throws<UserErrorException>(() => Read(json)).Message, StringComparison.Ordinal);
     }
 
     internal static ModelConfig Read(JsonObject json)

@@ -85,7 +85,8 @@ public sealed class ChatRequest
         : tools.Count == 0 ? AnswerGrammar.Compile(answer)
         : Grammar.Choice(AnswerGrammar.Compile(answer), Calls(tools)),
         _chat.Tokenizer,
-        _startsInsideReasoning);
+        _startsInsideReasoning,
+        _format);
 
     private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));
 

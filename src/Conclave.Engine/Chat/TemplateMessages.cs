@@ -73,6 +73,12 @@ internal static class TemplateMessages
             }
         }
 
+        // Clients of newer servers know reasoning by this name, the templates of these models by the older one.
+        if (message["reasoning"] is { } reasoning && !message.ContainsKey("reasoning_content"))
+        {
+            message["reasoning_content"] = reasoning.DeepClone();
+        }
+
         message["content"] = message["content"] switch
         {
             JsonArray parts => string.Join(form.PartSeparator, parts.OfType<JsonObject>().Select(part => (string?)part["text"])),

@@ -8,7 +8,8 @@ namespace Conclave.Text.Chat;
 /// is cut makes no difference to what the pieces of each kind are together. Nothing that the model writes is an error: what is no call is
 /// content. For one text and one thread; time is linear in the text, and little of it is held back.
 /// <list type="bullet">
-/// <item>Reasoning ends with <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped.</item>
+/// <item>Reasoning ends with <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped. Kimi K2 and GLM at times call
+/// a tool without it: a call of one of the request's tools ends their reasoning too.</item>
 /// <item>Tool calls are recognized outside of reasoning, where there are tools. White space before a call and between calls is dropped. Any
 /// name is passed on; that there is such a tool, and that the arguments are JSON, is not checked.</item>
 /// <item>An end marker inside a string of JSON arguments is part of the string, unless what follows it shows that the string was not closed.</item>
@@ -19,10 +20,9 @@ public sealed class ChatOutputParser
     private const string Open = Reasoning.Open;
     private const string Close = Reasoning.Close;
 
-    private static readonly string[] Closing = [Close];
-
     private readonly ToolCallFormat? _format;
     private readonly IReadOnlyList<ChatTool> _tools;
+    private readonly string[] _reasoningEnds;
     private readonly int _earlierToolCalls;
     private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
     private readonly StringBuilder _json = new();
@@ -45,6 +45,7 @@ public sealed class ChatOutputParser
     {
         _tools = tools ?? [];
         _format = _tools.Count > 0 ? format : null;
+        _reasoningEnds = _format?.ReasoningEnd is { } marker ? [Close, marker] : [Close];
         _startsInside = startsInsideReasoning;
         _earlierToolCalls = earlierToolCalls;
     }
@@ -121,18 +122,32 @@ public sealed class ChatOutputParser
     private int ReadReasoning(ReadOnlySpan<char> text, bool final, ICollection<ChatEvent> events)
     {
         int from = DropSpace(text);
-        (int end, int which) = TextScan.Find(text[from..], Closing, final);
+        (int end, int which) = TextScan.Find(text[from..], _reasoningEnds, final);
         end += from;
+        Match match = which > 0 ? BeginsCall(text[end..], final) : which == 0 ? Match.Yes : Match.Undecided;
+        if (match == Match.No)
+        {
+            Add(ChatEventKind.Reasoning, text[from..(end + 1)], events);
+            return end + 1;
+        }
+
         int kept = which < 0 && final ? end : from + TextScan.BeforeSpace(text[from..end]);
         Add(ChatEventKind.Reasoning, text[from..kept], events);
-        if (which < 0)
+        if (match == Match.Undecided)
         {
             return kept;
         }
 
         _place = Place.Content;
         _dropsSpace = true;
-        return end + Close.Length;
+        return which == 0 ? end + Close.Length : end;
+    }
+
+    // Where a model thinks about calls, only that of a tool that there is can be meant as one.
+    private Match BeginsCall(ReadOnlySpan<char> text, bool final)
+    {
+        Match match = _format!.ReadHeader(text, final, _tools, out CallHeader header);
+        return match == Match.Yes && !_tools.Any(tool => tool.Name == header.Name) ? Match.No : match;
     }
 
     private int ReadContent(ReadOnlySpan<char> text, bool final, ICollection<ChatEvent> events)

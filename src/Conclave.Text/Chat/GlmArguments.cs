@@ -166,6 +166,12 @@ internal sealed class GlmArguments(JsonElement? parameters) : ArgumentsReader
     private void AppendHeld(ReadOnlySpan<char> text, bool complete, StringBuilder json)
     {
         ReadOnlySpan<char> trimmed = text.Trim();
+        if (_types != JsonTypes.None && (_types & JsonTypes.String) == JsonTypes.None)
+        {
+            // No string is wanted: these can only be meant for what Python calls so.
+            trimmed = trimmed is "True" ? "true" : trimmed is "False" ? "false" : trimmed is "None" ? "null" : trimmed;
+        }
+
         JsonTypes type = DeclaredTypes.TypeOfJson(trimmed);
         if (!complete || (type != JsonTypes.None && (_types == JsonTypes.None || (type & _types) != JsonTypes.None)))
         {

@@ -20,6 +20,9 @@ internal sealed class GlmFormat(string between) : ToolCallFormat
     internal override string? SectionEnd => null;
 
     /// <inheritdoc/>
+    internal override string? ReasoningEnd => CallBegin;
+
+    /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)
     {
         header = default;

@@ -26,6 +26,9 @@ internal sealed class KimiFormat : ToolCallFormat
     internal override string? SectionEnd => SectionEndMarker;
 
     /// <inheritdoc/>
+    internal override string? ReasoningEnd => SectionBegin;
+
+    /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)
     {
         header = default;

@@ -12,7 +12,7 @@ public static class Reasoning
     internal const string Close = "</think>";
 
     // One for all grammars: their masks of it are the same.
-    private static readonly Grammar Thought = Grammar.TextWithout(Close);
+    internal static readonly Grammar Thought = Grammar.TextWithout(Close);
 
     /// <summary>
     /// Whether a model that goes on from a prompt is thinking: the chat template has opened the tag at the prompt's end. A template that
@@ -27,10 +27,11 @@ public static class Reasoning
     /// <param name="answer">The grammar of the answer.</param>
     /// <param name="tokenizer">The model's tokenizer: a tag that is a token of its own must be written as that.</param>
     /// <param name="startsInside">The prompt ends inside of reasoning; otherwise the output may begin with it, or with the answer.</param>
+    /// <param name="calls">How the model calls tools, where it may: no call stands in reasoning that <see cref="ChatOutputParser"/> would take for its end.</param>
     /// <exception cref="Conclave.Primitives.UserErrorException">The grammar is too large.</exception>
-    public static Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, bool startsInside)
+    public static Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, bool startsInside, ToolCallFormat? calls = null)
     {
-        Grammar thought = Grammar.Sequence(Thought, Grammar.Literal(Close, tokenizer), ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
+        Grammar thought = Grammar.Sequence(calls?.Thought ?? Thought, Grammar.Literal(Close, tokenizer), ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
         thought = startsInside ? thought : Grammar.Choice(Grammar.Literal(string.Empty), Grammar.Sequence(ToolGrammar.OptionalLineBreak, Grammar.Literal(Open, tokenizer), thought));
         return Grammar.Sequence(thought, answer).Compiled();
     }

@@ -10,9 +10,13 @@ public abstract class ToolCallFormat
 {
     // One for all grammars: their masks of it are the same.
     private readonly Lazy<Grammar> _text;
+    private readonly Lazy<Grammar> _thought;
 
-    private protected ToolCallFormat() =>
+    private protected ToolCallFormat()
+    {
         _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Where(marker => marker != SectionEnd)]));
+        _thought = new Lazy<Grammar>(() => ReasoningEnd is { } marker ? Grammar.TextWithout(Reasoning.Close, marker) : Reasoning.Thought);
+    }
 
     /// <summary>
     /// DeepSeek R1 and V3: <c>&lt;｜tool▁calls▁begin｜&gt;&lt;｜tool▁call▁begin｜&gt;function&lt;｜tool▁sep｜&gt;NAME</c>, the arguments in a code
@@ -47,6 +51,12 @@ public abstract class ToolCallFormat
 
     /// <summary>The marker that ends a section; null if there are no sections.</summary>
     internal abstract string? SectionEnd { get; }
+
+    /// <summary>The marker of a call that ends reasoning whose own end tag the model has forgotten; null where it does not forget it.</summary>
+    internal virtual string? ReasoningEnd => null;
+
+    /// <summary>The grammar of reasoning, in which no call begins where that would end it.</summary>
+    internal Grammar Thought => _thought.Value;
 
     /// <summary>
     /// Which format a model writes: its template is asked to write a call, and the markers in that are the format's. Without a template that

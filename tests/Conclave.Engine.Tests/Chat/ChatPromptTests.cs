@@ -73,6 +73,13 @@ public sealed class ChatPromptTests
     }
 
     [Theory]
+    [InlineData("\"reasoning\":\"a\"", "a")]
+    [InlineData("\"reasoning\":null,\"reasoning_content\":\"b\"", "b")]
+    [InlineData("\"reasoning\":\"a\",\"reasoning_content\":\"b\"", "b")]
+    public void ReasoningHasTwoNames(string fields, string expected) =>
+        Assert.Equal(expected, Render("{{ messages[0].reasoning_content }}", $$"""{"role":"assistant","content":"c",{{fields}}}"""));
+
+    [Theory]
     [InlineData(Glm, "<|user|>ab")]
     [InlineData(R1, "<user>a\nb")]
     public void PartsAreJoinedAsTheTemplateWould(string template, string expected) =>

@@ -142,6 +142,17 @@ public class ForcedCallTests
         Assert.False(Forced.Allows(grammar, "\nyes"));
     }
 
+    /// <summary>What the parser takes for a call has to be one that the grammar has checked.</summary>
+    [Fact]
+    public void NoCallStandsInReasoningThatItWouldEnd()
+    {
+        Grammar yes = Grammar.Literal("yes");
+        Grammar glm = Reasoning.ThenAnswer(yes, Tokenizers.Fable, startsInside: true, ToolCallFormat.Glm);
+        Assert.False(Forced.Allows(glm, "<tool_call>f</tool_call></think>yes"));
+        Assert.True(Forced.Allows(glm, "a tool_call</think>yes"));
+        Assert.True(Forced.Allows(Reasoning.ThenAnswer(yes, Tokenizers.Fable, startsInside: true, ToolCallFormat.DeepSeekR1), "<tool_call>f</tool_call></think>yes"));
+    }
+
     /// <summary>Every name that a tool may have is read back in every format; others make no tool.</summary>
     [Theory]
     [InlineData("get.weather")]

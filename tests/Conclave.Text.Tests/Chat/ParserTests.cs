@@ -90,10 +90,26 @@ public class ParserTests
     [InlineData("<tool_call>f<arg_key>count</arg_key><arg_value>4</arg_value> junk", "T0:f|A0:{\"count\": 4}|C:junk")]
     [InlineData("<tool_call>f<arg_key>list</arg_key><arg_value>[\"a</arg_value>b\"]</arg_value></tool_call>", "T0:f|A0:{\"list\": [\"a</arg_value>b\"]}")]
     [InlineData("<tool_call>f<arg_key>any</arg_key><arg_value>5\" disk</arg_value><arg_key>any</arg_key><arg_value>{\"x</arg_value></tool_call>", "T0:f|A0:{\"any\": \"5\\\" disk\", \"any\": \"{\\\"x\"}")]
+    [InlineData("<tool_call>f<arg_key>on</arg_key><arg_value>True</arg_value><arg_key>on</arg_key><arg_value> False </arg_value><arg_key>count</arg_key><arg_value>None</arg_value><arg_key>any</arg_key><arg_value>True</arg_value></tool_call>", "T0:f|A0:{\"on\": true, \"on\": false, \"count\": \"None\", \"any\": \"True\"}")]
     [InlineData("<tool_call>{\"name\": \"f\"}</tool_call>", "C:<tool_call>{\"name\": \"f\"}</tool_call>")]
     [InlineData("use <tool_call> with care", "C:use <tool_call> with care")]
     [InlineData("<tool_call>f", "C:<tool_call>f")]
     public void GlmsCalls(string text, string expected) => AssertParsed(expected, text, ToolCallFormat.Glm, false, Typed);
+
+    [Theory]
+    [InlineData("hm\n<tool_call>f<arg_key>count</arg_key><arg_value>5</arg_value></tool_call>done", "R:hm|T0:f|A0:{\"count\": 5}|C:done")]
+    [InlineData("write <tool_call> or <tool_call>g</tool_call> </think>ok", "R:write <tool_call> or <tool_call>g</tool_call>|C:ok")]
+    [InlineData("hm <tool_call>f", "R:hm <tool_call>f")]
+    public void ACallEndsGlmsReasoning(string text, string expected) => AssertParsed(expected, text, ToolCallFormat.Glm, true, Typed);
+
+    [Theory]
+    [InlineData("hm <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:5<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>", "R:hm|T0:get_weather#functions.get_weather:5|A0:{}")]
+    [InlineData("hm <|tool_calls_section_begin|><|tool_call_begin|>functions.none:5<|tool_call_argument_begin|></think>ok", "R:hm <|tool_calls_section_begin|><|tool_call_begin|>functions.none:5<|tool_call_argument_begin|>|C:ok")]
+    public void ACallEndsKimisReasoning(string text, string expected)
+    {
+        AssertParsed(expected, text, ToolCallFormat.KimiK2, true, Outputs.Weather, 5);
+        AssertParsed(expected, "<think>" + text, ToolCallFormat.KimiK2, false, Outputs.Weather, 5);
+    }
 
     [Fact]
     public void IdsAreUniqueAndOpenAIsKind()
