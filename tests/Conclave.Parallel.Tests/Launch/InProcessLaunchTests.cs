@@ -1,5 +1,6 @@
 using Conclave.Engine;
 using Conclave.Parallel.Balancing;
+using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
