@@ -251,7 +251,7 @@ public sealed class Coordinator : IDisposable
         {
             case ControlKind.Heartbeat:
                 break;
-            case ControlKind.Open when !_opening:
+            case ControlKind.Open when _welcomed && !_opening:
                 _loads = new LoadSum(ModelOrder.Read(frame).Experts);
                 _opening = true;
                 Pass(frame);
@@ -339,7 +339,7 @@ public sealed class Coordinator : IDisposable
         {
             if (member is { Report: null, HasFailed: false })
             {
-                Fail(rank, $"rank {rank} closed its control channel without saying why", certain: false);
+                Fail(rank, $"rank {rank} {(member.Channel!.IsUnread ? "does not read what it is sent" : "closed its control channel without saying why")}", certain: false);
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
+using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
@@ -62,6 +63,48 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void A_rank_that_does_not_read_is_named_and_gets_no_half_messages()
+    {
+        ControlChannel[] ranks = Meet(2);
+        Begin(ranks);
+
+        // More than a socket holds.
+        ranks[0].Send(ControlKind.Step, new byte[4 << 20]);
+        AssertFailure(1, "rank 1 does not read what it is sent");
+        Assert.False(ranks[1].TryReceive(out _));
+    }
+
+    [Fact]
+    public void A_leader_that_does_not_wait_for_the_others_has_failed()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
+        Present(0).Send(ControlKind.Open, Order.Write().Written);
+        AssertFailure(0, "rank 0 sent Open at the wrong time");
+    }
+
+    [Fact]
+    public void A_report_that_no_sum_holds_is_refused()
+    {
+        ControlChannel[] ranks = Meet(2);
+        ranks[1].Send(ControlKind.Report, new RankReport(default, default, [long.MaxValue], [new LinkTraffic[3]], [default]).Write().Written);
+        AssertFailure(1, $"rank 1 sent Report with rows {long.MaxValue}; 0 to {1L << 50} are possible");
+    }
+
+    [Fact]
+    public void What_ranks_may_send_as_their_addresses_can_be_passed_on()
+    {
+        ControlChannel[] ranks = Meet(WorldPlan.MostRanks / 2);
+        ranks[0].Send(ControlKind.Open, Order.Write().Written);
+        byte[] longest = Addresses.Write([new byte[ControlFrame.MostBytes(ControlKind.Address) - (2 * sizeof(int))], []]).Written.ToArray();
+        foreach (ControlChannel rank in ranks)
+        {
+            rank.Send(ControlKind.Address, longest);
+        }
+
+        Assert.Equal(ranks.Length, Addresses.Read(new ControlFrame(ControlKind.Addresses, AssertNext(ControlKind.Addresses, ranks[0])), ranks.Length).Length);
+    }
+
+    [Fact]
     public void Strangers_are_refused_and_the_launch_goes_on()
     {
         _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
@@ -69,6 +112,7 @@ public sealed class CoordinatorTests : IDisposable
         AssertRefused(Connect(), (ControlKind)99, [], "sent a message of kind 99, which there is not");
         AssertRefused(Connect(), ControlKind.Hello, new RankHello(2, ["reference"]).Write().Written, "sent Hello with rank 2; 0 to 1 are possible");
         AssertRefused(Connect(), ControlKind.Hello, new RankHello(1, ["sse"]).Write().Written, "sent Hello without the instruction set 'reference', which all have");
+        AssertRefused(Connect(), ControlKind.Hello, new ControlWriter().Int32(0x4B4E5243).Int32(77).Int32(1).Written, "sent Hello in version 77 of the control channel's protocol, where this launch speaks");
         AssertRefused(Connect(), ControlKind.Hello, Encoding.ASCII.GetBytes("GET / HTTP/1.1"), "sent Hello with magic 542393671");
         ControlChannel first = Present(1);
         AssertRefused(Connect(), ControlKind.Hello, RankHello.Of(1).Write().Written, "presented itself as rank 1, which is there already");
