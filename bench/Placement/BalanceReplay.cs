@@ -1,3 +1,4 @@
+using Conclave.Parallel.Balancing;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
 using Conclave.Transport;
@@ -7,7 +8,7 @@ namespace Conclave.Bench.Placements;
 /// <summary>
 /// Placements planned on each window of a recording and scored on the next: max/mean − 1 of the load of 8 ranks on one host, averaged over layers; 80
 /// slots, where a placement has replicas. "evenly": an expert's tokens are divided evenly over its replicas; "chosen": each of 8 sources chooses for each of
-/// its tokens by what it has given each rank in the same dispatch of 64 tokens.
+/// its tokens by what it has given each rank in the same dispatch of 64 tokens. "worthwhile" is what a launch does without a budget: layers change that gain enough.
 /// </summary>
 internal static class BalanceReplay
 {
@@ -18,7 +19,7 @@ internal static class BalanceReplay
     private const int Budget = 32;
     private static readonly string[] Names =
     [
-        "static", "EPLB evenly", "EPLB chosen", "conclave evenly", "conclave chosen", $"budget {Budget} evenly", $"budget {Budget} chosen", "bound",
+        "static", "EPLB evenly", "EPLB chosen", "conclave evenly", "conclave chosen", $"budget {Budget} evenly", $"budget {Budget} chosen", "worthwhile evenly", "worthwhile chosen", "bound",
     ];
 
     public static void Print(IReadOnlyList<LoadWindow> windows)
@@ -29,9 +30,10 @@ internal static class BalanceReplay
         ExpertPlacement fixedPlacement = ExpertPlacement.InOrder(new PlacementShape(experts, experts, groups: 8, hosts: 1, Ranks), layers);
         ExpertPlacement free = ExpertPlacement.InOrder(shape, layers);
         ExpertPlacement limited = free;
+        ExpertPlacement moved = free;
         ExpertLoads? past = null;
         List<(string Kind, double[] Scores)> rows = [];
-        Console.WriteLine($"{"planned on",-14}{"scored on",-14}{string.Concat(Names.Select(name => $"{name,18}"))}{"copies",8}{"budget",8}");
+        Console.WriteLine($"{"planned on",-14}{"scored on",-14}{string.Concat(Names.Select(name => $"{name,18}"))}{"copies",8}{"budget",8}{"worthwhile",12}");
         for (int i = 0; i + 1 < windows.Count; i++)
         {
             ExpertLoads next = windows[i + 1].Loads;
@@ -39,16 +41,17 @@ internal static class BalanceReplay
             ExpertPlacement published = Eplb.Plan(shape, windows[i].Loads);
             ExpertPlacement ours = PlacementPlanner.Plan(shape, past, free);
             ExpertPlacement within = PlacementPlanner.Plan(shape, past, limited, Budget);
+            ExpertPlacement worthwhile = LeastGain.Apply(moved, PlacementPlanner.Plan(shape, past, moved), past);
             double[] scores =
             [
                 Evenly(fixedPlacement, next), Evenly(published, next), Chosen(published, next), Evenly(ours, next), Chosen(ours, next),
-                Evenly(within, next), Chosen(within, next),
+                Evenly(within, next), Chosen(within, next), Evenly(worthwhile, next), Chosen(worthwhile, next),
                 Enumerable.Range(0, layers).Average(layer => LoadBalance.LowerBound(shape, next.Layer(layer))) - 1,
             ];
             Console.WriteLine(
-                $"{windows[i].Text,-10}{i,-4}{windows[i + 1].Text,-10}{i + 1,-4}{Columns(scores)}{ours.CopiesFrom(free),8}{within.CopiesFrom(limited),8}");
+                $"{windows[i].Text,-10}{i,-4}{windows[i + 1].Text,-10}{i + 1,-4}{Columns(scores)}{ours.CopiesFrom(free),8}{within.CopiesFrom(limited),8}{worthwhile.CopiesFrom(moved),12}");
             rows.Add((windows[i].Text == windows[i + 1].Text ? windows[i].Text : "shift", scores));
-            (free, limited) = (ours, within);
+            (free, limited, moved) = (ours, within, worthwhile);
         }
 
         foreach (string kind in rows.Select(row => row.Kind).Where(kind => kind != "shift").Distinct())

@@ -13,6 +13,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     private static readonly string[] Generate = ["generate", "Once upon a time", "--seed", "11", "--max-tokens", "24", "--ignore-eos"];
     private static readonly string[] GenerateForLong = ["generate", "Once upon a time", "--isa", "reference", "--max-tokens", "1000", "--ignore-eos"];
 
+    private const string NeedsRoot = "scripts/hosts makes network namespaces, which only root may";
+
     private static readonly TimeSpan EndsWithin = TimeSpan.FromSeconds(2);
 
     public static TheoryData<string, string> Mistakes => new()
@@ -179,6 +181,44 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    [InlineData("INT", 130, "--hosts", "2")]
+    public void A_second_signal_kills_ranks_that_do_not_answer(string signal, int code, params string[] more)
+    {
+        Assert.SkipUnless(more.Length == 0 || Environment.IsPrivilegedProcess, NeedsRoot);
+        using TemporaryFolder temporary = new();
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", .. more, "--", .. GenerateForLong], [("TMPDIR", temporary.Path)]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+        try
+        {
+            Send("STOP", ranks[1]);
+            Send(signal, launch.Id);
+            Assert.False(launch.WaitForExit(TimeSpan.FromSeconds(1)), "the first signal asks");
+            long start = Stopwatch.GetTimestamp();
+            Send(signal, launch.Id);
+            CliResult result = Cli.Finish(launch);
+            output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the second signal");
+            Assert.Equal(code, result.Code);
+            RankChildren.WaitForEnd(ranks.Values);
+            Assert.Empty(Directory.GetDirectories(temporary.Path, "conclave-*"));
+            Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, 2 * EndsWithin);
+        }
+        finally
+        {
+            // A stopped one would be there for ever.
+            Send("KILL", ranks[1]);
+        }
+
+        static void Send(string signal, int process)
+        {
+            using Process kill = Process.Start(new ProcessStartInfo("kill", [$"-{signal}", $"{process}"]) { RedirectStandardError = true, UseShellExecute = false })!;
+            kill.WaitForExit();
+        }
+    }
+
+    [Theory]
     [InlineData("-INT", false, 130)]
     [InlineData("-TERM", true, 143)]
     public void A_launch_that_is_stopped_while_its_ranks_start_has_not_failed(string signal, bool toRanks, int code)
@@ -330,7 +370,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         return (crossed, sent);
     }
 
-    private static void SkipUnlessRoot() => Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");
+    private static void SkipUnlessRoot() => Assert.SkipUnless(Environment.IsPrivilegedProcess, NeedsRoot);
 
     [GeneratedRegex("total: .*cross host (?<megabytes>[0-9.]+) MB", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex CrossHost();

@@ -12,8 +12,13 @@ internal sealed class ProbeProcess : IDisposable
     private readonly StringBuilder _errors = new();
 
     public ProbeProcess(string program, params string[] arguments)
+        : this(new ProcessStartInfo(program, arguments))
     {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false, WorkingDirectory = Repository.Root };
+    }
+
+    private ProbeProcess(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError, start.UseShellExecute, start.WorkingDirectory) = (true, true, false, Repository.Root);
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Take(_output, line.Data);
         _process.ErrorDataReceived += (_, line) => Take(_errors, line.Data);
@@ -35,6 +40,14 @@ internal sealed class ProbeProcess : IDisposable
     public static ProbeProcess Rank(TemporaryFolder folder, int rank, string hosts, params string[] task) =>
         new("dotnet", [Probe, folder.Path, rank.ToString(), hosts, .. task]);
 
+    /// <summary>The same, with some of UCX's ways only (UCX_TLS).</summary>
+    public static ProbeProcess RankWithWays(string ways, TemporaryFolder folder, int rank, string hosts, params string[] task)
+    {
+        ProcessStartInfo start = new("dotnet", [Probe, folder.Path, rank.ToString(), hosts, .. task]);
+        start.Environment["UCX_TLS"] = ways;
+        return new ProbeProcess(start);
+    }
+
     /// <summary>Waits until the process has written a text, and says how long that took.</summary>
     public TimeSpan WaitFor(string text)
     {
@@ -50,12 +63,11 @@ internal sealed class ProbeProcess : IDisposable
 
     public void WaitForSuccess()
     {
-        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(120)), $"it does not end: {Output}{Errors}");
-
-        // Also until the last line has come.
-        _process.WaitForExit();
-        Assert.True(_process.ExitCode == 0, $"code {_process.ExitCode}: {Output}{Errors}");
+        int code = WaitForExit();
+        Assert.True(code == 0, $"code {code}: {Output}{Errors}");
     }
+
+    public void WaitForFailure() => Assert.NotEqual(0, WaitForExit());
 
     /// <summary>SIGKILL.</summary>
     public void Kill() => _process.Kill();
@@ -68,6 +80,15 @@ internal sealed class ProbeProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private int WaitForExit()
+    {
+        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(120)), $"it does not end: {Output}{Errors}");
+
+        // Also until the last line has come.
+        _process.WaitForExit();
+        return _process.ExitCode;
     }
 
     private static void Take(StringBuilder text, string? line)

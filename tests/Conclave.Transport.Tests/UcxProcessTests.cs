@@ -48,6 +48,26 @@ public sealed partial class UcxProcessTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_process_that_UCX_has_no_way_to_is_lost_and_not_waited_for()
+    {
+        using TemporaryFolder folder = new();
+        string[] ways = ["tcp,self", "posix,self"];
+        ProbeProcess[] ranks = [.. ways.Select((way, rank) => ProbeProcess.RankWithWays(way, folder, rank, "0,0", "exchange", "1", "8"))];
+        try
+        {
+            Assert.All(ranks, (rank, number) =>
+            {
+                rank.WaitForFailure();
+                Assert.Contains($"rank {number}: rank {1 - number} could not be reached: ", rank.Errors);
+            });
+        }
+        finally
+        {
+            Array.ForEach(ranks, rank => rank.Dispose());
+        }
+    }
+
+    [Fact]
     public void Hosts_exchange_messages_over_their_links_and_the_counters_know_how_many_bytes()
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "scripts/hosts makes network namespaces, which only root may");

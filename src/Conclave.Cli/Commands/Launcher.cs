@@ -52,17 +52,19 @@ internal sealed class Launcher : IDisposable
         return Failure() is { } late ? throw new RankFailedException(late.Cause) : code;
     }
 
-    /// <summary>Runs the ranks as processes.</summary>
+    /// <summary>Runs the ranks as processes. Where it is cancelled rank 0 is asked to end; at the next signal all are killed.</summary>
     /// <returns>The exit code of rank 0.</returns>
     /// <exception cref="RankFailedException">A rank failed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public int RunProcesses(CancellationToken cancellation)
     {
+        using SecondSignal kill = new(cancellation);
         using LaunchedProcesses processes = Start();
         using CancellationTokenRegistration stop = cancellation.Register(_coordinator.Stop);
-        if (_coordinator.Ended.GetAwaiter().GetResult() is { } failure)
+        _coordinator.Ended.Wait(kill.Token);
+        if (Failure() is { } failure)
         {
-            processes.WaitForExit(LastWords);
+            processes.WaitForExit(LastWords, kill.Token);
 
             // Who stops a service or a container signals every process in it: a rank that just starts dies of that, maybe before this process has heard of it.
             if (!_coordinator.HasStarted && cancellation.WaitHandle.WaitOne(SignalComesWithin))
@@ -73,7 +75,7 @@ internal sealed class Launcher : IDisposable
             throw new RankFailedException(failure.Cause);
         }
 
-        if (!_coordinator.LeaderEnded.Wait(LeaveWithin, CancellationToken.None) || !processes.WaitForExit(LeaveWithin))
+        if (!_coordinator.LeaderEnded.Wait(LeaveWithin, kill.Token) || !processes.WaitForExit(LeaveWithin, kill.Token))
         {
             throw new RankFailedException($"not all ranks ended within {LeaveWithin.TotalSeconds:0} s of their last word");
         }

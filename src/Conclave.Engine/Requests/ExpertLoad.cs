@@ -5,28 +5,50 @@ using Conclave.Primitives;
 
 namespace Conclave.Engine;
 
-/// <summary>How many tokens each expert of each layer was given. Counted by the thread that computes; anybody may look.</summary>
+/// <summary>How many tokens each expert of each layer was given, those of other ranks too. Counted by the thread that computes; anybody may look.</summary>
 public sealed class ExpertLoad : IForwardObserver
 {
     private readonly long[][] _tokens;
+    private readonly Func<int, ReadOnlySpan<long>>? _chosenElsewhere;
 
-    internal ExpertLoad(ModelConfig config) =>
+    /// <param name="config">The model.</param>
+    /// <param name="chosenElsewhere">As in <see cref="ExpertPartition"/>.</param>
+    internal ExpertLoad(ModelConfig config, Func<int, ReadOnlySpan<long>>? chosenElsewhere)
+    {
         _tokens = [.. Enumerable.Range(0, config.Layers).Select(layer => new long[config.IsMoeLayer[layer] ? config.RoutedExperts : 0])];
+        _chosenElsewhere = chosenElsewhere;
+    }
 
     /// <summary>Number of layers.</summary>
     public int Layers => _tokens.Length;
 
-    /// <summary>Tokens by expert; empty for a layer without experts.</summary>
-    public ReadOnlySpan<long> Tokens(int layer) => _tokens[layer];
+    /// <summary>Tokens by expert; empty for a layer without experts. Those of other ranks come some seconds later.</summary>
+    public ReadOnlySpan<long> Tokens(int layer)
+    {
+        if (_chosenElsewhere is null)
+        {
+            return _tokens[layer];
+        }
+
+        long[] sum = [.. _tokens[layer]];
+        ReadOnlySpan<long> elsewhere = _chosenElsewhere(layer);
+        for (int expert = 0; expert < sum.Length; expert++)
+        {
+            sum[expert] += elsewhere[expert];
+        }
+
+        return sum;
+    }
 
     /// <summary>All counts, with the attributes layer and expert after those that all series have.</summary>
     internal IEnumerable<Measurement<long>> Measure(IReadOnlyList<KeyValuePair<string, object?>> labels)
     {
         for (int layer = 0; layer < _tokens.Length; layer++)
         {
-            for (int expert = 0; expert < _tokens[layer].Length; expert++)
+            long[] tokens = Tokens(layer).ToArray();
+            for (int expert = 0; expert < tokens.Length; expert++)
             {
-                yield return new Measurement<long>(_tokens[layer][expert], [.. labels, new("layer", layer), new("expert", expert)]);
+                yield return new Measurement<long>(tokens[expert], [.. labels, new("layer", layer), new("expert", expert)]);
             }
         }
     }

@@ -50,7 +50,7 @@ public sealed class InferenceEngine : IDisposable
     /// <param name="options">How many requests it takes.</param>
     /// <exception cref="UserErrorException">More answers may run than a step has tokens.</exception>
     public InferenceEngine(LoadedModel model, EngineOptions options)
-        : this(model, options, new ExpertLoad(model.Model.Config))
+        : this(model, options, new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
     {
     }
 

@@ -20,6 +20,9 @@ namespace Conclave.Models;
 /// Called at the end of a step of which other ranks' batches want logits: fills [their rows, H] with the hidden states after the final norm of the rows whose logits are wanted, in the order of batches.
 /// </param>
 /// <param name="EndSteps">Called once no step follows, before the model is freed: returns when nothing reads weights on another thread any more. Null where nothing does.</param>
+/// <param name="ChosenElsewhere">
+/// How often tokens of other ranks chose each expert of a layer, as far as they have told; empty for a layer without experts. Any thread may ask. Null where no other rank has tokens.
+/// </param>
 public sealed record ExpertPartition(
     IExpertExchange Exchange,
     Func<int, IReadOnlyList<int>> ExpertsOfLayer,
@@ -27,4 +30,5 @@ public sealed record ExpertPartition(
     int? DivideFrom = null,
     int DataRanks = 1,
     Action<TensorView>? ReceiveHidden = null,
-    Action? EndSteps = null);
+    Action? EndSteps = null,
+    Func<int, ReadOnlySpan<long>>? ChosenElsewhere = null);

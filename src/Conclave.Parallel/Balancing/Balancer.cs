@@ -46,7 +46,7 @@ public sealed class Balancer : IDisposable, ISideMessages
             placement,
             options,
             loader.Prepare,
-            (loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget),
+            (loads, present) => LeastGain.Apply(present, PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget), loads),
             inBackground: true) => _loader = loader;
 
     /// <summary>The same with another way to hold experts and to plan, and where wanted without other threads.</summary>

@@ -1,6 +1,5 @@
 using Conclave.Models;
 using Conclave.Parallel.Exchange;
-using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Parallel.DataParallel;

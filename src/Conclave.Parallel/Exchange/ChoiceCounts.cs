@@ -14,6 +14,9 @@ internal sealed class ChoiceCounts
         _ranks = [.. slotsByLayer.Select(slots => new long[slots is null ? 0 : world])];
     }
 
+    /// <summary>Number of layers.</summary>
+    public int Layers => _experts.Length;
+
     /// <summary>Choices of all layers.</summary>
     public long Total { get; private set; }
 

@@ -215,7 +215,8 @@ internal sealed unsafe class Deliveries : IDisposable
     /// <exception cref="PeerException">Sums are missing.</exception>
     public void ExpectAllPartials(int peer)
     {
-        if (_awaited[peer] != _ofRank.Last(peer))
+        // As long as rows come that it will be sent it cannot know which sum is its last.
+        if (!IsComplete || _awaited[peer] != _ofRank.Last(peer))
         {
             throw new PeerException(peer, "sent fewer sums than it was sent tokens");
         }

@@ -24,6 +24,9 @@ internal sealed class ControlChannel : IDisposable
         socket.SendTimeout = SendTimeoutMilliseconds;
     }
 
+    /// <summary>Whether the other end has not read in time what it was sent.</summary>
+    public bool IsUnread { get; private set; }
+
     /// <summary>Connects to a coordinator.</summary>
     /// <exception cref="SocketException">Nobody listens there.</exception>
     public static ControlChannel Connect(string path)
@@ -70,6 +73,9 @@ internal sealed class ControlChannel : IDisposable
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
+                // A part of the message may have left: nothing that follows could be understood.
+                IsUnread = e is SocketException { SocketErrorCode: SocketError.TimedOut or SocketError.WouldBlock };
+                Close();
                 throw new IOException($"the control channel is closed: {e.Message}", e);
             }
         }

@@ -19,7 +19,9 @@ internal readonly record struct ControlFrame(ControlKind Kind, byte[] Body)
         ControlKind.HostHello or ControlKind.RankEnded => 16,
         ControlKind.Hello or ControlKind.Welcome => 1 << 10,
         ControlKind.Open or ControlKind.Address or ControlKind.Failed or ControlKind.Abort => Short,
-        ControlKind.Addresses or ControlKind.Report => Long,
+        ControlKind.Report => Long,
+        ControlKind.Addresses => WorldPlan.MostRanks * (sizeof(int) + Short),
+        ControlKind.Loads => ModelOrder.MostExperts * sizeof(long),
         ControlKind.Step => Longest,
         _ => throw new ControlException($"sent a message of kind {(byte)kind}, which there is not"),
     };

@@ -50,4 +50,7 @@ internal enum ControlKind : byte
 
     /// <summary>← A rank has failed, or the sender was refused: why.</summary>
     Abort,
+
+    /// <summary>→ How often this rank's tokens chose each expert since its last such message. ← To the leader: the same of all other ranks since they began.</summary>
+    Loads,
 }

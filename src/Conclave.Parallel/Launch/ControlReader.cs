@@ -28,11 +28,11 @@ internal ref struct ControlReader(ControlKind kind, ReadOnlySpan<byte> bytes)
         }
     }
 
-    /// <summary>A number that is not negative.</summary>
-    public long Int64(string name)
+    /// <summary>A number from 0 to <paramref name="most"/>.</summary>
+    public long Int64(string name, long most = long.MaxValue)
     {
         long value = BinaryPrimitives.ReadInt64LittleEndian(Take(sizeof(long)));
-        return value >= 0 ? value : throw new ControlException($"sent {kind} with {name} {value}");
+        return value >= 0 && value <= most ? value : throw new ControlException($"sent {kind} with {name} {value}; 0 to {most} are possible");
     }
 
     /// <summary>A finite number that is not negative.</summary>

@@ -29,6 +29,7 @@ public sealed class Coordinator : IDisposable
     private readonly Lock _gate = new();
     private readonly Member[] _members;
     private readonly List<ControlChannel> _hosts = [];
+    private LoadSum? _loads;
     private LaunchFailure? _suspicion;
     private bool _welcomed;
     private bool _opening;
@@ -236,6 +237,12 @@ public sealed class Coordinator : IDisposable
         {
             HandleRare(rank, member, frame);
         }
+
+        // Only a leader that is alive is told, so that nothing piles up before one that does not read.
+        if (rank == 0 && frame.Kind == ControlKind.Heartbeat && _loads?.Take() is { } loads)
+        {
+            member.Send(ControlKind.Loads, loads.Written);
+        }
     }
 
     private void HandleRare(int rank, Member member, ControlFrame frame)
@@ -244,8 +251,8 @@ public sealed class Coordinator : IDisposable
         {
             case ControlKind.Heartbeat:
                 break;
-            case ControlKind.Open when !_opening:
-                ModelOrder.Read(frame);
+            case ControlKind.Open when _welcomed && !_opening:
+                _loads = new LoadSum(ModelOrder.Read(frame).Experts);
                 _opening = true;
                 Pass(frame);
                 break;
@@ -268,6 +275,9 @@ public sealed class Coordinator : IDisposable
             case ControlKind.Ready when _addressed && rank != 0 && !member.IsReady:
                 member.IsReady = true;
                 StartIfReady();
+                break;
+            case ControlKind.Loads when _running && rank != 0:
+                _loads!.Add(frame);
                 break;
             case ControlKind.End when _welcomed:
                 Pass(frame);
@@ -329,7 +339,7 @@ public sealed class Coordinator : IDisposable
         {
             if (member is { Report: null, HasFailed: false })
             {
-                Fail(rank, $"rank {rank} closed its control channel without saying why", certain: false);
+                Fail(rank, $"rank {rank} {(member.Channel!.IsUnread ? "does not read what it is sent" : "closed its control channel without saying why")}", certain: false);
             }
         }
     }

@@ -29,7 +29,7 @@ public static class HostAgent
             over.Cancel();
         }) { IsBackground = true };
         reader.Start();
-        while (!over.IsCancellationRequested && !ranks.WaitForExit(TimeSpan.FromMilliseconds(100)))
+        while (!over.IsCancellationRequested && !ranks.WaitForExit(TimeSpan.FromMilliseconds(100), CancellationToken.None))
         {
         }
 

@@ -37,7 +37,7 @@ public sealed partial class HostsScript : LaunchedProcesses
     }
 
     /// <inheritdoc/>
-    public override bool WaitForExit(TimeSpan atMost) => _process.WaitForExit(atMost);
+    public override bool WaitForExit(TimeSpan atMost, CancellationToken cancellation) => _process.WaitForExitAsync(CancellationToken.None).Wait(atMost, cancellation);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -1,3 +1,4 @@
+using Conclave.Parallel.DataParallel;
 using Conclave.Transport.InProcess;
 
 namespace Conclave.Parallel.Launch;

@@ -4,7 +4,8 @@ namespace Conclave.Parallel.Launch;
 public abstract class LaunchedProcesses : IDisposable
 {
     /// <summary>Waits until all have ended and everything that they wrote is passed on; false where that takes longer.</summary>
-    public abstract bool WaitForExit(TimeSpan atMost);
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public abstract bool WaitForExit(TimeSpan atMost, CancellationToken cancellation);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -33,7 +33,7 @@ internal sealed class Member
         }
         catch (IOException)
         {
-            // Its reader notices.
+            // Its reader notices: the channel is closed.
         }
     }
 }

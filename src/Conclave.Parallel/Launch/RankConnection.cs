@@ -23,6 +23,7 @@ public sealed class RankConnection : IDisposable
     private readonly Timer _heartbeat;
     private readonly Thread _reader;
     private string _cause = Over;
+    private long[] _loads = [];
     private volatile bool _leaving;
 
     private RankConnection(ControlChannel channel, int rank, WorldPlan plan, Action abandoned)
@@ -125,6 +126,10 @@ public sealed class RankConnection : IDisposable
             : throw new ControlException($"the coordinator sent {frame.Kind} where {string.Join(" or ", expected.ToArray())} is expected");
     }
 
+    /// <summary>The leader, before it has the others open a model: how often their tokens choose each of its experts, kept up to date from now on. Any thread may look.</summary>
+    /// <param name="experts">Experts of all layers together.</param>
+    internal long[] KeepLoads(int experts) => _loads = new long[experts];
+
     /// <summary>Throws where the launch is over.</summary>
     internal void ThrowIfOver()
     {
@@ -207,6 +212,10 @@ public sealed class RankConnection : IDisposable
                 {
                     _ = _stop.CancelAsync();
                 }
+                else if (frame.Kind == ControlKind.Loads)
+                {
+                    ReadLoads(frame);
+                }
                 else
                 {
                     _frames.Add(frame);
@@ -229,6 +238,17 @@ public sealed class RankConnection : IDisposable
             _ = _stop.CancelAsync();
             Abandon();
         }
+    }
+
+    private void ReadLoads(ControlFrame frame)
+    {
+        ControlReader reader = new(frame.Kind, frame.Body);
+        foreach (ref long load in _loads.AsSpan())
+        {
+            load = reader.Int64("choices");
+        }
+
+        reader.End();
     }
 
     /// <summary>After an abort the coordinator ends the rank, unless it dies itself.</summary>

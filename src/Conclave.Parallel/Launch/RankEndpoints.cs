@@ -1,3 +1,4 @@
+using Conclave.Parallel.DataParallel;
 using Conclave.Transport;
 using Conclave.Transport.Ucx;
 

@@ -53,7 +53,12 @@ public static class RankFollower
         connection.Send(ControlKind.Ready);
 
         // Between steps nobody else looks after the transport.
-        Action meanwhile = membership.Exchange.Progress;
+        LoadReport loads = new(connection, membership.Exchange.Choices);
+        Action meanwhile = () =>
+        {
+            membership.Exchange.Progress();
+            loads.SendIfDue();
+        };
         ControlFrame frame;
         while ((frame = connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End)).Kind == ControlKind.Step)
         {
@@ -62,6 +67,7 @@ public static class RankFollower
             model.ForwardHidden(step.Batch, step.TokensOfAll);
             membership.Hidden?.Send(step.Batch, model.Hidden(step.Batch.Count));
             membership.Exchange.Flush();
+            loads.SendIfDue();
         }
 
         return RankReport.Of(Memory(endpoints), membership);

@@ -8,7 +8,7 @@ namespace Conclave.Parallel.Launch;
 internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets)
 {
     private const int Magic = 0x4B4E5243;
-    private const int Version = 1;
+    private const int Version = 2;
     private const int MostSets = 16;
     private const int MostNameBytes = 32;
 
@@ -34,7 +34,11 @@ internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets
     {
         ControlReader reader = new(frame.Kind, frame.Body);
         reader.Int32("magic", Magic, Magic);
-        reader.Int32("version", Version, Version);
+        if (reader.Int32("version", 0, int.MaxValue) is not Version and int other)
+        {
+            throw new ControlException($"sent Hello in version {other} of the control channel's protocol, where this launch speaks {Version}; start it and all ranks with the same program");
+        }
+
         int rank = reader.Int32("rank", 0, world - 1);
         string[] sets = new string[reader.Int32("instruction sets", 1, MostSets)];
         foreach (ref string set in sets.AsSpan())

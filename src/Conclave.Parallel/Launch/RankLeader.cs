@@ -51,7 +51,9 @@ public sealed class RankLeader : IDisposable
 
         _ = Plan.Place(config);
         AttentionPartition.CheckRanks(config, Plan.TensorParallel);
-        ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, options.MaxTokensPerStep, options.CacheBlocks, options.CacheFormat);
+        int[] ends = ExpertEnds(config);
+        long[] loads = _connection.KeepLoads(ends[^1]);
+        ModelOrder order = new(Path.GetFullPath(directory), kernels.Name, team.Count, options.MaxTokensPerStep, options.CacheBlocks, options.CacheFormat, ends[^1]);
         _connection.Send(ControlKind.Open, order.Write().Written);
         _membership = new RankMembership(_connection, _endpoints, config, kernels, team, options.MaxTokensPerStep);
         _connection.Take(ControlKind.Start);
@@ -64,7 +66,8 @@ public sealed class RankLeader : IDisposable
                 Plan.DivideFrom,
                 Plan.DataParallel,
                 ReceiveHidden,
-                EndSteps),
+                EndSteps,
+                layer => loads.AsSpan((layer == 0 ? 0 : ends[layer - 1])..ends[layer])),
             Attention = _membership.Attention is { } attention ? attention with { Gather = new ExplainedGather(attention.Gather, _connection) } : null,
         };
     }
@@ -93,6 +96,13 @@ public sealed class RankLeader : IDisposable
         }
 
         _membership?.Dispose();
+    }
+
+    /// <summary>Experts of each layer and those before it.</summary>
+    private static int[] ExpertEnds(ModelConfig config)
+    {
+        int end = 0;
+        return [.. config.IsMoeLayer.Select(isMoe => end = checked(end + (isMoe ? config.RoutedExperts : 0)))];
     }
 
     private void BeginStep(DeepSeekModel model, ReadOnlySpan<ForwardBatch> batches)

@@ -63,9 +63,9 @@ public sealed class RankProcesses : LaunchedProcesses
     }
 
     /// <inheritdoc/>
-    public override bool WaitForExit(TimeSpan atMost)
+    public override bool WaitForExit(TimeSpan atMost, CancellationToken cancellation)
     {
-        if (!_running.Wait(atMost))
+        if (!_running.Wait(atMost, cancellation))
         {
             return false;
         }

@@ -15,6 +15,9 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     private const int LinkClasses = 3;
     private const int MostLayers = 4096;
 
+    // Of bytes, rows and ticks: petabytes and years. Sums over layers and ranks stay below what a number holds.
+    private const long Most = 1L << 50;
+
     /// <summary>What balancing did; null where experts stayed.</summary>
     public BalanceReport? Balance { get; init; }
 
@@ -69,31 +72,31 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     internal static RankReport Read(ControlFrame frame)
     {
         ControlReader reader = new(frame.Kind, frame.Body);
-        RankMemory memory = new(reader.Int64("resident memory"), reader.Int64("own memory"));
-        TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited"));
+        RankMemory memory = new(reader.Int64("resident memory", Most), reader.Int64("own memory", Most));
+        TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited", Most));
         long[] rows = new long[reader.Int32("layers", 0, MostLayers)];
         LinkTraffic[][] links = new LinkTraffic[rows.Length][];
         ExchangeTime[] times = new ExchangeTime[rows.Length];
         for (int layer = 0; layer < rows.Length; layer++)
         {
-            rows[layer] = reader.Int64("rows");
-            times[layer] = new ExchangeTime(TimeSpan.FromTicks(reader.Int64("taken")), TimeSpan.FromTicks(reader.Int64("waited")));
+            rows[layer] = reader.Int64("rows", Most);
+            times[layer] = new ExchangeTime(TimeSpan.FromTicks(reader.Int64("taken", Most)), TimeSpan.FromTicks(reader.Int64("waited", Most)));
             links[layer] = new LinkTraffic[LinkClasses];
             foreach (ref LinkTraffic link in links[layer].AsSpan())
             {
-                link = new LinkTraffic(reader.Int64("payload"), reader.Int64("metadata"), reader.Int64("flat"));
+                link = new LinkTraffic(reader.Int64("payload", Most), reader.Int64("metadata", Most), reader.Int64("flat", Most));
             }
         }
 
         long[] beside = new long[LinkClasses];
         foreach (ref long bytes in beside.AsSpan())
         {
-            bytes = reader.Int64("bytes beside");
+            bytes = reader.Int64("bytes beside", Most);
         }
 
-        long gatherBytes = reader.Int64("gathered bytes");
+        long gatherBytes = reader.Int64("gathered bytes", Most);
         BalanceReport? balance = reader.Int32("a balance", 0, 1) == 0 ? null : new BalanceReport(
-            reader.Int64("epochs"), reader.Int64("moved bytes"), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
+            reader.Int64("epochs", Most), reader.Int64("moved bytes", Most), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
         reader.End();
         return new RankReport(memory, waited, rows, links, times) { Balance = balance, GatherBytes = gatherBytes, Beside = beside };
     }

@@ -1,6 +1,7 @@
 using Conclave.Checkpoints;
 using Conclave.Models;
 using Conclave.Parallel.Balancing;
+using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Placement;
 using Conclave.Primitives;

@@ -2,7 +2,6 @@ using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
-using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;

@@ -87,6 +87,23 @@ public sealed class LyingPeerTests
     }
 
     [Fact]
+    public void WhoEndsItsSumsBeforeItCanHaveAllTokensIsRefused()
+    {
+        using InProcessFabric fabric = new(World, new TransportOptions());
+        using WorkerTeam team = new(1);
+        RankedExchange exchange = new(fabric[0], World, [Slots], Reduced, Columns, ExpertsPerToken, KernelSet.Supported[0], team);
+        using ExchangeSlot slot = exchange.CreateSlot(MaxTokens);
+        PeerException refused = Assert.Throws<PeerException>(() => SendToken(exchange, slot, expert: 4, () =>
+        {
+            Send(fabric[1], new MessageTag(MessageKind.Partial, IsLast: true, 0, 0, 0, 0), []);
+
+            // It may still bring tokens for rank 1; that it leaves ends a wait for ever.
+            fabric[2].Dispose();
+        }));
+        Assert.Equal("rank 1 sent fewer sums than it was sent tokens", refused.Message);
+    }
+
+    [Fact]
     public void APeerThatLeavesIsNamed()
     {
         using InProcessFabric fabric = new(World, new TransportOptions());

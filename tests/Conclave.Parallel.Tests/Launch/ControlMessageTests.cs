@@ -16,7 +16,7 @@ public sealed class ControlMessageTests
         InstructionSet = "avx2", DataParallel = 3, TensorParallel = 2, DivideFrom = 16, Slots = 70, Balancing = new BalancerOptions { WindowTokens = 100, MoveBudget = 8 },
     };
 
-    private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16);
+    private static readonly ModelOrder Order = new("/models/großes modell", "reference", 4, 512, 9, ElementFormat.BF16, 120);
     private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]],
         [new(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1)), default])
     {

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
+using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
@@ -10,6 +12,8 @@ namespace Conclave.Parallel.Tests.Launch;
 public sealed class CoordinatorTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    private static readonly ModelOrder Order = new("/m", "reference", 1, 512, 1, ElementFormat.F32, Experts: 3);
 
     private readonly ConcurrentQueue<string> _refused = [];
     private readonly Dictionary<ControlChannel, Socket> _sockets = [];
@@ -59,6 +63,48 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void A_rank_that_does_not_read_is_named_and_gets_no_half_messages()
+    {
+        ControlChannel[] ranks = Meet(2);
+        Begin(ranks);
+
+        // More than a socket holds.
+        ranks[0].Send(ControlKind.Step, new byte[4 << 20]);
+        AssertFailure(1, "rank 1 does not read what it is sent");
+        Assert.False(ranks[1].TryReceive(out _));
+    }
+
+    [Fact]
+    public void A_leader_that_does_not_wait_for_the_others_has_failed()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
+        Present(0).Send(ControlKind.Open, Order.Write().Written);
+        AssertFailure(0, "rank 0 sent Open at the wrong time");
+    }
+
+    [Fact]
+    public void A_report_that_no_sum_holds_is_refused()
+    {
+        ControlChannel[] ranks = Meet(2);
+        ranks[1].Send(ControlKind.Report, new RankReport(default, default, [long.MaxValue], [new LinkTraffic[3]], [default]).Write().Written);
+        AssertFailure(1, $"rank 1 sent Report with rows {long.MaxValue}; 0 to {1L << 50} are possible");
+    }
+
+    [Fact]
+    public void What_ranks_may_send_as_their_addresses_can_be_passed_on()
+    {
+        ControlChannel[] ranks = Meet(WorldPlan.MostRanks / 2);
+        ranks[0].Send(ControlKind.Open, Order.Write().Written);
+        byte[] longest = Addresses.Write([new byte[ControlFrame.MostBytes(ControlKind.Address) - (2 * sizeof(int))], []]).Written.ToArray();
+        foreach (ControlChannel rank in ranks)
+        {
+            rank.Send(ControlKind.Address, longest);
+        }
+
+        Assert.Equal(ranks.Length, Addresses.Read(new ControlFrame(ControlKind.Addresses, AssertNext(ControlKind.Addresses, ranks[0])), ranks.Length).Length);
+    }
+
+    [Fact]
     public void Strangers_are_refused_and_the_launch_goes_on()
     {
         _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
@@ -66,6 +112,7 @@ public sealed class CoordinatorTests : IDisposable
         AssertRefused(Connect(), (ControlKind)99, [], "sent a message of kind 99, which there is not");
         AssertRefused(Connect(), ControlKind.Hello, new RankHello(2, ["reference"]).Write().Written, "sent Hello with rank 2; 0 to 1 are possible");
         AssertRefused(Connect(), ControlKind.Hello, new RankHello(1, ["sse"]).Write().Written, "sent Hello without the instruction set 'reference', which all have");
+        AssertRefused(Connect(), ControlKind.Hello, new ControlWriter().Int32(0x4B4E5243).Int32(77).Int32(1).Written, "sent Hello in version 77 of the control channel's protocol, where this launch speaks");
         AssertRefused(Connect(), ControlKind.Hello, Encoding.ASCII.GetBytes("GET / HTTP/1.1"), "sent Hello with magic 542393671");
         ControlChannel first = Present(1);
         AssertRefused(Connect(), ControlKind.Hello, RankHello.Of(1).Write().Written, "presented itself as rank 1, which is there already");
@@ -97,7 +144,7 @@ public sealed class CoordinatorTests : IDisposable
     public void A_rank_that_sends_no_addresses_has_failed()
     {
         ControlChannel[] ranks = Meet(3);
-        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512, 1, ElementFormat.F32).Write().Written);
+        ranks[0].Send(ControlKind.Open, Order.Write().Written);
         AssertNext(ControlKind.Open, ranks[1]);
         ranks[1].Send(ControlKind.Address, [1]);
         AssertFailure(1, "rank 1 sent Address that ends too early");
@@ -109,22 +156,7 @@ public sealed class CoordinatorTests : IDisposable
         ControlChannel[] ranks = Meet(3);
         _coordinator!.Stop();
         AssertNext(ControlKind.Stop, ranks[0]);
-        ranks[0].Send(ControlKind.Open, new ModelOrder("/m", "reference", 1, 512, 1, ElementFormat.F32).Write().Written);
-        ranks[0].Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
-        foreach (ControlChannel rank in ranks[1..])
-        {
-            AssertNext(ControlKind.Open, rank);
-            rank.Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
-        }
-
-        foreach (ControlChannel rank in ranks[1..])
-        {
-            AssertNext(ControlKind.Addresses, rank);
-            rank.Send(ControlKind.Ready);
-        }
-
-        AssertNext(ControlKind.Addresses, ranks[0]);
-        AssertNext(ControlKind.Start, ranks[0]);
+        Begin(ranks);
         ranks[0].Send(ControlKind.Step, [5, 0, 0, 0]);
         ranks[0].Send(ControlKind.End);
         foreach (ControlChannel rank in ranks[1..])
@@ -140,6 +172,33 @@ public sealed class CoordinatorTests : IDisposable
         }
 
         Assert.Null(await _coordinator.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void A_leader_that_is_alive_is_told_the_loads_of_the_others()
+    {
+        ControlChannel[] ranks = Meet(3);
+        Begin(ranks);
+        SendLoads(ranks[1], 1, 0, 5);
+        SendLoads(ranks[2], 2, 0, 7);
+        AssertToldLoads(ranks[0], 3, 0, 12);
+        SendLoads(ranks[1], 0, 1, 0);
+        AssertToldLoads(ranks[0], 3, 1, 12);
+
+        // It is not told what it knows.
+        ranks[0].Send(ControlKind.Heartbeat);
+        SendLoads(ranks[2], 9, 9);
+        AssertFailure(2, "rank 2 sent Loads that ends too early");
+        AssertAborted(ranks[0], "rank 2 sent Loads that ends too early");
+    }
+
+    [Fact]
+    public void Loads_of_the_leader_are_its_own_matter()
+    {
+        ControlChannel[] ranks = Meet(2);
+        Begin(ranks);
+        SendLoads(ranks[0], 1, 2, 3);
+        AssertFailure(0, "rank 0 sent Loads at the wrong time");
     }
 
     public void Dispose()
@@ -163,6 +222,43 @@ public sealed class CoordinatorTests : IDisposable
 
     private static void SendFailed(ControlChannel channel, int blamed, string message) =>
         channel.Send(ControlKind.Failed, new ControlWriter().Int32(blamed).Text(message, 100).Written);
+
+    private static void Begin(ControlChannel[] ranks)
+    {
+        ranks[0].Send(ControlKind.Open, Order.Write().Written);
+        ranks[0].Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
+        foreach (ControlChannel rank in ranks[1..])
+        {
+            AssertNext(ControlKind.Open, rank);
+            rank.Send(ControlKind.Address, Addresses.Write([[1], []]).Written);
+        }
+
+        foreach (ControlChannel rank in ranks[1..])
+        {
+            AssertNext(ControlKind.Addresses, rank);
+            rank.Send(ControlKind.Ready);
+        }
+
+        AssertNext(ControlKind.Addresses, ranks[0]);
+        AssertNext(ControlKind.Start, ranks[0]);
+    }
+
+    private static void SendLoads(ControlChannel channel, params int[] loads) => channel.Send(ControlKind.Loads, new ControlWriter().Int32s(loads).Written);
+
+    /// <summary>Waits until a leader that goes on saying that it is alive has been told these.</summary>
+    private void AssertToldLoads(ControlChannel leader, params long[] loads)
+    {
+        long[] told = [];
+        while (!told.SequenceEqual(loads))
+        {
+            Assert.Equal(0, told.Zip(loads).Count(pair => pair.First > pair.Second));
+            leader.Send(ControlKind.Heartbeat);
+            if (_sockets[leader].Poll(10_000, SelectMode.SelectRead))
+            {
+                told = MemoryMarshal.Cast<byte, long>(AssertNext(ControlKind.Loads, leader)).ToArray();
+            }
+        }
+    }
 
     // The channel itself sends no kind that there is not.
     private void SendRaw(ControlChannel channel, ControlKind kind, ReadOnlySpan<byte> body) =>

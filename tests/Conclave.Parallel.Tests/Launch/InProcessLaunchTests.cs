@@ -1,5 +1,6 @@
 using Conclave.Engine;
 using Conclave.Parallel.Balancing;
+using Conclave.Parallel.DataParallel;
 using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
@@ -96,6 +97,39 @@ public sealed class InProcessLaunchTests
         if (slots is not null)
         {
             AssertMoved(reports);
+        }
+    }
+
+    [Theory]
+    [InlineData(2, 2, 1)]
+    [InlineData(3, 2, 1)]
+    [InlineData(4, 2, 2)]
+    public void The_loads_of_experts_are_those_of_all_ranks(int ranks, int groups, int ranksOfGroup)
+    {
+        long[][] alone = [], launched = [];
+        LaunchedEngine.Use(null, engine => Ask(engine, out alone), 16, 16);
+        WorldPlan plan = LaunchedEngine.Plan(ranks, 1) with { DataParallel = groups, TensorParallel = ranksOfGroup };
+        Assert.Null(LaunchedEngine.Over(plan, engine => Ask(engine, out launched), 16, 16).Failure);
+        Assert.Equal(alone, launched);
+
+        static string[] Ask(InferenceEngine engine, out long[][] loads)
+        {
+            string[] answers = LaunchedEngine.Answers(engine, LaunchedEngine.Many);
+
+            // The last token of an answer is not computed; there is room for all, so nothing is computed twice.
+            long tokens = LaunchedEngine.Many.Sum(request => request.Prompt.Count + (request.Samples * (request.Sampling.MaxTokens!.Value - 1L)));
+            long[][] counted = [];
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    Thread.Sleep(10);
+                    counted = [.. Enumerable.Range(0, engine.ExpertLoad!.Layers).Select(layer => engine.ExpertLoad.Tokens(layer).ToArray())];
+                    return counted[^1].Sum() >= tokens * 6;
+                },
+                TimeSpan.FromMinutes(1));
+            Assert.Equal([0, .. Enumerable.Repeat(tokens * 6, 4)], counted.Select(layer => layer.Sum()));
+            loads = counted;
+            return answers;
         }
     }
 

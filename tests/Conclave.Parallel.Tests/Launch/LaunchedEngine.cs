@@ -99,7 +99,8 @@ internal static class LaunchedEngine
         Divide = leader is null ? null : (config, kernels, team, options) => leader.Join(Repository.Fable, config, kernels, team, options),
     });
 
-    private static string[] Use(RankLeader? leader, Func<InferenceEngine, string[]> use, int running, int contexts)
+    /// <summary>What an engine is used for, alone or over ranks.</summary>
+    public static string[] Use(RankLeader? leader, Func<InferenceEngine, string[]> use, int running, int contexts)
     {
         using LoadedModel loaded = Load(leader, contexts);
         using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = running });

@@ -126,7 +126,7 @@ public sealed class StepMessageTests : IDisposable
     private StepReader[] Readers(int ranksOfGroup)
     {
         WorldPlan plan = LaunchedEngine.Plan((DataRanks * ranksOfGroup) + 1, 1) with { DataParallel = DataRanks, TensorParallel = ranksOfGroup };
-        ModelOrder order = new("/m", "reference", 1, MaxTokens, CacheBlocks, ElementFormat.F32);
+        ModelOrder order = new("/m", "reference", 1, MaxTokens, CacheBlocks, ElementFormat.F32, 0);
         return [.. Enumerable.Range(0, plan.Ranks).Select(rank => new StepReader(rank, plan, _config, order))];
     }
 

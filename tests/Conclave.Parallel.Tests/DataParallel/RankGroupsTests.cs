@@ -1,8 +1,8 @@
-using Conclave.Parallel.Launch;
+using Conclave.Parallel.DataParallel;
 using Conclave.Primitives;
 using Conclave.Transport;
 
-namespace Conclave.Parallel.Tests.Launch;
+namespace Conclave.Parallel.Tests.DataParallel;
 
 public sealed class RankGroupsTests
 {

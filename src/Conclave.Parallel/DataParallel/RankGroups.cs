@@ -2,7 +2,7 @@ using Conclave.Parallel.Exchange;
 using Conclave.Primitives;
 using Conclave.Transport;
 
-namespace Conclave.Parallel.Launch;
+namespace Conclave.Parallel.DataParallel;
 
 /// <summary>
 /// The groups of ranks that have tokens, of consecutive ranks on one host each. Hosts get groups in turn, from host 0 on, because what a group's tokens send and get back crosses the link of its host. Ranks without a
