@@ -103,9 +103,8 @@ public sealed unsafe class MatMulTests
 
         // E4M3 once more among codes that are not below 8: vectors without any of those are decoded on a way of their own.
         const byte SmallestNormal = 8;
-        // BF16 once more in whole groups, which are multiplied as they are stored.
         foreach ((ElementFormat format, byte others, int k) in
-            new[] { (ElementFormat.F8_E4M3, (byte)0, 67), (ElementFormat.F8_E4M3, SmallestNormal, 67), (ElementFormat.F16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 128) })
+            new[] { (ElementFormat.F8_E4M3, (byte)0, 67), (ElementFormat.F8_E4M3, SmallestNormal, 67), (ElementFormat.F16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 67) })
         {
             // One row for each code, which lies at another column each time; the other weights are zero, or so that all sums are exact.
             int codes = format == ElementFormat.F8_E4M3 ? 256 : 65536;
@@ -124,8 +123,8 @@ public sealed unsafe class MatMulTests
                 }
             }
 
-            // One input, several that share a decoding, pairs of classes, rows as they are stored, and panels in both forms.
-            foreach (int m in new[] { 1, 2, 5, 17, 40, 80 })
+            // One input, several that share a decoding, pairs of classes, and panels in both forms.
+            foreach (int m in new[] { 1, 2, 5, 17, 80 })
             {
                 using NativeBuffer xs = NativeBuffer.ForF32(m, k, out TensorView x);
                 using NativeBuffer ys = NativeBuffer.ForF32(m, codes, out TensorView y);
@@ -186,8 +185,8 @@ public sealed unsafe class MatMulTests
         foreach (ElementFormat format in Formats)
         {
             using MatMulCase weights = new(random, format, 33, 130);
-            using NativeBuffer xs = Input(random, 30, 130, out TensorView x);
-            using NativeBuffer ys = NativeBuffer.ForF32(30, 33, out TensorView y);
+            using NativeBuffer xs = Input(random, 90, 130, out TensorView x);
+            using NativeBuffer ys = NativeBuffer.ForF32(90, 33, out TensorView y);
             for (int round = 0; round < 3; round++)
             {
                 long before = GC.GetAllocatedBytesForCurrentThread();
@@ -209,7 +208,7 @@ public sealed unsafe class MatMulTests
             // About where one segment of a sum ends and the next one begins.
             1 => (2048 * random.Next(1, 4)) + random.Next(-70, 70),
 
-            // Whole groups, which some formats are multiplied in as they are stored.
+            // Whole groups: nothing is filled up.
             2 or 3 => 64 * random.Next(1, 40),
             _ => random.Next(1, 300),
         };

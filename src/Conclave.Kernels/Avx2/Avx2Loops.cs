@@ -54,9 +54,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int Streams(int inputs) => 4;
 
     /// <inheritdoc/>
-    public static bool ReadsRows(int inputs) => false;
-
-    /// <inheritdoc/>
     public static int Stream(int streams, int ofClass) => ofClass;
 
     /// <inheritdoc/>
@@ -145,10 +142,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    public static void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums) =>
-        throw new NotSupportedException();
 
     /// <inheritdoc/>
     public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums)

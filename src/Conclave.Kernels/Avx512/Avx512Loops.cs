@@ -44,16 +44,13 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int PairInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostPairInputs => TWeights.Interleaving == 4 ? 12 : 48;
+    public static int MostPairInputs => TWeights.Interleaving == 4 ? 12 : InputsForWholes - 1;
 
     /// <inheritdoc/>
     public static int PanelRows => 128;
 
     /// <inheritdoc/>
     public static int Streams(int inputs) => TWeights.HasHalves && (inputs < InputsForWholes || Subnormals.AreFast) ? 2 : 4;
-
-    /// <inheritdoc/>
-    public static bool ReadsRows(int inputs) => TWeights.IsHalves && inputs < InputsForWholes;
 
     /// <inheritdoc/>
     public static int Stream(int streams, int ofClass) => streams == 4 ? ofClass : TWeights.Interleaving == 4 ? ofClass % 2 : ofClass / 2;
@@ -144,13 +141,19 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
     {
-        const int RowBytes = 16 * sizeof(float);
-        Tile(count, streams, ofClass, (byte*)weights, RowBytes, 4 * RowBytes, inputs, vectors, lanes, first, sums);
+        if (streams == 4)
+        {
+            Tile<Whole>(count, weights, inputs, vectors, lanes, first, sums);
+        }
+        else if ((TWeights.Interleaving == 4 ? ofClass / 2 : ofClass % 2) == 0)
+        {
+            Tile<LowerHalf>(count, weights, inputs, vectors, lanes, first, sums);
+        }
+        else
+        {
+            Tile<UpperHalf>(count, weights, inputs, vectors, lanes, first, sums);
+        }
     }
-
-    /// <inheritdoc/>
-    public static void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums) =>
-        Tile(count, 2, ofClass, weights + (Stream(2, ofClass) * Vector512<byte>.Count), rowBytes, GroupBytes, inputs, vectors, lanes, first, sums);
 
     /// <inheritdoc/>
     public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums)
@@ -196,45 +199,28 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
         }
     }
 
-    private static void Tile(
-        int count, int streams, int ofClass, byte* weights, nint rowBytes, nint vectorBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums)
-    {
-        if (streams == 4)
-        {
-            Tile<Whole>(count, weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
-        }
-        else if ((TWeights.Interleaving == 4 ? ofClass / 2 : ofClass % 2) == 0)
-        {
-            Tile<LowerHalf>(count, weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
-        }
-        else
-        {
-            Tile<UpperHalf>(count, weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
-        }
-    }
-
-    private static void Tile<TPart>(int count, byte* weights, nint rowBytes, nint vectorBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    private static void Tile<TPart>(int count, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
         where TPart : struct, IPanelPart
     {
         switch (count)
         {
             case 1:
-                Avx512Tile<TPart>.Run<One>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<One>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 2:
-                Avx512Tile<TPart>.Run<Two>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Two>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 3:
-                Avx512Tile<TPart>.Run<Three>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Three>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 4:
-                Avx512Tile<TPart>.Run<Four>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Four>(weights, inputs, vectors, lanes, first, sums);
                 break;
             case 5:
-                Avx512Tile<TPart>.Run<Five>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Five>(weights, inputs, vectors, lanes, first, sums);
                 break;
             default:
-                Avx512Tile<TPart>.Run<Six>(weights, rowBytes, vectorBytes, inputs, vectors, lanes, first, sums);
+                Avx512Tile<TPart>.Run<Six>(weights, inputs, vectors, lanes, first, sums);
                 break;
         }
     }

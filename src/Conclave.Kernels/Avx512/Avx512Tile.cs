@@ -11,9 +11,9 @@ namespace Conclave.Kernels;
 internal static unsafe class Avx512Tile<TPart>
     where TPart : struct, IPanelPart
 {
-    /// <summary>See <see cref="IProjectionLoops.Tile"/>; weight rows are <paramref name="rowBytes"/> apart, their vectors <paramref name="vectorBytes"/>.</summary>
+    /// <summary>See <see cref="IProjectionLoops.Tile"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run<TCount>(byte* weights, nint rowBytes, nint vectorBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums)
+    public static void Run<TCount>(float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums)
         where TCount : struct, ICount
     {
         Vector512<float> a00 = default, a01 = default, a02 = default, a03 = default;
@@ -25,15 +25,14 @@ internal static unsafe class Avx512Tile<TPart>
 
         // What the sums are added to at the end comes out of a cache farther away. Panels are read in order, which the core foresees by itself.
         float* ahead = lanes;
-        nint thirdRow = 3 * rowBytes;
         for (nint v = 0; v < vectors; v++)
         {
             Sse.Prefetch0(ahead);
             ahead += Vector512<float>.Count;
-            Vector512<float> w0 = TPart.Load((float*)weights);
-            Vector512<float> w1 = TPart.Load((float*)(weights + rowBytes));
-            Vector512<float> w2 = TPart.Load((float*)(weights + (2 * rowBytes)));
-            Vector512<float> w3 = TPart.Load((float*)(weights + thirdRow));
+            Vector512<float> w0 = TPart.Load(weights);
+            Vector512<float> w1 = TPart.Load(weights + Vector512<float>.Count);
+            Vector512<float> w2 = TPart.Load(weights + (2 * Vector512<float>.Count));
+            Vector512<float> w3 = TPart.Load(weights + (3 * Vector512<float>.Count));
             Vector512<float> x0 = Vector512.Load(inputs);
             a00 = Avx512F.FusedMultiplyAdd(w0, x0, a00);
             a01 = Avx512F.FusedMultiplyAdd(w1, x0, a01);
@@ -84,7 +83,7 @@ internal static unsafe class Avx512Tile<TPart>
                 a53 = Avx512F.FusedMultiplyAdd(w3, x, a53);
             }
 
-            weights += vectorBytes;
+            weights += 4 * Vector512<float>.Count;
             inputs += TCount.Value * Vector512<float>.Count;
         }
 

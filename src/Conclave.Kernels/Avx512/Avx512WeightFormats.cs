@@ -25,9 +25,6 @@ internal unsafe interface IAvx512Weights
     /// <summary>Whether weights, as <see cref="Load"/> gives them, are exact in the upper half of a binary32.</summary>
     static abstract bool HasHalves { get; }
 
-    /// <summary>Whether weights are stored as such halves.</summary>
-    static abstract bool IsHalves { get; }
-
     /// <summary>Decodes a group into such halves, if it has them: <see cref="Vector"/> makes the vectors of <see cref="Load"/> out of them.</summary>
     static abstract void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b);
 
@@ -55,8 +52,6 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
     public static float OutputFactor => 1f;
 
     public static bool HasHalves => false;
-
-    public static bool IsHalves => false;
 
     public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => throw new NotSupportedException();
 
@@ -92,8 +87,6 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
 
     public static bool HasHalves => true;
 
-    public static bool IsHalves => true;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => Avx512Halfwords<Avx512BF16>.Unpack(p, out a, out b);
 
@@ -125,8 +118,6 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
     public static float OutputFactor => 1f;
 
     public static bool HasHalves => false;
-
-    public static bool IsHalves => false;
 
     public static void LoadHalves(byte* p, out Vector512<uint> a, out Vector512<uint> b) => throw new NotSupportedException();
 
@@ -197,8 +188,6 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
 
     public static bool HasHalves => true;
 
-    public static bool IsHalves => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)
     {
@@ -255,8 +244,6 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
     public static bool HasHalves => true;
-
-    public static bool IsHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryUnpack(byte* p, out Vector512<uint> a, out Vector512<uint> b)

@@ -23,11 +23,10 @@ internal static unsafe class BlockedProjection<TLoops>
         if (m > TLoops.GemvInputs)
         {
             bytes = nint.Max(bytes, PairProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostPairInputs)));
-        }
-
-        if (m > TLoops.MostPairInputs)
-        {
-            bytes = nint.Max(bytes, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce)));
+            if (!PairProjection<TLoops>.Takes(k, m))
+            {
+                bytes = nint.Max(bytes, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce)));
+            }
         }
 
         return ProjectionBlocks<TLoops>.Alignment + bytes;
@@ -46,7 +45,7 @@ internal static unsafe class BlockedProjection<TLoops>
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }
-            else if (inputs <= TLoops.MostPairInputs)
+            else if (PairProjection<TLoops>.Takes(weights.Columns, inputs))
             {
                 PairProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }

@@ -54,9 +54,6 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract int Streams(int inputs);
 
-    /// <summary>Whether for <paramref name="inputs"/> inputs weights need not be decoded, because they are stored as halves are: <see cref="StoredTile"/> reads them.</summary>
-    static abstract bool ReadsRows(int inputs);
-
     /// <summary>In which of the streams a class lies.</summary>
     static abstract int Stream(int streams, int ofClass);
 
@@ -91,7 +88,4 @@ internal unsafe interface IProjectionLoops
     /// <paramref name="sums"/> is not null, the sums over lanes are written there instead, four for each input.
     /// </summary>
     static abstract void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
-
-    /// <summary><see cref="Tile"/> with four weight rows as they are stored, <paramref name="rowBytes"/> apart, from whole groups.</summary>
-    static abstract void StoredTile(int count, int ofClass, byte* weights, nint rowBytes, float* inputs, nint vectors, float* lanes, bool first, float* sums);
 }

@@ -12,6 +12,12 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
     private const int RowsTogether = 16;
     private const int Pairs = 2;
 
+    // All inputs are read again for every few rows, so they stay in the second cache, which has a megabyte or more where this is fast.
+    private const nint MostElements = 192 << 10;
+
+    /// <summary>Whether so many inputs of <paramref name="k"/> elements are computed here; then fewer or shorter ones are too.</summary>
+    public static bool Takes(nint k, int inputs) => inputs <= TLoops.MostPairInputs && inputs * k <= MostElements;
+
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => Layout.Bytes(k, inputs);
 
@@ -138,6 +144,6 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
         /// <summary>All inputs, packed.</summary>
         public static nint Packed => Held + TileVectors;
 
-        public static nint Bytes(nint k, int inputs) => (Packed + (inputs * Padded(k))) * sizeof(float);
+        public static nint Bytes(nint k, int inputs) => (Packed + nint.Min(inputs * Padded(k), MostElements + ((nint)inputs * TLoops.Group))) * sizeof(float);
     }
 }

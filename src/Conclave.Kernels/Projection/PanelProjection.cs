@@ -4,7 +4,7 @@ using Conclave.Primitives;
 namespace Conclave.Kernels;
 
 /// <summary>
-/// Many inputs: a panel of weight rows is decoded, unless tiles can read it as it is stored, and stays in the second cache while all inputs are multiplied with it. Meanwhile the
+/// Many inputs: a panel of weight rows is decoded and stays in the second cache while all inputs are multiplied with it. Meanwhile the
 /// next panel's weights are on their way from memory.
 /// </summary>
 internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>
@@ -43,8 +43,7 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                 PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
             }
 
-            bool stored = TLoops.ReadsRows(inputs) && rows % TileRows == 0 && count % TLoops.Group == 0;
-            for (int row = 0; row < rows && !stored; row += TileRows)
+            for (int row = 0; row < rows; row += TileRows)
             {
                 DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * layout.Streams), scratch + layout.Tail);
             }
@@ -52,16 +51,15 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             bool ends = start + count == k;
             nint next = ends ? 0 : start + Segment;
             WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
-            byte* source = stored ? weights.RowPointer(firstRow) + (start * TLoops.ElementBytes) : null;
-            MultiplySegment(layout, source, weights.RowStride * TLoops.ElementBytes, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
+            MultiplySegment(layout, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
         }
     }
 
     /// <summary>
-    /// All inputs times a segment of a panel, which is decoded, or as it is stored from <paramref name="stored"/> on; <paramref name="scales"/> is null where inputs are taken as they are.
+    /// All inputs times a segment of a decoded panel; <paramref name="scales"/> is null where inputs are taken as they are.
     /// </summary>
     private static void MultiplySegment(
-        in Layout layout, byte* stored, nint rowBytes, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+        in Layout layout, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
         nint classLength = Padded(count) / Classes;
         nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
@@ -86,16 +84,8 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                 {
                     float* lanes = partials + (row * tileInputs * TLoops.Lanes);
                     ahead.Prefetch(linesForTile);
-                    if (stored is not null)
-                    {
-                        TLoops.StoredTile(tileInputs, c, stored + (row * rowBytes), rowBytes, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
-                    }
-                    else
-                    {
-                        float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
-                        TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
-                    }
-
+                    float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
+                    TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
                     if (last)
                     {
                         Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
