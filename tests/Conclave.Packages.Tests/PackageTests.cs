@@ -45,6 +45,7 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
             Assert.True(metadata["description"].Value.Length > 20, metadata["description"].Value);
             string[] files = PackedFeed.Files(path);
             Assert.All(files.Where(IsOwn), file => CheckSymbols(path, file));
+            Assert.All(files.Where(file => file.EndsWith(".dll", StringComparison.Ordinal)), file => CheckIsForAnyMachine(path, file));
             Assert.Contains("README.md", files);
             Assert.Equal(id == Tool, files.Any(file => file.EndsWith("/models/fable/model.safetensors", StringComparison.Ordinal)));
             if (id == Tool)
@@ -143,6 +144,14 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
         string[] sources = [.. symbols.Documents.Select(document => symbols.GetString(symbols.GetDocument(document).Name))];
         Assert.NotEmpty(sources);
         Assert.All(sources, source => Assert.False(source.StartsWith(Repository.Root, StringComparison.Ordinal), source));
+    }
+
+    // ReadyToRun images have machine code, and a header that says so.
+    private static void CheckIsForAnyMachine(string package, string file)
+    {
+        using PEReader assembly = new(new MemoryStream(PackedFeed.Content(package, file)));
+        CorHeader header = assembly.PEHeaders.CorHeader!;
+        Assert.Equal((true, 0), (header.Flags.HasFlag(CorFlags.ILOnly), header.ManagedNativeHeaderDirectory.Size));
     }
 
     private static string Version(string package) => PackedFeed.Metadata(package)["version"].Value;
