@@ -67,11 +67,7 @@ internal static class Program
     }
 
     /// <summary>What is wrong with arguments; null: nothing.</summary>
-    internal static string? Check(string[] args)
-    {
-        ParseResult result = Parse(args, leader: null);
-        return result.Errors.Count > 0 ? ParseErrors.Describe(result) : null;
-    }
+    internal static string? Check(string[] args) => ParseErrors.Describe(args, some => Parse(some, leader: null), out _);
 
     /// <summary>Runs a command.</summary>
     /// <param name="args">Its name and arguments.</param>
@@ -80,10 +76,9 @@ internal static class Program
     /// <param name="leader">Where it runs over many ranks, the one that it is; null: alone.</param>
     internal static int Run(string[] args, TextWriter output, CancellationToken cancellation, RankLeader? leader = null)
     {
-        ParseResult result = Parse(args, leader);
-        if (result.Errors.Count > 0)
+        if (ParseErrors.Describe(args, some => Parse(some, leader), out ParseResult result) is { } mistake)
         {
-            return Complain(ParseErrors.Describe(result), UserMistake);
+            return Complain(mistake, UserMistake);
         }
 
         InvocationConfiguration invocation = new()
@@ -124,6 +119,7 @@ internal static class Program
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);
         FileNames.RefuseEmpty(root);
+        NumberOptions.Check(root);
         return root;
     }
 
