@@ -22,6 +22,12 @@ internal static class Program
         int stoppedBy = 0;
         void Stop(PosixSignalContext context)
         {
+            if (context.Signal == PosixSignal.SIGINT && Interruption.TryEnd())
+            {
+                context.Cancel = true;
+                return;
+            }
+
             // The second signal has its default effect: it ends a command that does not stop.
             if (!stop.IsCancellationRequested)
             {
