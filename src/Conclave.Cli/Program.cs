@@ -63,6 +63,10 @@ internal static class Program
             // Whoever read the output has seen enough.
             return 0;
         }
+        catch (UnauthorizedAccessException e) when (StandardOutput.IsMissing(e))
+        {
+            return Complain("standard output is closed: there is no place for what the command writes", Failure);
+        }
 #pragma warning disable CA1031 // The last catch: whatever it was, the person reads one line.
         catch (Exception e)
 #pragma warning restore CA1031

@@ -17,6 +17,7 @@ public sealed class ScriptTests
             ;;
           *)
             [ -f "$1" ] || exit 99
+            { : 3<&0; } 2>/dev/null || exit 98
             shift
             printf '<%s>' "$@"
             exit 7
@@ -40,6 +41,15 @@ public sealed class ScriptTests
         File.SetLastWriteTimeUtc(source, DateTime.UtcNow.AddSeconds(1));
         Assert.Equal("building Conclave …\n", Run(folder).Error);
         Assert.Equal(2, File.ReadAllLines(folder.File("log")).Length);
+    }
+
+    [Fact]
+    public void Closed_input_is_empty_input()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "POSIX shell");
+        using TemporaryFolder folder = new();
+        Checkout(folder);
+        Assert.Equal(7, Cli.RunProgram("sh", ["-c", $"exec '{folder.File("conclave")}' chat <&-"], StandIns(folder)).Code);
     }
 
     [Fact]
@@ -93,7 +103,12 @@ public sealed class ScriptTests
 
         folder.Write("src/Conclave.Text/Tokenizer.cs", "");
         Directory.CreateDirectory(folder.File("tools"));
-        File.SetUnixFileMode(folder.Write("tools/dotnet", StandInForDotnet), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        string standIn = folder.Write("tools/dotnet", StandInForDotnet);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(standIn, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        }
+
         return folder.Path;
     }
 
