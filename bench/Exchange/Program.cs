@@ -13,18 +13,33 @@ using Conclave.Transport.Bench;
 const int RawMessageBytes = 64 << 10;
 switch (args)
 {
-    case ["rank", string folder, .. string[] rest]:
-        RunRank(folder, Numbers(rest));
-        break;
-    case ["hosts", .. string[] rest]:
-        StartHosts(rest.Length == 0 ? [4, 64, 7168, 1000] : Numbers(rest));
-        break;
+    case []:
+        RunThreads([4, 4, 16, 7168, 1000]);
+        return 0;
+    case ["hosts"]:
+        return StartHosts([4, 64, 7168, 1000]);
+    case ["hosts", .. string[] rest] when Numbers(rest, 4) is [> 0, > 0, > 0, _] and { } numbers:
+        return StartHosts(numbers);
+    case ["rank", string folder, .. string[] rest] when Numbers(rest, 4) is { } numbers:
+        RunRank(folder, numbers);
+        return 0;
     default:
-        RunThreads(args.Length == 0 ? [4, 4, 16, 7168, 1000] : Numbers(args));
-        break;
+        if (Numbers(args, 5) is [> 0, > 0, > 0, > 0, _] and { } sizes)
+        {
+            RunThreads(sizes);
+            return 0;
+        }
+
+        Console.Error.WriteLine("usage: Exchange [RANKS HOSTS TOKENS HIDDEN MBIT] | hosts [HOSTS TOKENS HIDDEN MBIT]; all are whole numbers from 1 on; MBIT 0 is no limit");
+        return 2;
 }
 
-static int[] Numbers(string[] values) => [.. values.Select(value => int.Parse(value, CultureInfo.InvariantCulture))];
+// Null where they are not so many, or no numbers.
+static int[]? Numbers(string[] values, int count)
+{
+    int[] numbers = [.. values.Select(value => int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : -1)];
+    return numbers.Length == count && !numbers.Contains(-1) ? numbers : null;
+}
 
 static void RunThreads(int[] values)
 {
@@ -36,7 +51,7 @@ static void RunThreads(int[] values)
     Array.ForEach(threads, thread => thread.Join());
 }
 
-static void StartHosts(int[] values)
+static int StartHosts(int[] values)
 {
     (int hosts, int tokens, int hidden, int megabits) = (values[0], values[1], values[2], values[3]);
     Console.WriteLine($"{hosts} ranks on {hosts} hosts, 2 micro-batches of {tokens} tokens a rank, H = {hidden}, {megabits} Mbit/s a host, UCX");
@@ -46,6 +61,7 @@ static void StartHosts(int[] values)
         string rank = $"exec dotnet '{Environment.GetCommandLineArgs()[0]}' rank '{folder}' $CONCLAVE_HOST {hosts} {tokens} {hidden}";
         using Process process = Process.Start("scripts/hosts", [$"{hosts}", "--rate", $"{megabits}mbit", "--burst", "256kb", "--", "sh", "-c", rank]);
         process.WaitForExit();
+        return process.ExitCode;
     }
     finally
     {

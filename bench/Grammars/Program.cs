@@ -8,6 +8,12 @@ using Conclave.Text.Grammars;
 
 // Grammars: what constrained decoding costs per token. Documents, cut into the longest tokens of the vocabulary, are replayed: a mask, then
 // the token. The first documents warm the caches (their slowest mask is printed as "cold"); all others are new to the matcher.
+if (args.Length > 0)
+{
+    Console.Error.WriteLine("usage: Grammars, without arguments");
+    return 2;
+}
+
 Tokenizer fable = Tokenizer.Load(Repository.Fable);
 using JsonDocument schema = JsonDocument.Parse(Documents.Schema);
 Console.WriteLine($"{"vocabulary",-12} {"grammar",-12} {"compile ms",10} {"cold ms",9} {"tokens",8} {"mask µs: median",15} {"p99",8} {"max",8} {"accept µs: median",18} {"p99",8} {"bytes/token",12}");
@@ -74,3 +80,5 @@ foreach (Tokenizer tokenizer in (Tokenizer[])[fable, LargeVocabulary.Load(fable)
         }
     }
 }
+
+return 0;

@@ -7,6 +7,12 @@ using Conclave.Primitives;
 // What a step costs beside the model: scheduler and block manager, Schedule and Complete and the tokens appended, for 1 … 512 running sequences. A closed loop:
 // whenever a sequence ends, the next of a ring of prepared ones takes its place, so steps mix single tokens and prompt chunks. The wish is
 // 50 µs + 1 µs for each running sequence. The percentiles show the steps that admit.
+if (args.Length > 0)
+{
+    Console.Error.WriteLine("usage: Scheduling, without arguments");
+    return 2;
+}
+
 const int TokensPerStep = 1024;
 const int Blocks = 40_000;
 const int WarmUp = 2_000;

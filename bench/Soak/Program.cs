@@ -6,7 +6,13 @@ using Conclave.Testing;
 // minute, how everything ended, and whether anything was wrong. Exit code 1 if it was.
 const string Key = "the key of this run";
 const int Capacity = 16;
-double minutes = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 30;
+double minutes = 30;
+if (args.Length > 1 || (args.Length == 1 && !double.TryParse(args[0], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out minutes)))
+{
+    await Console.Error.WriteLineAsync("usage: Soak [MINUTES]; MINUTES is a number such as 30 or 0.5");
+    return 2;
+}
+
 string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
 string program = Path.Combine(Repository.Root, "src", "Conclave.Cli", "bin", configuration, "net10.0", "conclave.dll");
 using ServeProcess server = ServeProcess.Start(

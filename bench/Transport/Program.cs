@@ -10,10 +10,16 @@ using Conclave.Transport.Ucx;
 //   Transport.dll FOLDER RANK                                          one rank, which the above starts
 int[] sizes = [8, 1024, 8192, 65536, 1 << 20];
 TransportOptions options = new() { MaxMessageBytes = sizes[^1] };
-if (args.Length == 2)
+switch (args)
 {
-    MeasureUcx(args[0], int.Parse(args[1]));
-    return;
+    case []:
+        break;
+    case [string folder, "0" or "1"]:
+        MeasureUcx(folder, int.Parse(args[1]));
+        return 0;
+    default:
+        Console.Error.WriteLine("usage: Transport, without arguments");
+        return 2;
 }
 
 Console.WriteLine($"{"path",-16}{"bytes",9}{"half RTT µs",14}{"MB/s",10}{"raw µs",12}{"raw MB/s",10}");
@@ -28,6 +34,8 @@ if (Environment.IsPrivilegedProcess)
             [new ProcessStartInfo("scripts/hosts", ["2", "--rate", rate, "--burst", "256kb", "--", "sh", "-c", $"exec dotnet '{program}' '{folder}' $CONCLAVE_HOST"])]);
     }
 }
+
+return 0;
 
 void MeasureInProcess()
 {

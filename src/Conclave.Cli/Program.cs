@@ -22,6 +22,12 @@ internal static class Program
         int stoppedBy = 0;
         void Stop(PosixSignalContext context)
         {
+            if (context.Signal == PosixSignal.SIGINT && Interruption.TryEnd())
+            {
+                context.Cancel = true;
+                return;
+            }
+
             // The second signal has its default effect: it ends a command that does not stop.
             if (!stop.IsCancellationRequested)
             {
@@ -57,6 +63,10 @@ internal static class Program
             // Whoever read the output has seen enough.
             return 0;
         }
+        catch (UnauthorizedAccessException e) when (StandardOutput.IsMissing(e))
+        {
+            return Complain("standard output is closed: there is no place for what the command writes", Failure);
+        }
 #pragma warning disable CA1031 // The last catch: whatever it was, the person reads one line.
         catch (Exception e)
 #pragma warning restore CA1031
@@ -67,11 +77,7 @@ internal static class Program
     }
 
     /// <summary>What is wrong with arguments; null: nothing.</summary>
-    internal static string? Check(string[] args)
-    {
-        ParseResult result = Parse(args, leader: null);
-        return result.Errors.Count > 0 ? ParseErrors.Describe(result) : null;
-    }
+    internal static string? Check(string[] args) => ParseErrors.Describe(args, some => Parse(some, leader: null), out _);
 
     /// <summary>Runs a command.</summary>
     /// <param name="args">Its name and arguments.</param>
@@ -80,10 +86,9 @@ internal static class Program
     /// <param name="leader">Where it runs over many ranks, the one that it is; null: alone.</param>
     internal static int Run(string[] args, TextWriter output, CancellationToken cancellation, RankLeader? leader = null)
     {
-        ParseResult result = Parse(args, leader);
-        if (result.Errors.Count > 0)
+        if (ParseErrors.Describe(args, some => Parse(some, leader), out ParseResult result) is { } mistake)
         {
-            return Complain(ParseErrors.Describe(result), UserMistake);
+            return Complain(mistake, UserMistake);
         }
 
         InvocationConfiguration invocation = new()
@@ -124,6 +129,7 @@ internal static class Program
         root.SetAction(result => root.Parse("--help").Invoke(result.InvocationConfiguration));
         ExamplesHelp.Install(root);
         FileNames.RefuseEmpty(root);
+        NumberOptions.Check(root);
         return root;
     }
 

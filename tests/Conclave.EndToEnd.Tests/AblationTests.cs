@@ -28,6 +28,16 @@ public sealed partial class AblationTests
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Who_may_make_no_hosts_is_told_how_to_do_without()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root can be somebody else");
+        CliResult result = Cli.RunProgram("setpriv", ["--reuid=65534", "--clear-groups", "dotnet", Cli.Program, "bench", "ablation"], [("HOME", "/tmp")]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith("error: --hosts 4: ", result.Error, StringComparison.Ordinal);
+        Assert.EndsWith("run it with sudo, or with --hosts 1\n", result.Error, StringComparison.Ordinal);
+    }
+
     [GeneratedRegex("^(?<name>[a-zA-Z0-9 -]+?) +(?<rate>[0-9.]+) +[0-9.]+ … [0-9.]+ +[0-9.]+ +[0-9.]+×", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Row();
 }

@@ -51,11 +51,20 @@ public sealed class FrameTests
         { ["tokenize", Repository.Data("v2-group-f32"), "a"], "tokenizer.json" },
         { ["synth", "--shape", "nothing", "--out", "/no/such/folder"], "\"nothing\" is no known shape" },
         { ["synth", "--shape", "fable", "--format", "int3", "--out", "/no/such/folder"], "int3" },
-        { ["generate", "a", "--max-tokens", "99999999999"], "--max-tokens 99999999999: a whole number from -2147483648 to 2147483647 is expected" },
-        { ["generate", "a", "--top-k", "1.5"], "--top-k 1.5: a whole number from -2147483648 to 2147483647 is expected" },
-        { ["generate", "a", "--seed", "9223372036854775808"], "--seed 9223372036854775808: a whole number from -9223372036854775808 to 9223372036854775807 is expected" },
-        { ["synth", "--shape", "fable", "--seed", "-1", "--out", "/no/such/folder"], "--seed -1: a whole number from 0 to 18446744073709551615 is expected" },
-        { ["generate", "a", "--temperature", "hot"], "--temperature hot: a number is expected" },
+        { ["generate", "a", "--max-tokens", "99999999999"], "--max-tokens 99999999999: at most 2147483647 is expected" },
+        { ["generate", "a", "--top-k", "1.5"], "--top-k 1.5: a whole number is expected\n" },
+        { ["generate", "a", "--seed", "9223372036854775808"], "--seed 9223372036854775808: at most 9223372036854775807 is expected" },
+        { ["synth", "--shape", "fable", "--seed", "-1", "--out", "/no/such/folder"], "--seed -1: at least 0 is expected" },
+        { ["placement", "--loads", "x", "--move-budget", "many"], "--move-budget many: a whole number is expected" },
+        { ["generate", "a", "--temperature", "hot"], "--temperature hot: a number is expected\n" },
+        { ["generate", "a", "--temperature", "0,5"], "--temperature 0,5: a number is expected, with a point before its decimals, such as 0.5" },
+        { ["generate", "a", "--top-p=0,9"], "--top-p 0,9: a number is expected, with a point" },
+        { ["serve", "--request-timeout", "1,000"], "--request-timeout 1,000: a number is expected, with a point" },
+        { ["bench", "serve", "http://127.0.0.1:1", "--rate", "0,5"], "--rate 0,5: a number is expected, with a point" },
+        { ["generate", "a", "--top-p", "2"], "--top-p: 2 is out of range" },
+        { ["generate", "a", "--max-tokens", "0"], "--max-tokens: 0 is out of range; at least 1 is expected" },
+        { ["generate", "a", "--max-tokens", "2", "--min-tokens", "3"], "--min-tokens: 3 is more than --max-tokens, which is 2" },
+        { ["perplexity", Repository.Fable, "--text", "/no/such/file"], "/no/such/file: there is no such file" },
         { ["serve", "--port", ""], "--port : a whole number" },
         { ["serve", "--served-model-name", ""], "--served-model-name: the name that clients ask for is empty" },
         { ["serve", "--served-model-name", " "], "--served-model-name: the name that clients ask for is empty" },
@@ -104,6 +113,26 @@ public sealed class FrameTests
         Assert.StartsWith($"error: {name}: the name is empty; that of a file or a folder is expected\n", result.Error);
     }
 
+    [Theory]
+    [InlineData("--temprature: there is no such option; was --temperature meant?", "generate", "--temprature", "--max-tokens", "5")]
+    [InlineData("--top_p=0.5: there is no such option; was --top-p meant?", "generate", "--chat", "--top_p=0.5")]
+    [InlineData("--foo: there is no such option\n", "generate", "--foo", "x")]
+    [InlineData("--jsn: there is no such option; was --json meant?", "tokenize", "models/fable", "--jsn")]
+    [InlineData("--scn: there is no such option; was --scan meant?", "inspect", "--scn")]
+    [InlineData("-x: there is no such option\n", "generate", "-x")]
+    [InlineData("--prot: there is no such option; was --port meant?", "serve", "--prot", "80")]
+    [InlineData("--hots: there is no such option; was --host", "launch", "--ranks", "2", "--hots", "2", "--", "generate", "a")]
+    [InlineData("--temprature: there is no such option; was --temperature meant?", "launch", "--ranks", "2", "--", "generate", "a", "--temprature", "1")]
+    [InlineData("--vresion: there is no such option; was --version meant?", "--vresion")]
+    public void A_mistyped_option_is_no_text(string message, params string[] arguments)
+    {
+        CliResult result = Cli.Run(arguments);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {message}", result.Error, StringComparison.Ordinal);
+        Assert.Contains("A text that begins with dashes is given behind \"--\"\n", result.Error, StringComparison.Ordinal);
+        Assert.EndsWith("--help' explains the arguments\n", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_line_that_is_no_text_is_named_by_its_number()
     {
@@ -125,9 +154,10 @@ public sealed class FrameTests
     [Fact]
     public void Arguments_are_taken_as_they_are()
     {
-        foreach (string text in new[] { "@home", "/h", "[suggest]", "-5", "a=b", "" })
+        foreach (string text in new[] { "@home", "/h", "[suggest]", "-5", "-5 degrees", "-", "- a list", "a=b", "", "--json", "-x", "--" })
         {
-            CliResult result = Cli.Run([.. Tokenize, text, "--json"]);
+            string[] end = text.StartsWith("--", StringComparison.Ordinal) || text == "-x" ? ["--", text] : [text];
+            CliResult result = Cli.Run([.. Tokenize, "--json", .. end]);
             Assert.Equal((0, ""), (result.Code, result.Error));
             Assert.Equal(text, JsonDocument.Parse(result.Output).RootElement.GetProperty("decoded").GetString());
         }
@@ -172,6 +202,14 @@ public sealed class FrameTests
         Assert.Single(result.Lines);
         Assert.Equal("0\n", File.ReadAllText(code));
         Assert.Equal("", File.ReadAllText(errors));
+    }
+
+    [Fact]
+    public void Closed_output_is_called_that()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "POSIX shell");
+        CliResult result = Cli.RunProgram("sh", ["-c", $"exec dotnet '{Cli.Program}' --version >&-"]);
+        Assert.Equal((1, "", "error: standard output is closed: there is no place for what the command writes\n"), (result.Code, result.Output, result.Error));
     }
 
     [Fact]

@@ -21,6 +21,7 @@ public sealed class PlacementTests
         { """{"replicas":4,"groups":1,"nodes":1,"gpus":2,"load":[[6,-4,1,1]]}""", "$.load[0][1]: -4" },
         { """{"replicas":4,"groups":1,"nodes":1,"gpus":2,"load":[[6,1e400,1,1]]}""", "$.load[0][1]: 1e400" },
         { """{"replicas":4,"groups":1,"nodes":1,"gpus":2,"load":[[6,"NaN",1,1]]}""", "$.load[0][1]: \"NaN\"" },
+        { """{"replicas":4,"groups":1,"nodes":0,"gpus":2,"load":[[6,4,1,1]]}""", "loads.json: $.nodes: 0; a whole number" },
         { """{"replicas":3,"groups":1,"nodes":1,"gpus":3,"load":[[6,4,1,1]]}""", "3 slots for 4 experts" },
         { """{"replicas":5,"groups":1,"nodes":1,"gpus":2,"load":[[6,4,1,1]]}""", "5 slots on 2 ranks" },
         { """{"replicas":4,"groups":3,"nodes":1,"gpus":2,"load":[[6,4,1,1]]}""", "3 groups of 4 experts" },
@@ -120,5 +121,6 @@ public sealed class PlacementTests
         CliResult result = Cli.Run(arguments);
         Assert.Equal((2, ""), (result.Code, result.Output));
         Assert.Contains(named, result.Error);
+        Assert.InRange(result.Error.Count(character => character == '$'), 0, 1);
     }
 }

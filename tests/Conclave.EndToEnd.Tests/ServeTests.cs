@@ -47,6 +47,7 @@ public sealed class ServeTests
         CliResult result = Cli.Run("serve", "--port", $"{port}");
         Assert.Equal(2, result.Code);
         Assert.StartsWith($"error: 127.0.0.1:{port} cannot be listened on", result.Error, StringComparison.Ordinal);
+        Assert.Contains("--port", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
     }
 
@@ -77,6 +78,7 @@ public sealed class ServeTests
     [InlineData("0.0.0.0", null, true)]
     [InlineData("0.0.0.0", "key", false)]
     [InlineData("127.0.0.1", null, false)]
+    [InlineData("localhost", null, false)]
     public async Task BeingReachableWithoutAKeyWarns(string host, string? key, bool warns)
     {
         using ServeProcess server = ServeProcess.Start(Cli.Program, ["--host", host, .. key is null ? [] : (string[])["--api-key", key]]);

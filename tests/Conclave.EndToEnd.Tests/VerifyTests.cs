@@ -68,6 +68,20 @@ public sealed class VerifyTests
     }
 
     [Fact]
+    public void WithoutGoldenOutputsOneIsToldHowToNameThem()
+    {
+        using TemporaryFolder folder = new();
+        foreach (string file in (string[])["config.json", "model.safetensors"])
+        {
+            File.Copy(Repository.Data("v2-group-f32", file), folder.File(file));
+        }
+
+        CliResult result = Cli.Run("verify", folder.Path);
+        Assert.Equal(2, result.Code);
+        Assert.StartsWith($"error: {folder.File("golden.safetensors")}: there is no such file; --golden names another one", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AFileWithoutPromptsIsTheMistakeOfAPerson()
     {
         CliResult result = Cli.Run("verify", "tests/data/v2-group-f32", "--golden", "tests/data/v2-group-f32/model.safetensors");

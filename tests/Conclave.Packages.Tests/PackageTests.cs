@@ -8,7 +8,9 @@ using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Conclave.EndToEnd.Tests;
 using Conclave.Engine;
+using Conclave.Extensions.AI;
 using Conclave.Testing;
+using Microsoft.Extensions.AI;
 using LoadOptions = Conclave.Engine.LoadOptions;
 
 namespace Conclave.Packages.Tests;
@@ -18,6 +20,7 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
 {
     private const string Tool = "Conclave.Cli";
     private const string Top = "Conclave.Extensions.AI";
+    private const string Message = "Tell me a story about a fox.";
 
     private static readonly Dictionary<string, string[]> Libraries = new(StringComparer.Ordinal)
     {
@@ -45,6 +48,7 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
             Assert.True(metadata["description"].Value.Length > 20, metadata["description"].Value);
             string[] files = PackedFeed.Files(path);
             Assert.All(files.Where(IsOwn), file => CheckSymbols(path, file));
+            Assert.All(files.Where(file => file.EndsWith(".dll", StringComparison.Ordinal)), file => CheckIsForAnyMachine(path, file));
             Assert.Contains("README.md", files);
             Assert.Equal(id == Tool, files.Any(file => file.EndsWith("/models/fable/model.safetensors", StringComparison.Ordinal)));
             if (id == Tool)
@@ -108,15 +112,45 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
     }
 
     [Fact]
-    public async Task TheWebSampleStreamsAnAnswerAndStopsWhenAsked()
+    public async Task TheWebSampleAnswersWhenItIsStartedAsItSays() => Assert.DoesNotContain("think>", await AskWebSampleAsync(), StringComparison.Ordinal);
+
+    [Fact]
+    public async Task TheWebSampleStreamsWhatTheModelSays()
+    {
+        string greedy = feed.Folder("greedy");
+        foreach (string file in Directory.GetFiles(Repository.Fable))
+        {
+            File.Copy(file, Path.Combine(greedy, Path.GetFileName(file)));
+        }
+
+        File.WriteAllText(Path.Combine(greedy, "generation_config.json"), """{"eos_token_id": 1, "temperature": 0}""");
+        using LoadedModel model = LoadedModel.Open(greedy, new LoadOptions());
+        using InferenceEngine engine = new(model, new EngineOptions());
+        using ConclaveChatClient client = new(model, engine);
+        ChatResponse expected = await client.GetResponseAsync(Message, new ChatOptions { MaxOutputTokens = 500 }, TestContext.Current.CancellationToken);
+        Assert.Equal(expected.Text, await AskWebSampleAsync("--Model", greedy));
+    }
+
+    [Fact]
+    public void TheWebSampleSaysInASentenceThatThereIsNoModel()
+    {
+        CliResult result = Cli.RunProgram("dotnet", [Sample("ChatApi"), "--urls", "http://127.0.0.1:0"], folder: feed.Folder("elsewhere"));
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith("error: models/fable: there is no such folder", result.Error, StringComparison.Ordinal);
+        Assert.Equal(result.Error.Length - 1, result.Error.IndexOf('\n', StringComparison.Ordinal));
+    }
+
+    // What it answers; it is told to stop then.
+    private static async Task<string> AskWebSampleAsync(params string[] arguments)
     {
         CancellationToken cancellation = TestContext.Current.CancellationToken;
-        using Process process = Cli.Start("dotnet", [Sample("ChatApi"), "--urls", "http://127.0.0.1:0", "--Model", Repository.Fable], folder: feed.Folder("elsewhere"));
+        string[] documented = ["run", "--project", "samples/ChatApi", "-c", PackedFeed.Configuration];
+        using Process process = Cli.Start("dotnet", [.. documented, "--no-build", "--", "--urls", "http://127.0.0.1:0", .. arguments]);
         Task<string> errors = process.StandardError.ReadToEndAsync(cancellation);
         Uri address = await AddressAsync(process.StandardOutput);
         Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation);
         using HttpClient http = new() { BaseAddress = address };
-        using HttpRequestMessage request = new(HttpMethod.Post, "/chat") { Content = new StringContent("Tell me a story about a fox.") };
+        using HttpRequestMessage request = new(HttpMethod.Post, "/chat") { Content = new StringContent(Message) };
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
         response.EnsureSuccessStatusCode();
         Assert.True(response.Headers.TransferEncodingChunked);
@@ -127,6 +161,7 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
         await process.WaitForExitAsync(cancellation);
         Assert.Equal((0, ""), (process.ExitCode, await errors));
         Assert.DoesNotContain("Exception", await output, StringComparison.Ordinal);
+        return text;
     }
 
     private static bool IsOwn(string file) =>
@@ -143,6 +178,14 @@ public sealed partial class PackageTests(PackedFeed feed) : IClassFixture<Packed
         string[] sources = [.. symbols.Documents.Select(document => symbols.GetString(symbols.GetDocument(document).Name))];
         Assert.NotEmpty(sources);
         Assert.All(sources, source => Assert.False(source.StartsWith(Repository.Root, StringComparison.Ordinal), source));
+    }
+
+    // ReadyToRun images have machine code, and a header that says so.
+    private static void CheckIsForAnyMachine(string package, string file)
+    {
+        using PEReader assembly = new(new MemoryStream(PackedFeed.Content(package, file)));
+        CorHeader header = assembly.PEHeaders.CorHeader!;
+        Assert.Equal((true, 0), (header.Flags.HasFlag(CorFlags.ILOnly), header.ManagedNativeHeaderDirectory.Size));
     }
 
     private static string Version(string package) => PackedFeed.Metadata(package)["version"].Value;

@@ -13,6 +13,9 @@ public sealed class PackedFeed : IDisposable
     public PackedFeed()
     {
         Feed = Directory.CreateDirectory(_folder.File("feed")).FullName;
+
+        // Whoever packs has run the command before: what is compiled for this machine must not travel.
+        Succeed(Cli.RunProgram(Path.Combine(Repository.Root, "conclave"), ["--version"]));
         Run(Repository.Root, ["pack", "Conclave.slnx", "-c", Configuration, "-o", Feed, "-nologo", "-v", "quiet", .. NoServers]);
         string listed = Run(_folder.Path, ["nuget", "locals", "global-packages", "--list"]);
         string restored = listed[(listed.IndexOf(": ", StringComparison.Ordinal) + 2)..].Trim();

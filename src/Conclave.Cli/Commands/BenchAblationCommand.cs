@@ -36,6 +36,11 @@ internal static class BenchAblationCommand
                 throw new UserErrorException($"--ranks {world} --hosts {machines}: at most {WorldPlan.MostRanks} ranks and {HostsScript.MostHosts} hosts are expected, a rank or more on each");
             }
 
+            if (machines > 1 && !Environment.IsPrivilegedProcess)
+            {
+                throw new UserErrorException($"--hosts {machines}: hosts of one machine are network namespaces, which only root may make; run it with sudo, or with --hosts 1");
+            }
+
             TextWriter output = result.InvocationConfiguration.Output;
             int inParallel = BenchCommand.Positive(result, clients);
             using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests));

@@ -16,7 +16,8 @@ internal static class ChatCommand
         SamplingArguments sampling = new();
         ComputeOptions compute = new();
         CliCommand command = new(
-            "chat", "Talks to a model. /reset begins anew, /exit or the end of input leaves.",
+            "chat",
+            "Talks to a model. /reset begins anew, /exit or the end of input leaves. Ctrl-C ends the answer that is being written, of which the conversation keeps what is there; at the prompt, or a second time, it leaves.",
             ("conclave chat", "talk to the bundled model"),
             ("conclave chat --model DeepSeek-V2-Lite-Chat --temperature 0.3", "talk to another one"),
             ("echo \"写一首题为《春夜》的诗。\" | conclave chat --seed 1", "one message from a pipe"))
@@ -73,7 +74,12 @@ internal static class ChatCommand
             messages.Add(new ChatMessage("user", message));
             try
             {
-                GeneratedText answer = Answer(output, engine, chat.Encode(messages), options, cancellation);
+                GenerationRequest request = new() { Prompt = chat.Encode(messages), Sampling = options };
+
+                // Who sends messages through a pipe sees no prompt at which to leave.
+                GeneratedText answer = interactive
+                    ? Interruption.EndsOnly(end => Answer(output, engine, request, end), cancellation)
+                    : Answer(output, engine, request, cancellation);
                 messages.Add(new ChatMessage("assistant", answer.Text));
                 WriteStatistics(answer);
             }
@@ -88,11 +94,10 @@ internal static class ChatCommand
         }
     }
 
-    private static GeneratedText Answer(
-        TextWriter output, InferenceEngine engine, List<int> prompt, SamplingOptions options, CancellationToken cancellation)
+    private static GeneratedText Answer(TextWriter output, InferenceEngine engine, GenerationRequest request, CancellationToken cancellation)
     {
         ThinkingStyle style = new(output, Terminal.OutputHasColours);
-        GeneratedText answer = GeneratedText.Wait(engine, new GenerationRequest { Prompt = prompt, Sampling = options }, style.Write, cancellation);
+        GeneratedText answer = GeneratedText.Wait(engine, request, style.Write, cancellation);
         style.Finish();
         output.WriteLine();
         output.Flush();

@@ -1,12 +1,10 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using System.Text;
 using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
 using Conclave.Models;
-using Conclave.Primitives;
 using Conclave.Text;
 using Spectre.Console;
 
@@ -39,7 +37,7 @@ internal static class PerplexityCommand
             int window = result.GetValue(context);
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             List<int> tokens = [];
-            Tokenizer.Load(folder).Encode(ReadText(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
+            Tokenizer.Load(folder).Encode(TextFile.Read(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
             using WorkerTeam team = new(compute.Threads(result));
             using DeepSeekModel model = new(checkpoint, compute.Kernels(result), team, new ModelOptions
             {
@@ -84,22 +82,6 @@ internal static class PerplexityCommand
             ProgressTask bar = bars.AddTask("perplexity", maxValue: 1);
             return measurement.Run(CollectionsMarshal.AsSpan(tokens), new Bar(bar), cancellation);
         });
-    }
-
-    private static string ReadText(string file)
-    {
-        try
-        {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
-        }
     }
 
     private sealed class Bar(ProgressTask task) : IProgress<double>

@@ -39,25 +39,13 @@ internal static class PlacementCommand
         {
             loads, algorithm, previous, budget, json,
         };
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(budget) is < 0)
-            {
-                result.AddError($"--move-budget {result.GetValue(budget)}: 0 or more experts are expected.");
-            }
-
-            if (result.GetValue(budget) is not null && result.GetValue(previous) is null)
-            {
-                result.AddError("--move-budget counts from a placement: give --previous FILE too.");
-            }
-
-            if (result.GetValue(budget) is not null && result.GetValue(algorithm) == "eplb")
-            {
-                result.AddError("--move-budget needs --algorithm conclave: EPLB knows no previous placement.");
-            }
-        });
         command.SetAction((result, cancellation) =>
         {
+            if (result.GetValue(budget) is { } moves)
+            {
+                CheckBudget(moves, hasPrevious: result.GetValue(previous) is not null, result.GetRequiredValue(algorithm));
+            }
+
             PlacementInput input = PlacementInput.Read(JsonCursor.ReadFile(result.GetRequiredValue(loads)));
             ExpertPlacement? now = result.GetValue(previous) is { } file ? PlacementInput.ReadPlacement(JsonCursor.ReadFile(file), input.Shape) : null;
             string name = result.GetRequiredValue(algorithm);
@@ -77,6 +65,19 @@ internal static class PlacementCommand
             return Task.CompletedTask;
         });
         return command;
+    }
+
+    private static void CheckBudget(int moves, bool hasPrevious, string algorithm)
+    {
+        string? problem =
+            moves < 0 ? "0 or more experts are expected"
+            : !hasPrevious ? "it counts from a placement: give --previous FILE too"
+            : algorithm == "eplb" ? "it needs --algorithm conclave: EPLB knows no previous placement"
+            : null;
+        if (problem is not null)
+        {
+            throw new UserErrorException($"--move-budget {moves}: {problem}");
+        }
     }
 
     private static void WriteText(TextWriter output, ExpertLoads loads, ExpertPlacement placement, ExpertPlacement? previous)

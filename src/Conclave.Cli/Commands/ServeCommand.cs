@@ -64,9 +64,7 @@ internal static class ServeCommand
             string directory = ModelDirectory.Resolve(result.GetValue(model));
             ServerOptions options = new()
             {
-                Host = IPAddress.TryParse(result.GetValue(host), out IPAddress? address)
-                    ? address
-                    : throw new UserErrorException($"--host {result.GetValue(host)}: an IP address is expected, such as 127.0.0.1 or 0.0.0.0"),
+                Host = ReadHost(result.GetRequiredValue(host)),
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = ReadKey(result.GetValue(key)),
                 AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
@@ -96,7 +94,7 @@ internal static class ServeCommand
             using LoadedModel loaded = compute.Load(
                 result, directory, load => load with { CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size), Contexts = engineOptions.MaxRunning });
             using InferenceEngine engine = new(loaded, engineOptions);
-            await using ConclaveServer server = await ConclaveServer.StartAsync(loaded, engine, options);
+            await using ConclaveServer server = await ListenAsync(loaded, engine, options);
             Announce(server, loaded, options, engine.Status.CacheBlocks);
             await WaitAsync(cancellation);
             await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
@@ -104,6 +102,18 @@ internal static class ServeCommand
             return 0;
         });
         return command;
+    }
+
+    private static async Task<ConclaveServer> ListenAsync(LoadedModel model, InferenceEngine engine, ServerOptions options)
+    {
+        try
+        {
+            return await ConclaveServer.StartAsync(model, engine, options);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"{e.Message}; --port and --host name another place", e);
+        }
     }
 
     private static void Announce(ConclaveServer server, LoadedModel model, ServerOptions options, int cacheBlocks)
@@ -127,6 +137,11 @@ internal static class ServeCommand
             // The signal to drain.
         }
     }
+
+    private static IPAddress ReadHost(string host) =>
+        host == "localhost" ? IPAddress.Loopback
+        : IPAddress.TryParse(host, out IPAddress? address) ? address
+        : throw new UserErrorException($"--host {host}: an IP address is expected, such as 127.0.0.1 or 0.0.0.0, or localhost");
 
     private static string? ReadName(string? name) => name is null || !string.IsNullOrWhiteSpace(name)
         ? name

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.CommandLine;
-using System.Text;
 using System.Text.Json;
 using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
@@ -128,22 +127,7 @@ internal static class TemplateCommand
         return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { MaxDepth = 256 }).RootElement;
     }
 
-    private static string ReadText(string file)
-    {
-        try
-        {
-            long length = new FileInfo(file).Length;
-            return length <= MaxTemplateBytes
-                ? new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF')
-                : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
-        }
-    }
+    private static string ReadText(string file) => new FileInfo(file).Length is var length && length <= MaxTemplateBytes
+        ? TextFile.Read(file).TrimStart('\uFEFF')
+        : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
 }

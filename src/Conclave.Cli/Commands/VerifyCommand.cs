@@ -4,6 +4,7 @@ using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
+using Conclave.Primitives;
 using Spectre.Console;
 
 namespace Conclave.Cli.Commands;
@@ -33,8 +34,7 @@ internal static class VerifyCommand
         {
             string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
-            using GoldenFile file = new(
-                result.GetValue(golden) ?? Path.Combine(folder, "golden.safetensors"), checkpoint.Config.VocabularySize);
+            using GoldenFile file = new(result.GetValue(golden) ?? Golden(folder), checkpoint.Config.VocabularySize);
             using WorkerTeam team = new(compute.Threads(result));
             List<PromptOutputs> outputs = [];
             VerificationReport report = GoldenVerifier.Run(checkpoint, file, compute.Kernels(result), team, outputs, cancellation);
@@ -56,6 +56,12 @@ internal static class VerifyCommand
             return Task.FromResult(report.Passed ? 0 : Missed);
         });
         return command;
+    }
+
+    private static string Golden(string folder)
+    {
+        string file = Path.Combine(folder, "golden.safetensors");
+        return File.Exists(file) ? file : throw new UserErrorException($"{file}: there is no such file; --golden names another one with outputs of the reference");
     }
 
     private static void WriteTable(TextWriter output, VerificationReport report)

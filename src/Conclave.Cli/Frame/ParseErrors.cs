@@ -7,8 +7,26 @@ namespace Conclave.Cli.Frame;
 /// <summary>What to say about arguments that could not be understood.</summary>
 internal static class ParseErrors
 {
-    /// <summary>The errors, what might have been meant, and which command explains its arguments.</summary>
-    public static string Describe(ParseResult result)
+    /// <summary>What is wrong with arguments, what might have been meant, and which command explains them; null: nothing is wrong.</summary>
+    /// <param name="args">The arguments.</param>
+    /// <param name="parse">Parses them, and the first of them alone.</param>
+    /// <param name="result">What they mean.</param>
+    public static string? Describe(string[] args, Func<string[], ParseResult> parse, out ParseResult result)
+    {
+        result = parse(args);
+        if (result.Action is { ClearsParseErrors: true })
+        {
+            return null;
+        }
+
+        string[] first = UnknownOptions.Before(args);
+        ParseResult beginning = first.Length == args.Length ? result : parse(first);
+        return UnknownOptions.Find(beginning) is { } option ? WithHelp(result, UnknownOptions.Describe(beginning, option))
+            : result.Errors.Count > 0 ? WithHelp(result, Messages(result))
+            : null;
+    }
+
+    private static string Messages(ParseResult result)
     {
         StringWriter text = new();
         if (result.Action is ParseErrorAction action)
@@ -19,6 +37,11 @@ internal static class ParseErrors
         }
 
         result.Invoke(new InvocationConfiguration { Output = text, Error = text });
+        return string.Join('\n', text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    }
+
+    private static string WithHelp(ParseResult result, string messages)
+    {
         List<string> names = [];
         for (SymbolResult? at = result.CommandResult; at is not null; at = at.Parent)
         {
@@ -28,41 +51,6 @@ internal static class ParseErrors
             }
         }
 
-        foreach (ParseError error in result.Errors)
-        {
-            if (WrongNumber(error) is { } plainly)
-            {
-                text.GetStringBuilder().Replace(error.Message, plainly);
-            }
-        }
-
-        string messages = string.Join('\n', text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
         return $"{messages}\n'{string.Join(' ', ["conclave", .. names, "--help"])}' explains the arguments";
     }
-
-    /// <summary>What is wrong with a value that is no number, or is outside of its range, without the name of a .NET type; null: the error is another one.</summary>
-    private static string? WrongNumber(ParseError error)
-    {
-        SymbolResult? at = error.SymbolResult;
-        while (at is not null and not OptionResult)
-        {
-            at = at.Parent;
-        }
-
-        if (at is not OptionResult { Option: { } option, Tokens: [{ Value: { } value }] } || !error.Message.Contains($"{option.ValueType}", StringComparison.Ordinal))
-        {
-            return null;
-        }
-
-        Type type = Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType;
-        string? expected =
-            type == typeof(int) ? WholeNumber(int.MinValue, int.MaxValue)
-            : type == typeof(long) ? WholeNumber(long.MinValue, long.MaxValue)
-            : type == typeof(ulong) ? WholeNumber(ulong.MinValue, ulong.MaxValue)
-            : type == typeof(double) ? "a number is expected"
-            : null;
-        return expected is null ? null : $"{option.Name} {value}: {expected}";
-    }
-
-    private static string WholeNumber<T>(T least, T most) => $"a whole number from {least} to {most} is expected";
 }

@@ -1,10 +1,12 @@
 using System.CommandLine;
+using System.Text.RegularExpressions;
 using Conclave.Engine;
+using Conclave.Primitives;
 
 namespace Conclave.Cli.Frame;
 
 /// <summary>How tokens are chosen: what the person says, or else what the model's authors suggest.</summary>
-internal sealed class SamplingArguments
+internal sealed partial class SamplingArguments
 {
     private readonly Option<double?> _temperature = new("--temperature")
     {
@@ -36,7 +38,24 @@ internal sealed class SamplingArguments
     /// <param name="result">The arguments.</param>
     /// <param name="suggested">For what was not said.</param>
     /// <param name="maxTokens">Where --max-tokens was not said; null: as many as the context holds.</param>
-    public SamplingOptions Read(ParseResult result, SamplingOptions suggested, int? maxTokens) => suggested with
+    /// <exception cref="UserErrorException">A value is out of its range.</exception>
+    public SamplingOptions Read(ParseResult result, SamplingOptions suggested, int? maxTokens)
+    {
+        SamplingOptions options = Options(result, suggested, maxTokens);
+        try
+        {
+            // No option names tokens, so their number does not matter.
+            options.Validate(int.MaxValue);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException(NameInApi().Replace(e.Message, name => $"--{name.Value.Replace('_', '-')}"), e);
+        }
+
+        return options;
+    }
+
+    private SamplingOptions Options(ParseResult result, SamplingOptions suggested, int? maxTokens) => suggested with
     {
         Temperature = result.GetValue(_temperature) ?? suggested.Temperature,
         TopP = result.GetValue(_topP) ?? suggested.TopP,
@@ -49,4 +68,8 @@ internal sealed class SamplingArguments
         StopStrings = result.GetValue(_stop) ?? [],
         IgnoreEos = result.GetValue(_ignoreEos),
     };
+
+    // At the beginning of a message, or wherever there is an underscore.
+    [GeneratedRegex("^[a-z_]+(?=:)|[a-z]+(_[a-z]+)+", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex NameInApi();
 }

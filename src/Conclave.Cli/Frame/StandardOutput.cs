@@ -7,6 +7,7 @@ namespace Conclave.Cli.Frame;
 internal static class StandardOutput
 {
     private const int BrokenPipe = 32;
+    private const int BadDescriptor = 9;
     private const int Descriptor = 1;
 
     /// <summary>Opens it. Streaming commands flush when there is something to see.</summary>
@@ -23,6 +24,9 @@ internal static class StandardOutput
 
     /// <summary>True where a write failed because nobody reads any more.</summary>
     public static bool IsClosedPipe(IOException error) => !OperatingSystem.IsWindows() && error.HResult == BrokenPipe;
+
+    /// <summary>True where a write failed because whoever started the command gave it no standard output.</summary>
+    public static bool IsMissing(UnauthorizedAccessException error) => !OperatingSystem.IsWindows() && error.InnerException is IOException { HResult: BadDescriptor };
 
     private static Stream OpenStream()
     {

@@ -45,9 +45,10 @@ public sealed record PlacementInput(PlacementShape Shape, ExpertLoads Loads)
             throw input.Required("replicas").Error($"{slots} for each of {layers} layers; at most {MostSlotsOfAllLayers} of all layers are expected");
         }
 
+        (int groups, int hosts, int ranks) = (Number("groups"), Number("nodes"), Number("gpus"));
         try
         {
-            PlacementShape shape = new(experts, slots, Number("groups"), Number("nodes"), Number("gpus"));
+            PlacementShape shape = new(experts, slots, groups, hosts, ranks);
             return new PlacementInput(shape, new ExpertLoads(layers, experts, [.. values]));
         }
         catch (UserErrorException e)

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+
+namespace Conclave.Cli.Frame;
+
+/// <summary>Options whose value is a number.</summary>
+internal static class NumberOptions
+{
+    /// <summary>
+    /// Has a command and its subcommands refuse what is no number in a sentence without the name of a .NET type, and what only a reader of thousands separators takes for one: "0,5" would be 5.
+    /// </summary>
+    public static void Check(Command command)
+    {
+        foreach (Option option in command.Options)
+        {
+            if (Problem(Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType) is { } problem)
+            {
+                option.Validators.Add(result => Check(result, option.Name, problem));
+            }
+        }
+
+        foreach (Command subcommand in command.Subcommands)
+        {
+            Check(subcommand);
+        }
+    }
+
+    private static void Check(OptionResult result, string name, Func<string, string?> problem)
+    {
+        foreach (Token token in result.Tokens)
+        {
+            if (problem(token.Value) is { } expected)
+            {
+                result.AddError($"{name} {token.Value}: {expected}");
+            }
+        }
+    }
+
+    // What says what is expected instead of a text, or null where it is right; null for options that are no numbers.
+    private static Func<string, string?>? Problem(Type type) =>
+        type == typeof(int) ? text => WholeNumber(text, int.MinValue, int.MaxValue)
+        : type == typeof(long) ? text => WholeNumber(text, long.MinValue, long.MaxValue)
+        : type == typeof(ulong) ? text => WholeNumber(text, ulong.MinValue, ulong.MaxValue)
+        : type == typeof(double) ? Number
+        : null;
+
+    private static string? WholeNumber<T>(string text, T least, T most)
+        where T : IBinaryInteger<T> =>
+            T.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _) ? null
+            : !BigInteger.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out BigInteger whole) ? "a whole number is expected"
+            : whole.Sign < 0 ? $"at least {least} is expected"
+            : $"at most {most} is expected";
+
+    private static string? Number(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? null
+        : text.Contains(',') ? "a number is expected, with a point before its decimals, such as 0.5"
+        : "a number is expected";
+}
