@@ -93,6 +93,7 @@ public readonly struct JsonCursor
             utf8 = utf8[3..];
         }
 
+        GitLfsPointer.Refuse(file, utf8.Span);
         try
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(utf8.Span);
