@@ -119,8 +119,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
             throw new UserErrorException($"{path}: {stream.Length} bytes; a safetensors file begins with 8 bytes of header length");
         }
 
-        Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixBytes];
-        stream.ReadExactly(prefix);
+        Span<byte> start = stackalloc byte[GitLfsPointer.PrefixBytes];
+        GitLfsPointer.Refuse(path, start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
+        ReadOnlySpan<byte> prefix = start[..SafetensorsHeader.PrefixBytes];
+        stream.Position = prefix.Length;
         byte[] json = new byte[SafetensorsHeader.Length(path, BinaryPrimitives.ReadUInt64LittleEndian(prefix), stream.Length)];
         stream.ReadExactly(json);
         dataOffset = SafetensorsHeader.PrefixBytes + json.Length;

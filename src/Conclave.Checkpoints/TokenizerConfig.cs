@@ -23,9 +23,6 @@ public sealed record TokenizerConfig
     /// <summary>bos_token: its text.</summary>
     public string? BosToken => SpecialTokens.GetValueOrDefault("bos_token");
 
-    /// <summary>eos_token: its text.</summary>
-    public string? EosToken => SpecialTokens.GetValueOrDefault("eos_token");
-
     /// <summary>tokenizer_class.</summary>
     public string? TokenizerClass { get; init; }
 

@@ -23,9 +23,6 @@ public readonly struct JsonCursor
     /// <summary>The value itself.</summary>
     public JsonElement Element { get; }
 
-    /// <summary>True where the value is JSON's null.</summary>
-    public bool IsNull => Element.ValueKind == JsonValueKind.Null;
-
     /// <summary>The kind of the value.</summary>
     public JsonValueKind Kind => Element.ValueKind;
 
@@ -96,6 +93,7 @@ public readonly struct JsonCursor
             utf8 = utf8[3..];
         }
 
+        GitLfsPointer.Refuse(file, utf8.Span);
         try
         {
             _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(utf8.Span);

@@ -125,12 +125,12 @@ public sealed class ConclaveServer : IAsyncDisposable
         app.UseRouting();
         StatusEndpoints status = new(service);
         TokenizerEndpoints tokenizer = new(service);
-        app.MapPost("/v1/chat/completions", new ChatEndpoint(service).HandleAsync);
-        app.MapPost("/v1/completions", new CompletionsEndpoint(service).HandleAsync);
+        app.MapPost("/v1/chat/completions", service.TimeLimit.Around(new ChatEndpoint(service).HandleAsync));
+        app.MapPost("/v1/completions", service.TimeLimit.Around(new CompletionsEndpoint(service).HandleAsync));
         app.MapGet("/v1/models", status.ModelsAsync);
         app.MapGet("/v1/models/{*id}", status.ModelAsync);
-        app.MapPost("/tokenize", tokenizer.TokenizeAsync);
-        app.MapPost("/detokenize", tokenizer.DetokenizeAsync);
+        app.MapPost("/tokenize", service.TimeLimit.Around(tokenizer.TokenizeAsync));
+        app.MapPost("/detokenize", service.TimeLimit.Around(tokenizer.DetokenizeAsync));
         app.MapGet("/health", status.HealthAsync);
         app.MapGet("/ready", status.ReadyAsync);
         app.MapGet("/version", StatusEndpoints.VersionAsync);

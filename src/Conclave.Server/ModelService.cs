@@ -1,4 +1,6 @@
 using Conclave.Engine;
+using Conclave.Server.Api;
+using Conclave.Server.Http;
 
 namespace Conclave.Server;
 
@@ -11,31 +13,36 @@ internal sealed record ModelService(LoadedModel Model, InferenceEngine Engine, S
     /// <summary>When the server was started, in seconds since 1970.</summary>
     public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
-    /// <summary>Makes sure that a request asks for this model.</summary>
-    /// <exception cref="Http.ApiException">It asks for another, or for none.</exception>
+    /// <summary>Who makes prompts of long requests.</summary>
+    public PromptGate Prompts { get; } = new(Engine);
+
+    /// <summary>How long requests may take.</summary>
+    public TimeLimit TimeLimit { get; } = new(Options.RequestTimeout);
+
+    /// <summary>How far a prompt is encoded that is too long. Who is not far beyond the context is told by how much.</summary>
+    public int MostPromptTokens { get; } = (int)Math.Min(int.MaxValue, 2L * Engine.ContextLength);
+
+    /// <summary>Makes sure that a request asks for this model; as in vLLM, one that names none does.</summary>
+    /// <exception cref="ApiException">It asks for another.</exception>
     public void CheckModel(string? name)
     {
-        if (name is null)
+        if (!string.IsNullOrEmpty(name) && name != Options.ModelName)
         {
-            throw Http.ApiException.Invalid($"model: the name of a model is expected; this server has '{Options.ModelName}'", "model");
-        }
-
-        if (name != Options.ModelName)
-        {
-            throw new Http.ApiException(
+            throw new ApiException(
                 StatusCodes.Status404NotFound, "invalid_request_error", $"the model '{name}' does not exist here; this server has '{Options.ModelName}'", "model", "model_not_found");
         }
     }
 
     /// <summary>Makes sure that a prompt and the most tokens asked for fit the context.</summary>
-    /// <exception cref="Http.ApiException">They do not.</exception>
-    public void CheckContext(string promptField, int promptTokens, int? maxTokens)
+    /// <exception cref="ApiException">They do not.</exception>
+    public void CheckContext(string promptField, long promptTokens, int? maxTokens)
     {
-        if (promptTokens >= Engine.ContextLength || promptTokens + (long)(maxTokens ?? 0) > Engine.ContextLength)
+        if (promptTokens >= Engine.ContextLength || promptTokens + (maxTokens ?? 0) > Engine.ContextLength)
         {
+            string atLeast = promptTokens > MostPromptTokens ? "at least " : "";
             string asked = maxTokens is { } most ? $" and {most} tokens of answer were asked for" : "";
-            throw Http.ApiException.Invalid(
-                $"this model's maximum context length is {Engine.ContextLength} tokens; the prompt has {promptTokens}{asked}. Shorten the prompt or ask for fewer tokens",
+            throw ApiException.Invalid(
+                $"this model's maximum context length is {Engine.ContextLength} tokens; the prompt has {atLeast}{promptTokens}{asked}. Shorten the prompt or ask for fewer tokens",
                 promptTokens >= Engine.ContextLength ? promptField : "max_tokens", "context_length_exceeded");
         }
     }

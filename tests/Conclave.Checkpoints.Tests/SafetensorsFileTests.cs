@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using Conclave.Primitives;
 using Conclave.Testing;
 
@@ -69,6 +70,13 @@ public class SafetensorsFileTests
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, length);
         string message = OpenError(bytes);
         Assert.Contains($"header of {length} bytes", message);
+    }
+
+    [Fact]
+    public void WhatGitLfsLeavesInPlaceOfAFileIsNamed()
+    {
+        string message = OpenError(Encoding.UTF8.GetBytes("version https://git-lfs.github.com/spec/v1\noid sha256:6f7b\nsize 4302350824\n"));
+        Assert.EndsWith("x.safetensors: a Git LFS pointer, not the file itself; run 'git lfs pull' in its folder", message);
     }
 
     [Fact]

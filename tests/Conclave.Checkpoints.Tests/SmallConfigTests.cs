@@ -37,7 +37,7 @@ public sealed class SmallConfigTests : IDisposable
              "model_max_length": 1000000000000000019884624838656, "added_tokens_decoder": {"0": {"content": "<s>"}}}
             """);
         TokenizerConfig config = TokenizerConfig.Read(_folder.Path);
-        Assert.Equal(("<s>", "</s>", null), (config.BosToken, config.EosToken, config.MaxLength));
+        Assert.Equal(("<s>", null), (config.BosToken, config.MaxLength));
         Assert.Equal([new("bos_token", "<s>"), new("eos_token", "</s>"), new("tools", null), new("documents", null)], config.TemplateVariables);
         _folder.Write("generation_config.json", """{"eos_token_id": [3, 4], "top_k": -1, "min_p": 0.1, "repetition_penalty": 1.1}""");
         GenerationConfig generation = GenerationConfig.Read(_folder.Path);

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Conclave.Testing;
 
 namespace Conclave.Primitives.Tests;
@@ -15,7 +16,7 @@ public class JsonCursorTests
         Assert.Equal(2.5, items[1].Double(0, 3));
         Assert.Equal("x", items[2].String());
         Assert.True(items[3].Boolean());
-        Assert.True(items[4].IsNull);
+        Assert.Equal(JsonValueKind.Null, items[4].Kind);
         Assert.Null(root.Optional("n"));
         Assert.Null(root.Optional("absent"));
         Assert.True(root.Has("n"));

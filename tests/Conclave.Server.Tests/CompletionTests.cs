@@ -274,6 +274,27 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal(tokens["tokens"]!.AsArray().Count, tokens["count"]!.GetValue<int>());
     }
 
+    /// <summary>As in vLLM.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public async Task WhoNamesNoModelGetsTheOneThatIsServed(string? model)
+    {
+        JsonObject request = Request("Once", 2, seed: 1);
+        request["model"] = model;
+        Assert.Equal("fable", (await _server.AskAsync(Path, request))["model"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task AModelWithASlashIsFoundHoweverItIsEscaped()
+    {
+        await using FableServer server = await FableServer.StartAsync(name: "my/fable");
+        foreach (string path in (string[])["my/fable", "my%2Ffable", "my%2ffable"])
+        {
+            Assert.Contains("my/fable", await server.Http.GetStringAsync(new Uri($"/v1/models/{path}", UriKind.Relative), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("/v1/models", "\"id\":\"fable\"")]
     [InlineData("/v1/models/fable", "\"max_model_len\":1024")]

@@ -30,14 +30,14 @@ public sealed class FableServer : IAsyncDisposable
     public HttpClient Http { get; }
 
     public static async Task<FableServer> StartAsync(
-        EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null, IReadOnlyList<string>? origins = null, string? key = Key, string? directory = null)
+        EngineOptions? engine = null, TimeSpan? timeout = null, Uri? traces = null, IReadOnlyList<string>? origins = null, string? key = Key, string? directory = null, string name = "fable")
     {
         LoadedModel model = LoadedModel.Open(directory ?? Repository.Fable, new LoadOptions { Contexts = 32 });
         InferenceEngine started = new(model, engine ?? new EngineOptions { MaxRunning = 32 });
         ConclaveServer server = await ConclaveServer.StartAsync(
             model, started, new ServerOptions
             {
-                Port = 0, ModelName = "fable", ApiKey = key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5), TraceEndpoint = traces, AllowedOrigins = origins ?? [],
+                Port = 0, ModelName = name, ApiKey = key, RequestTimeout = timeout ?? TimeSpan.FromMinutes(5), TraceEndpoint = traces, AllowedOrigins = origins ?? [],
             });
         return new FableServer(model, started, server);
     }

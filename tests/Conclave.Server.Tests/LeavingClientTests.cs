@@ -26,7 +26,7 @@ public sealed class LeavingClientTests(FableFixture fixture) : IClassFixture<Fab
         context.Request.ContentType = "application/json";
         ModelService service = new(fixture.Server.Model, fixture.Server.Engine, new ServerOptions { ModelName = "fable" });
 
-        await ErrorGuard.RunAsync(context, new ApiKeyGate(null), new CompletionsEndpoint(service).HandleAsync);
+        await ErrorGuard.RunAsync(context, new ApiKeyGate(null), service.TimeLimit.Around(new CompletionsEndpoint(service).HandleAsync));
 
         Assert.False(context.RequestAborted.IsCancellationRequested);
         Assert.Equal(1, response.Flushes);

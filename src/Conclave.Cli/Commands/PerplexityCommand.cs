@@ -37,7 +37,7 @@ internal static class PerplexityCommand
             int window = result.GetValue(context);
             using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
             List<int> tokens = [];
-            Tokenizer.Load(folder).Encode(TextFile.Read(result.GetRequiredValue(text)), tokens, addSpecialTokens: false);
+            Tokenizer.Load(folder).Encode(TextFile.Read(result.GetRequiredValue(text)), tokens, addSpecialTokens: false, cancellation: cancellation);
             using WorkerTeam team = new(compute.Threads(result));
             using DeepSeekModel model = new(checkpoint, compute.Kernels(result), team, new ModelOptions
             {

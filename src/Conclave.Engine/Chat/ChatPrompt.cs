@@ -96,17 +96,16 @@ public sealed class ChatPrompt
 
     /// <summary>The tokens of a conversation of plain messages, up to where the answer begins.</summary>
     /// <exception cref="UserErrorException">The template refuses the conversation.</exception>
-    public List<int> Encode(IReadOnlyList<ChatMessage> messages) =>
-        Encode(Render(new JsonArray([.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })])));
-
-    /// <summary>The tokens of a rendered conversation.</summary>
-    internal List<int> Encode(string text)
+    public List<int> Encode(IReadOnlyList<ChatMessage> messages)
     {
-        // The template writes the special tokens itself.
         List<int> ids = [];
-        Tokenizer.Encode(text, ids, addSpecialTokens: false);
+        Encode(Render(new JsonArray([.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })])), ids, int.MaxValue, default);
         return ids;
     }
+
+    /// <summary>Appends the tokens of a rendered conversation, whose template writes the special tokens itself; see <see cref="Conclave.Text.Tokenizer.Encode"/>.</summary>
+    internal long Encode(string text, List<int> ids, int most, CancellationToken cancellation) =>
+        Tokenizer.Encode(text, ids, addSpecialTokens: false, most: most, cancellation: cancellation);
 
     /// <summary>A template, and the habits of its kind, which are found out when they are first needed.</summary>
     private sealed class Form(ChatTemplate template)

@@ -22,8 +22,11 @@ public sealed class ChatRequest
     /// <param name="tools">Which tools may or must be called.</param>
     /// <param name="arguments">More variables for the template; null: none.</param>
     /// <param name="addGenerationPrompt">Goes on to where an answer begins.</param>
+    /// <param name="mostTokens">A prompt of more tokens than this is of no use: it need not be encoded to its end.</param>
+    /// <param name="cancellation">Stops encoding.</param>
     /// <exception cref="UserErrorException">The template refuses the conversation, or a tool must be called and the model's way of calling is not known.</exception>
-    public ChatRequest(ChatPrompt chat, JsonArray messages, ChatTools tools, JsonObject? arguments = null, bool addGenerationPrompt = true)
+    public ChatRequest(
+        ChatPrompt chat, JsonArray messages, ChatTools tools, JsonObject? arguments = null, bool addGenerationPrompt = true, int mostTokens = int.MaxValue, CancellationToken cancellation = default)
     {
         if (tools.Forced.Count > 0 && chat.ToolCalls is null)
         {
@@ -36,11 +39,16 @@ public sealed class ChatRequest
         _format = tools.Tools.Count > 0 ? chat.ToolCalls : null;
         _startsInsideReasoning = Reasoning.StartsInside(text);
         _earlierToolCalls = messages.OfType<JsonObject>().Sum(message => (message["tool_calls"] as JsonArray)?.Count ?? 0);
-        Prompt = chat.Encode(text);
+        List<int> prompt = [];
+        PromptTokens = chat.Encode(text, prompt, mostTokens, cancellation);
+        Prompt = prompt;
     }
 
-    /// <summary>The tokens before the answer.</summary>
+    /// <summary>The tokens before the answer; not all of them where they are more than were asked for.</summary>
     public IReadOnlyList<int> Prompt { get; }
+
+    /// <summary>How many tokens the prompt has; where they are more than were asked for, how many it has at least.</summary>
+    public long PromptTokens { get; }
 
     /// <summary>What an engine is asked for. Its text is for the parsers of <see cref="CreateParser"/>.</summary>
     /// <param name="sampling">How tokens are chosen.</param>

@@ -135,12 +135,7 @@ public sealed class InferenceEngine : IDisposable
         Generation[] generations = [.. requests.Select(Prepare)];
         lock (_gate)
         {
-            EngineUnavailableReason? reason = UnavailableReason ?? (_accepted + generations.Length > MostRequests ? EngineUnavailableReason.Full : null);
-            if (reason is { } why)
-            {
-                throw new EngineUnavailableException(why, Describe(why), _failure);
-            }
-
+            CheckRoom(generations.Length);
             _accepted += generations.Length;
             foreach (Generation generation in generations)
             {
@@ -152,6 +147,16 @@ public sealed class InferenceEngine : IDisposable
         }
 
         return generations;
+    }
+
+    /// <summary>Makes sure that so many requests more would be taken now, for whoever has work to do before he submits them.</summary>
+    /// <exception cref="EngineUnavailableException">They would not.</exception>
+    public void CheckAvailable(int requests)
+    {
+        lock (_gate)
+        {
+            CheckRoom(requests);
+        }
     }
 
     /// <summary>Computes the masks along a text ahead of the first request: what grammars share is known then.</summary>
@@ -201,6 +206,15 @@ public sealed class InferenceEngine : IDisposable
         _metrics.Dispose();
         _runner.Dispose();
         _work.Dispose();
+    }
+
+    private void CheckRoom(int requests)
+    {
+        EngineUnavailableReason? reason = UnavailableReason ?? (_accepted + requests > MostRequests ? EngineUnavailableReason.Full : null);
+        if (reason is { } why)
+        {
+            throw new EngineUnavailableException(why, Describe(why), _failure);
+        }
     }
 
     private static string Describe(EngineUnavailableReason reason) => reason switch
@@ -271,7 +285,7 @@ public sealed class InferenceEngine : IDisposable
         {
             if ((uint)token >= (uint)_runner.VocabularySize)
             {
-                throw new UserErrorException($"token id {token} is outside the vocabulary of {_runner.VocabularySize}");
+                throw new UserErrorException($"prompt: token id {token} is outside the vocabulary of {_runner.VocabularySize}");
             }
         }
     }

@@ -113,12 +113,12 @@ public sealed class Sampler
         return _workspace.Tokens[chosen];
     }
 
-    /// <summary>The probabilities from which <see cref="Sample"/> would draw; they sum to 1 up to rounding, tokens that were filtered have 0.</summary>
+    /// <summary>For tests, which could tell from draws only about what they are: the probabilities from which <see cref="Sample"/> would draw. They sum to 1 up to rounding, tokens that were filtered have 0.</summary>
     /// <param name="logits">One for each token of the vocabulary.</param>
     /// <param name="probabilities">Receives one for each token.</param>
     /// <exception cref="ArgumentException">One of the spans has not the vocabulary's length.</exception>
     /// <exception cref="InvalidOperationException">A logit is NaN or +∞, or none is finite.</exception>
-    public void Probabilities(ReadOnlySpan<float> logits, Span<float> probabilities)
+    internal void Probabilities(ReadOnlySpan<float> logits, Span<float> probabilities)
     {
         if (probabilities.Length != _workspace.VocabularySize)
         {

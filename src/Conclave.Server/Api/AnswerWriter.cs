@@ -5,28 +5,29 @@ using Conclave.Server.Http;
 namespace Conclave.Server.Api;
 
 /// <summary>Submits what a request asks for and writes the answers, as a whole or as they come. Whoever leaves, or takes too long, cancels.</summary>
-internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options)
+internal sealed class AnswerWriter(InferenceEngine engine, TimeLimit limit)
 {
-    public async Task RunAsync(HttpContext context, IReadOnlyList<GenerationRequest> requests, StreamOptions stream, AnswerFormat format)
+    /// <param name="context">The request and its response.</param>
+    /// <param name="requests">What is asked for.</param>
+    /// <param name="stream">Whether answers are written as they come.</param>
+    /// <param name="format">How they are written.</param>
+    /// <param name="cancellation">The token that <see cref="TimeLimit.Around"/> handed out.</param>
+    public async Task RunAsync(
+        HttpContext context, IReadOnlyList<GenerationRequest> requests, StreamOptions stream, AnswerFormat format, CancellationToken cancellation)
     {
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        limit.CancelAfter(options.RequestTimeout);
+        cancellation.ThrowIfCancellationRequested();
         IReadOnlyList<Generation> generations = engine.Submit([.. requests.Select(request => request with { ResponseId = format.Id })]);
         RequestId.Suggest(context, format.Id);
         try
         {
             if (stream.Stream)
             {
-                await StreamAsync(context.Response, generations, stream, format, limit.Token);
+                await StreamAsync(context.Response, generations, stream, format, cancellation);
             }
             else
             {
-                await WholeAsync(context.Response, generations, format, limit.Token);
+                await WholeAsync(context.Response, generations, format, cancellation);
             }
-        }
-        catch (OperationCanceledException e) when (e is not ClientGoneException && !context.RequestAborted.IsCancellationRequested && limit.IsCancellationRequested)
-        {
-            throw TimedOut();
         }
         finally
         {
@@ -86,7 +87,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
         {
             // The status has gone out long ago; the error is the last event.
             ApiException error = e is OperationCanceledException
-                ? TimedOut()
+                ? limit.Expired()
                 : ApiErrors.Describe(e) ?? new ApiException(StatusCodes.Status500InternalServerError, "server_error", e.Message);
             answers.WriteError(error);
         }
@@ -118,7 +119,4 @@ internal sealed class AnswerWriter(InferenceEngine engine, ServerOptions options
     }
 
     private static int Choice(int index, Generation generation, in GenerationUpdate update) => (index * generation.Request.Samples) + update.Sample;
-
-    private ApiException TimedOut() => new(
-        StatusCodes.Status504GatewayTimeout, "timeout_error", $"the answer was not complete after {options.RequestTimeout.TotalSeconds} s and was cancelled", code: "timeout");
 }

@@ -8,17 +8,23 @@ namespace Conclave.Server.Api;
 /// <summary>POST /v1/chat/completions: answers in conversations.</summary>
 internal sealed class ChatEndpoint(ModelService service)
 {
-    public async Task HandleAsync(HttpContext context)
+    public async Task HandleAsync(HttpContext context, CancellationToken cancellation)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
+        StreamOptions stream = StreamOptions.Read(body);
+        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, cancellation), cancellation);
+        await new AnswerWriter(service.Engine, service.TimeLimit).RunAsync(context, [request], stream, format, cancellation);
+    }
+
+    private (GenerationRequest Request, ChatFormat Format) Read(JsonBody body, CancellationToken cancellation)
+    {
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
-        StreamOptions stream = StreamOptions.Read(body);
-        ChatRequest chat = Conversation(service, body);
         int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
-        IReadOnlyList<int> prompt = PromptTruncation.Last(chat.Prompt, PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens));
-        service.CheckContext("messages", prompt.Count, maxTokens);
+        int? most = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
+        ChatRequest chat = Conversation(service, body, most is null ? service.MostPromptTokens : int.MaxValue, cancellation);
+        service.CheckContext("messages", Math.Min(chat.PromptTokens, most ?? long.MaxValue), maxTokens);
         bool logprobs = body.Flag("logprobs") ?? false;
         int? top = body.Integer("top_logprobs");
         if (top is not null && !logprobs)
@@ -36,7 +42,7 @@ internal sealed class ChatEndpoint(ModelService service)
             SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
-            Prompt = prompt,
+            Prompt = PromptTruncation.Last(chat.Prompt, most),
             Samples = samples,
             Priority = body.Integer("priority") ?? 0,
             Logprobs = logprobs ? top ?? 0 : null,
@@ -46,20 +52,20 @@ internal sealed class ChatEndpoint(ModelService service)
         {
             IncludeReasoning = body.Flag("include_reasoning") ?? true,
         };
-        await new AnswerWriter(service.Engine, service.Options).RunAsync(context, [request], stream, format);
+        return (request, format);
     }
 
     // Of OpenAI's API and vLLM's. A model of this family thinks or does not: there is nothing between.
     private static readonly string[] Efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-    /// <summary>The conversation of a request.</summary>
-    public static ChatRequest Conversation(ModelService service, JsonBody body)
+    /// <summary>The conversation of a request, of which a prompt of more than <paramref name="mostTokens"/> tokens is of no use.</summary>
+    public static ChatRequest Conversation(ModelService service, JsonBody body, int mostTokens, CancellationToken cancellation)
     {
         ChatPrompt template = service.Model.Chat ?? throw ApiException.Invalid("messages: this model has no chat template; use /v1/completions", "messages");
         JsonObject? arguments = TemplateArguments(body);
         UnsupportedFields.RefuseInChats(body);
         ChatTools tools = ToolsField.Read(body);
-        return new ChatRequest(template, ChatMessages.Read(body), tools, arguments, body.Flag("add_generation_prompt") ?? true);
+        return new ChatRequest(template, ChatMessages.Read(body), tools, arguments, body.Flag("add_generation_prompt") ?? true, mostTokens, cancellation);
     }
 
     // What is said to the template itself has the last word.

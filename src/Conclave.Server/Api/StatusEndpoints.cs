@@ -19,7 +19,8 @@ internal sealed class StatusEndpoints(ModelService service)
 
     public Task ModelAsync(HttpContext context)
     {
-        service.CheckModel((string?)context.Request.RouteValues["id"]);
+        // Of all that a path may have escaped, only slashes are left so.
+        service.CheckModel(((string?)context.Request.RouteValues["id"])?.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase));
         return WriteAsync(context, WriteModel);
     }
 

@@ -1,13 +1,32 @@
 using System.Text;
 using System.Text.Json;
+using Conclave.Primitives;
+using Conclave.Server.Http;
 using Conclave.Text;
 
 namespace Conclave.Server.Api;
 
-/// <summary>Single tokens for people: bytes that are no character by themselves are U+FFFD.</summary>
+/// <summary>Tokens for people: bytes that are no character are U+FFFD.</summary>
 internal static class TokenText
 {
     public static string Of(Tokenizer tokenizer, int token) => Encoding.UTF8.GetString(Bytes(tokenizer, token));
+
+    /// <summary>The text of tokens that a field of a request has.</summary>
+    /// <exception cref="ApiException">One is not in the vocabulary, or the text is longer than a body may be.</exception>
+    public static string Of(Tokenizer tokenizer, IReadOnlyList<int> tokens, bool skipSpecial, string field)
+    {
+        try
+        {
+            long bytes = tokens.Sum(token => (long)tokenizer.TokenBytes(token).Length);
+            return bytes <= ServerOptions.MostBodyBytes
+                ? tokenizer.Decode([.. tokens], skipSpecial)
+                : throw ApiException.Invalid($"{field}: the text of these {tokens.Count} tokens has {bytes} bytes; at most {ServerOptions.MostBodyBytes} are written. Send fewer at a time", field);
+        }
+        catch (UserErrorException e)
+        {
+            throw ApiException.Invalid($"{field}: {e.Message}", field);
+        }
+    }
 
     public static void WriteBytes(Utf8JsonWriter json, Tokenizer tokenizer, int token)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Conclave.Engine;
 using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
@@ -6,54 +7,77 @@ namespace Conclave.Server.Api;
 /// <summary>POST /tokenize and /detokenize, as in vLLM.</summary>
 internal sealed class TokenizerEndpoints(ModelService service)
 {
-    public async Task TokenizeAsync(HttpContext context)
+    public async Task TokenizeAsync(HttpContext context, CancellationToken cancellation)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
-        CheckModel(body);
-        List<int> tokens = [];
-        if (body.String("prompt") is { } prompt)
-        {
-            service.Model.Tokenizer.Encode(prompt, tokens, body.Flag("add_special_tokens") ?? true);
-        }
-        else
-        {
-            tokens = [.. ChatEndpoint.Conversation(service, body).Prompt];
-        }
-
+        service.CheckModel(body.String("model"));
+        IReadOnlyList<int> tokens = await service.Prompts.RunAsync(document, () => Tokens(body, cancellation), cancellation);
         bool texts = body.Flag("return_token_strs") ?? false;
         await WriteAsync(context, json =>
         {
             json.WriteNumber("count", tokens.Count);
             json.WriteNumber("max_model_len", service.Engine.ContextLength);
             json.WriteStartArray("tokens");
-            tokens.ForEach(json.WriteNumberValue);
+            foreach (int token in tokens)
+            {
+                json.WriteNumberValue(token);
+            }
+
             json.WriteEndArray();
             if (texts)
             {
                 json.WriteStartArray("token_strs");
-                tokens.ForEach(token => json.WriteStringValue(TokenText.Of(service.Model.Tokenizer, token)));
+                foreach (int token in tokens)
+                {
+                    json.WriteStringValue(TokenText.Of(service.Model.Tokenizer, token));
+                }
+
                 json.WriteEndArray();
             }
         });
     }
 
-    public async Task DetokenizeAsync(HttpContext context)
+    public async Task DetokenizeAsync(HttpContext context, CancellationToken cancellation)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
-        CheckModel(body);
-        List<int> tokens = body.List("tokens", RequestLimits.Tokens, JsonBody.Whole) ?? throw ApiException.Invalid("tokens: a list of token ids is expected", "tokens");
-        string text = service.Model.Tokenizer.Decode([.. tokens], skipSpecialTokens: false);
+        service.CheckModel(body.String("model"));
+        string text = await service.Prompts.RunAsync(document, () => Text(body), cancellation);
         await WriteAsync(context, json => json.WriteString("prompt", text));
     }
 
-    private void CheckModel(JsonBody body)
+    // Also what no context holds can be counted.
+    private IReadOnlyList<int> Tokens(JsonBody body, CancellationToken cancellation)
     {
-        if (body.String("model") is { } name)
+        if (body.String("prompt") is not { } prompt)
         {
-            service.CheckModel(name);
+            ChatRequest chat = ChatEndpoint.Conversation(service, body, RequestLimits.Tokens, cancellation);
+            CheckCount("messages", chat.PromptTokens);
+            return chat.Prompt;
         }
+
+        List<int> tokens = [];
+        CheckCount("prompt", service.Model.Tokenizer.Encode(prompt, tokens, body.Flag("add_special_tokens") ?? true, most: RequestLimits.Tokens, cancellation: cancellation));
+        return tokens;
+    }
+
+    private static void CheckCount(string field, long tokens)
+    {
+        if (tokens > RequestLimits.Tokens)
+        {
+            throw ApiException.Invalid($"{field}: at least {tokens} tokens; at most {RequestLimits.Tokens} are written. Send it in parts", field);
+        }
+    }
+
+    private string Text(JsonBody body)
+    {
+        if (body.Element("tokens") is not { ValueKind: JsonValueKind.Array } tokens)
+        {
+            throw ApiException.Invalid("tokens: a list of token ids is expected", "tokens");
+        }
+
+        return TokenText.Of(service.Model.Tokenizer, JsonBody.Integers(tokens, "tokens", RequestLimits.Tokens), skipSpecial: false, "tokens");
     }
 
     private static async Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write)

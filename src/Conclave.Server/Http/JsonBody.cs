@@ -126,7 +126,7 @@ internal readonly struct JsonBody
         int length = list.GetArrayLength();
         if (length > most)
         {
-            throw ApiException.Invalid($"{path}: {length} entries; at most {most} are allowed", path);
+            throw TooMany(length, path, most);
         }
 
         List<T> entries = new(length);
@@ -136,6 +136,24 @@ internal readonly struct JsonBody
         }
 
         return entries;
+    }
+
+    /// <summary>A list of whole numbers, which may be so many that each should not cost more than its reading.</summary>
+    public static List<int> Integers(JsonElement list, string path, int most)
+    {
+        int length = list.GetArrayLength();
+        if (length > most)
+        {
+            throw TooMany(length, path, most);
+        }
+
+        List<int> numbers = new(length);
+        foreach (JsonElement entry in list.EnumerateArray())
+        {
+            numbers.Add(entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int number) ? number : Whole(entry, $"{path}[{numbers.Count}]"));
+        }
+
+        return numbers;
     }
 
     public static string Text(JsonElement value, string path)
@@ -153,6 +171,8 @@ internal readonly struct JsonBody
         : throw Wrong(path, "a whole number", value);
 
     public static ApiException Wrong(string path, string expected, JsonElement found) => Wrong(path, expected, found, path);
+
+    private static ApiException TooMany(int length, string path, int most) => ApiException.Invalid($"{path}: {length} entries; at most {most} are allowed", path);
 
     private static JsonDocument Checked(JsonDocument document)
     {

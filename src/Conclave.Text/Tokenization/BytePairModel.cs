@@ -33,8 +33,11 @@ internal sealed class BytePairModel
         }
     }
 
+    /// <summary>Whether no byte of a text is left out or goes into a token for what is unknown.</summary>
+    public bool KnowsEveryByte => Enumerable.Range(0, 256).All(value => _characters[ByteAlphabet.Character((byte)value)] >= 0);
+
     /// <summary>Appends the tokens of a piece (characters of the byte alphabet).</summary>
-    public void Encode(ReadOnlySpan<int> piece, BytePairScratch scratch, List<int> ids)
+    public void Encode(ReadOnlySpan<int> piece, BytePairScratch scratch, List<int> ids, CancellationToken cancellation)
     {
         Span<char> text = scratch.Text(piece.Length);
         for (int i = 0; i < piece.Length; i++)
@@ -52,7 +55,7 @@ internal sealed class BytePairModel
         int count = Start(text, symbols);
         if (count > 1)
         {
-            Merge(text, symbols[..count], scratch);
+            Merge(text, symbols[..count], scratch, cancellation);
         }
 
         for (int i = 0; i >= 0 && count > 0; i = symbols[i].Next)
@@ -96,7 +99,7 @@ internal sealed class BytePairModel
         return count;
     }
 
-    private void Merge(ReadOnlySpan<char> text, Span<BytePairScratch.Symbol> symbols, BytePairScratch scratch)
+    private void Merge(ReadOnlySpan<char> text, Span<BytePairScratch.Symbol> symbols, BytePairScratch scratch, CancellationToken cancellation)
     {
         PriorityQueue<int, ulong> queue = scratch.Queue;
         queue.Clear();
@@ -107,6 +110,8 @@ internal sealed class BytePairModel
 
         while (queue.TryDequeue(out int merged, out ulong top))
         {
+            cancellation.ThrowIfCancellationRequested();
+
             // Entries of pairs that changed meanwhile are still in the queue: one counts only if its pair makes the same token now.
             int left = (int)(uint)top;
             int right = symbols[left].Next;

@@ -54,6 +54,7 @@ internal static class TiktokenReader
     private static Dictionary<string, int> ReadRanks(string file)
     {
         ReadOnlySpan<byte> rest = ReadBytes(file);
+        GitLfsPointer.Refuse(file, rest);
         Dictionary<string, int> ranks = new(StringComparer.Ordinal);
         HashSet<int> taken = [];
         for (int line = 1; !rest.IsEmpty; line++)

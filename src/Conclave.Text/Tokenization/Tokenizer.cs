@@ -21,6 +21,7 @@ public sealed class Tokenizer
     private readonly int[] _before;
     private readonly int[] _after;
     private readonly bool _moonshot;
+    private readonly FewestTokens? _fewest;
 
     internal Tokenizer(TokenizerParts parts)
     {
@@ -32,6 +33,7 @@ public sealed class Tokenizer
         _after = parts.After;
         _moonshot = parts.Moonshot;
         SpacesBetweenTokens = parts.SpacesBetweenTokens;
+        _fewest = TokensAreTheText(parts) ? new FewestTokens(parts.Vocabulary, parts.Added) : null;
 
         // Special tokens come first: where two added tokens have one content after normalization, the reference takes the first of this order.
         AddedToken[] added = [.. parts.Added.OrderBy(static token => token.Special ? 0 : 1)];
@@ -69,20 +71,32 @@ public sealed class Tokenizer
     /// Special tokens that are written out in the text become their ids. False for text that must stay text: then tokens marked special are
     /// encoded like any other characters (of a tiktoken.model: all tokens beyond the base vocabulary).
     /// </param>
+    /// <param name="most">Stops once there are more ids than this, or does not begin where the text is so long that there must be: it is of no use then.</param>
+    /// <param name="cancellation">Stops between two pieces of the text.</param>
+    /// <returns>How many ids the text has; where they are more than <paramref name="most"/>, a greater number than that which it has at least.</returns>
     /// <exception cref="UserErrorException">A pattern of the tokenizer needs more steps than a text of this length is given.</exception>
-    public void Encode(ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens, bool recognizeSpecial = true)
+    public long Encode(
+        ReadOnlySpan<char> text, List<int> ids, bool addSpecialTokens, bool recognizeSpecial = true, int most = int.MaxValue, CancellationToken cancellation = default)
     {
+        int earlier = ids.Count;
+        long fewest = (_fewest?.Of(text) ?? 0) + (addSpecialTokens ? _before.Length + _after.Length : 0);
+        if (fewest > most)
+        {
+            return fewest;
+        }
+
         if (addSpecialTokens)
         {
             ids.AddRange(_before);
         }
 
         int[] points = CodePoints.From(text);
-        Encoding encoding = new(new PreTokenizedText(new MatchState(points.Length), new TextGrowth(points.Length)), new BytePairScratch(), [], ids, recognizeSpecial);
+        PreTokenizedText pieces = new(new MatchState(points.Length, cancellation), new TextGrowth(points.Length));
+        Encoding encoding = new(pieces, new BytePairScratch(), [], ids, recognizeSpecial, earlier + (long)most, cancellation);
         if (_moonshot)
         {
             MoonshotChunks chunks = new(points);
-            while (chunks.TryNext(out Range range))
+            while (!encoding.IsFull && chunks.TryNext(out Range range))
             {
                 EncodeRaw(points.AsSpan(range), encoding);
             }
@@ -96,6 +110,8 @@ public sealed class Tokenizer
         {
             ids.AddRange(_after);
         }
+
+        return ids.Count - earlier;
     }
 
     /// <summary>
@@ -148,6 +164,11 @@ public sealed class Tokenizer
         _raw.Split(text, encoding.RecognizeSpecial, segments);
         foreach (AddedTokenMatcher.Segment segment in segments)
         {
+            if (encoding.IsFull)
+            {
+                return;
+            }
+
             if (segment.Token is { } token)
             {
                 encoding.Ids.Add(token.Id);
@@ -155,14 +176,7 @@ public sealed class Tokenizer
             }
 
             ReadOnlySpan<int> stretch = text.Slice(segment.Start, segment.Length);
-            if (_normalizer is null && _normalized.IsEmpty)
-            {
-                EncodePieces(stretch, encoding);
-            }
-            else
-            {
-                EncodeNormalized(Normalize(stretch.ToArray(), encoding.Text.Growth), encoding);
-            }
+            EncodeNormalized(_normalizer is null ? stretch : _normalizer.Normalize(stretch.ToArray(), encoding.Text.Growth), encoding);
         }
     }
 
@@ -172,6 +186,11 @@ public sealed class Tokenizer
         _normalized.Split(text, encoding.RecognizeSpecial, encoding.Segments);
         foreach (AddedTokenMatcher.Segment segment in encoding.Segments)
         {
+            if (encoding.IsFull)
+            {
+                return;
+            }
+
             if (segment.Token is { } token)
             {
                 encoding.Ids.Add(token.Id);
@@ -193,9 +212,23 @@ public sealed class Tokenizer
 
         foreach (PreTokenizedText.Piece piece in encoding.Text.Pieces)
         {
-            _model.Encode(encoding.Text[piece], encoding.Scratch, encoding.Ids);
+            encoding.Cancellation.ThrowIfCancellationRequested();
+            if (encoding.IsFull)
+            {
+                return;
+            }
+
+            _model.Encode(encoding.Text[piece], encoding.Scratch, encoding.Ids, encoding.Cancellation);
         }
     }
+
+    // Nothing rewrites the text or leaves something of it out, and no token takes spaces along that are not its own.
+    private static bool TokensAreTheText(TokenizerParts parts) =>
+        parts.Normalizer is null
+        && parts.Model.KnowsEveryByte
+        && Array.TrueForAll(parts.PreTokenizers, static step => step.KeepsText)
+        && parts.PreTokenizers.Count(static step => step is ByteLevel) == 1
+        && !parts.Added.Any(static token => token.LeftStrip || token.RightStrip);
 
     private int[] Normalize(int[] text, TextGrowth growth) => _normalizer is null ? text : _normalizer.Normalize(text, growth);
 
@@ -206,5 +239,14 @@ public sealed class Tokenizer
     }
 
     private sealed record Encoding(
-        PreTokenizedText Text, BytePairScratch Scratch, List<AddedTokenMatcher.Segment> Segments, List<int> Ids, bool RecognizeSpecial);
+        PreTokenizedText Text,
+        BytePairScratch Scratch,
+        List<AddedTokenMatcher.Segment> Segments,
+        List<int> Ids,
+        bool RecognizeSpecial,
+        long Most,
+        CancellationToken Cancellation)
+    {
+        public bool IsFull => Ids.Count > Most;
+    }
 }

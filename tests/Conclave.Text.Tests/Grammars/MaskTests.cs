@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Conclave.Text.Grammars;
 using CsCheck;
@@ -142,21 +141,6 @@ public class MaskTests
             TokenMasks alone = Vocabularies.Small();
             Assert.Equal(alone.CreateMatcher(grammar).Walk(alone, new Random(i)), texts[i]);
         }
-    }
-
-    [Fact]
-    public void ForcedBytesAreThoseThatLeaveNoChoice()
-    {
-        TokenMasks masks = Vocabularies.Small();
-        GrammarMatcher matcher = masks.CreateMatcher(Vocabularies.FromSchema("""{"type":"object","properties":{"kind":{"enum":["alpha","alpine"]}},"required":["kind"]}"""));
-        byte[] bytes = new byte[100];
-        Assert.Equal("{", Encoding.UTF8.GetString(bytes, 0, matcher.ForcedBytes(bytes)));
-        Assert.True(matcher.TryText("{\"kind\":"));
-        Assert.True(matcher.TryText("\""));
-        Assert.Equal("alp", Encoding.UTF8.GetString(bytes, 0, matcher.ForcedBytes(bytes)));
-        Assert.Equal(2, matcher.ForcedBytes(bytes.AsSpan(0, 2)));
-        Assert.True(matcher.TryText("alpi"));
-        Assert.Equal("ne\"", Encoding.UTF8.GetString(bytes, 0, matcher.ForcedBytes(bytes)));
     }
 
     [Fact]

@@ -83,7 +83,7 @@ public sealed class PropertyTests
         {
             string piece = ByteAlphabet.Text(Encoding.UTF8.GetBytes(text));
             List<int> ids = [];
-            model.Encode(CodePoints.From(piece), new BytePairScratch(), ids);
+            model.Encode(CodePoints.From(piece), new BytePairScratch(), ids, CancellationToken.None);
             Assert.Equal(Naive(piece, ranks), ids);
         });
     }

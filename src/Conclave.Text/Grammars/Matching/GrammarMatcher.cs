@@ -113,29 +113,6 @@ public sealed class GrammarMatcher
     /// <summary>A matcher in the same state that goes its own way; it costs a copy of 8 bytes per token taken.</summary>
     public GrammarMatcher Clone() => new(this);
 
-    /// <summary>
-    /// Bytes that must follow whatever the tokens are: all that the grammar leaves no choice about, up to the length of
-    /// <paramref name="bytes"/>. They can cut a character in two.
-    /// </summary>
-    /// <returns>How many bytes were written.</returns>
-    /// <exception cref="Conclave.Primitives.UserErrorException">The grammar has so many readings of the text that it takes too long.</exception>
-    public int ForcedBytes(Span<byte> bytes)
-    {
-        int count = 0;
-        lock (_masks)
-        {
-            _masks.Shrink();
-            Configuration at = Current;
-            while (count < bytes.Length && OnlyByte(at) is var only && only >= 0)
-            {
-                bytes[count++] = (byte)only;
-                at = _masks.Automaton.Next(at, (byte)only);
-            }
-        }
-
-        return count;
-    }
-
     // Named tokens come first: where a grammar expects one, its bytes do not count.
     private Configuration Next(int token)
     {
@@ -165,34 +142,5 @@ public sealed class GrammarMatcher
         }
 
         return next;
-    }
-
-    // The only byte that can follow, or -1.
-    private int OnlyByte(Configuration at)
-    {
-        if (at.IsComplete || at.Tops.Any(top => _masks.Automaton.TokensOf(top.States).Length > 0))
-        {
-            return -1;
-        }
-
-        PushdownProgram program = _masks.Automaton.Program;
-        int only = -1;
-        foreach (byte sample in program.Samples)
-        {
-            if (_masks.Automaton.Next(at, sample).IsDead)
-            {
-                continue;
-            }
-
-            bool alone = sample == 255 || program.Classes[sample + 1] != program.Classes[sample];
-            if (only >= 0 || !alone)
-            {
-                return -1;
-            }
-
-            only = sample;
-        }
-
-        return only;
     }
 }

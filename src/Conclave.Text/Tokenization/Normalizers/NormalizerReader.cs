@@ -3,12 +3,12 @@ using Conclave.Text.Tokenization.PreTokenizers;
 
 namespace Conclave.Text.Tokenization.Normalizers;
 
-/// <summary>Reads "normalizer".</summary>
+/// <summary>Reads "normalizer"; null for one that does nothing (a sequence of none).</summary>
 internal static class NormalizerReader
 {
-    public static Normalizer Read(JsonCursor cursor) => cursor.Required("type").String() switch
+    public static Normalizer? Read(JsonCursor cursor) => cursor.Required("type").String() switch
     {
-        "Sequence" => new SequenceNormalizer([.. cursor.Required("normalizers").Items().Select(Read)]),
+        "Sequence" => cursor.Required("normalizers").Items().Select(Read).OfType<Normalizer>().ToArray() is { Length: > 0 } items ? new SequenceNormalizer(items) : null,
         "NFC" => new NormalFormNormalizer(compatibility: false, compose: true),
         "NFD" => new NormalFormNormalizer(compatibility: false, compose: false),
         "NFKC" => new NormalFormNormalizer(compatibility: true, compose: true),

@@ -13,10 +13,15 @@ internal sealed class MatchState
     private const int FreeCodePoints = 32_768;
     private const int MaxAlternatives = 1 << 24;
 
+    private readonly CancellationToken _cancellation;
     private Alternative[] _alternatives = new Alternative[64];
     private int[] _registers = new int[8];
 
-    public MatchState(int codePoints) => StepsLeft = ((long)codePoints + FreeCodePoints) * StepsPerCodePoint;
+    public MatchState(int codePoints, CancellationToken cancellation = default)
+    {
+        _cancellation = cancellation;
+        StepsLeft = ((long)codePoints + FreeCodePoints) * StepsPerCodePoint;
+    }
 
     public int Open { get; private set; }
 
@@ -35,6 +40,7 @@ internal sealed class MatchState
 
     public void Spend(int steps, string pattern)
     {
+        _cancellation.ThrowIfCancellationRequested();
         StepsLeft -= steps;
         if (StepsLeft < 0)
         {

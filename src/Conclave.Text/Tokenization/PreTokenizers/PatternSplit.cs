@@ -5,6 +5,8 @@ namespace Conclave.Text.Tokenization.PreTokenizers;
 /// <summary>"Split": cuts at the matches of a pattern.</summary>
 internal sealed class PatternSplit(Pattern pattern, SplitBehavior behavior, bool invert) : PreTokenizer
 {
+    public override bool KeepsText => behavior != SplitBehavior.Removed;
+
     public override void Apply(PreTokenizedText text)
     {
         Splitter splitter = new(behavior, invert);

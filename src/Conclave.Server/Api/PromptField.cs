@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Conclave.Server.Http;
+using Conclave.Text;
+
+namespace Conclave.Server.Api;
+
+/// <summary>The field prompt of /v1/completions: texts or token ids, each of which fits the context.</summary>
+/// <param name="service">The model and how much fits.</param>
+/// <param name="special">Whether texts get what the tokenizer puts around them.</param>
+/// <param name="most">Most tokens that are used of each; null: all, and one that is too long is refused.</param>
+/// <param name="maxTokens">Most tokens of an answer.</param>
+/// <param name="cancellation">Stops reading.</param>
+internal sealed class PromptField(ModelService service, bool special, int? most, int maxTokens, CancellationToken cancellation)
+{
+    private const string Expected = "a string, token ids, or a list of these";
+
+    public List<IReadOnlyList<int>> Read(JsonBody body)
+    {
+        JsonElement prompt = body.Element("prompt") ?? throw ApiException.Invalid($"prompt: {Expected} is expected", "prompt");
+        if (prompt.ValueKind == JsonValueKind.String)
+        {
+            return [Encode(JsonBody.Text(prompt, "prompt"))];
+        }
+
+        if (prompt.ValueKind != JsonValueKind.Array)
+        {
+            throw JsonBody.Wrong("prompt", Expected, prompt);
+        }
+
+        if (prompt.GetArrayLength() == 0)
+        {
+            throw ApiException.Invalid($"prompt: an empty list; {Expected} is expected", "prompt");
+        }
+
+        return prompt[0].ValueKind == JsonValueKind.Number
+            ? [Tokens(prompt, "prompt")]
+            : JsonBody.Entries(prompt, "prompt", RequestLimits.Prompts, (entry, path) => entry.ValueKind == JsonValueKind.Array
+                ? Tokens(entry, path)
+                : Encode(JsonBody.Text(entry, path)));
+    }
+
+    private IReadOnlyList<int> Tokens(JsonElement prompt, string path)
+    {
+        service.CheckContext("prompt", Math.Min(prompt.GetArrayLength(), most ?? int.MaxValue), maxTokens);
+        return PromptTruncation.Last(JsonBody.Integers(prompt, path, RequestLimits.Tokens), most);
+    }
+
+    // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
+    private IReadOnlyList<int> Encode(string text)
+    {
+        Tokenizer tokenizer = service.Model.Tokenizer;
+        List<int> ids = [];
+        long count = tokenizer.Encode(text, ids, special, most: most is null ? service.MostPromptTokens : int.MaxValue, cancellation: cancellation);
+        service.CheckContext("prompt", Math.Min(count, most ?? long.MaxValue), maxTokens);
+        if (ids.Count <= most || most is null)
+        {
+            return ids;
+        }
+
+        List<int> around = [];
+        tokenizer.Encode("", around, special);
+        return PromptTruncation.Last(ids, most, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
+    }
+}
