@@ -39,7 +39,7 @@ public sealed partial class GrafanaTests
     private static string InPrometheus(Instrument instrument) => instrument switch
     {
         Counter<long> or ObservableCounter<long> => instrument.Name + "_total",
-        Histogram<double> => instrument.Name + "_bucket",
+        Histogram<double> or Histogram<long> => instrument.Name + "_bucket",
         _ => instrument.Name,
     };
 
