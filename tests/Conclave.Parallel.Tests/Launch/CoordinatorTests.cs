@@ -95,6 +95,11 @@ public sealed class CoordinatorTests : IDisposable
     {
         ControlChannel[] ranks = Meet(WorldPlan.MostRanks / 2);
         ranks[0].Send(ControlKind.Open, Order.Write().Written);
+        foreach (ControlChannel rank in ranks.AsSpan(1))
+        {
+            AssertNext(ControlKind.Open, rank);
+        }
+
         byte[] longest = Addresses.Write([new byte[ControlFrame.MostBytes(ControlKind.Address) - (2 * sizeof(int))], []]).Written.ToArray();
         foreach (ControlChannel rank in ranks)
         {
