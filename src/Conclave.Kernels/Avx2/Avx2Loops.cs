@@ -45,7 +45,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int PairInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostPairInputs => TWeights.Interleaving == 4 ? 16 : 48;
+    public static int MostPairInputs => TWeights.MostPairInputs;
 
     /// <inheritdoc/>
     public static int PanelRows => 64;

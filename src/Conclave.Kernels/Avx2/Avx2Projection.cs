@@ -10,7 +10,12 @@ internal readonly unsafe struct Avx2Projection : IProjection
     public static int InputsAtOnce => BlockedProjection<Avx2Loops<Avx2E4M3>>.InputsAtOnce;
 
     /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements and <paramref name="m"/> inputs.</summary>
-    public static nint ScratchBytes(nint k, int m) => BlockedProjection<Avx2Loops<Avx2E4M3>>.ScratchBytes(k, m);
+    public static nint ScratchBytes(nint k, int m)
+    {
+        // Formats differ in the inputs from which they are decoded into panels, and in how large these are.
+        nint narrow = nint.Max(BlockedProjection<Avx2Loops<Avx2E4M3>>.ScratchBytes(k, m), BlockedProjection<Avx2Loops<Avx2F16>>.ScratchBytes(k, m));
+        return nint.Max(narrow, nint.Max(BlockedProjection<Avx2Loops<Avx2BF16>>.ScratchBytes(k, m), BlockedProjection<Avx2Loops<Avx2F32>>.ScratchBytes(k, m)));
+    }
 
     /// <summary>
     /// output[i · outputStride + j] = Σ_k input[i · inputStride + k] · w[firstRow + j, k] for i &lt; m and j &lt; rowCount, on the calling thread. Strides are in

@@ -22,6 +22,9 @@ internal unsafe interface IAvx2Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
+    /// <summary>See <see cref="IProjectionLoops.MostPairInputs"/>: the fewer the longer decoding takes.</summary>
+    static abstract int MostPairInputs { get; }
+
     /// <summary>Decodes a group.</summary>
     static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
@@ -41,6 +44,8 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static int MostPairInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -68,6 +73,8 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static int MostPairInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -97,6 +104,8 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static int MostPairInputs => 10;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -141,6 +150,8 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
     public static float LoadInputFactor => E4M3Magnitudes.InputFactor;
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    public static int MostPairInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -191,6 +202,8 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     public static float LoadInputFactor => E4M3Magnitudes.NormalizedInputFactor;
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    public static int MostPairInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)

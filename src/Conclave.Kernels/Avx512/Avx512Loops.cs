@@ -44,7 +44,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int PairInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostPairInputs => TWeights.Interleaving == 4 ? 12 : InputsForWholes - 1;
+    public static int MostPairInputs => TWeights.MostPairInputs;
 
     /// <inheritdoc/>
     public static int PanelRows => 128;

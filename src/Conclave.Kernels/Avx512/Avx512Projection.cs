@@ -12,8 +12,9 @@ internal readonly unsafe struct Avx512Projection : IProjection
     /// <summary>Bytes of scratch memory that <c>Run</c> needs for weight rows of <paramref name="k"/> elements in any format and <paramref name="m"/> inputs.</summary>
     public static nint ScratchBytes(nint k, int m)
     {
-        // FP8 is the first to be decoded into panels, binary32 has the largest ones.
-        return nint.Max(BlockedProjection<Avx512Loops<Avx512E4M3>>.ScratchBytes(k, m), BlockedProjection<Avx512Loops<Avx512F32>>.ScratchBytes(k, m));
+        // Formats differ in the inputs from which they are decoded into panels, and in how large these are.
+        nint narrow = nint.Max(BlockedProjection<Avx512Loops<Avx512E4M3>>.ScratchBytes(k, m), BlockedProjection<Avx512Loops<Avx512F16>>.ScratchBytes(k, m));
+        return nint.Max(narrow, nint.Max(BlockedProjection<Avx512Loops<Avx512BF16>>.ScratchBytes(k, m), BlockedProjection<Avx512Loops<Avx512F32>>.ScratchBytes(k, m)));
     }
 
     /// <summary>

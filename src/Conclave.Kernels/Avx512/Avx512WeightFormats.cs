@@ -22,6 +22,9 @@ internal unsafe interface IAvx512Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
+    /// <summary>See <see cref="IProjectionLoops.MostPairInputs"/>: the fewer the longer decoding takes.</summary>
+    static abstract int MostPairInputs { get; }
+
     /// <summary>Whether weights, as <see cref="Load"/> gives them, are exact in the upper half of a binary32.</summary>
     static abstract bool HasHalves { get; }
 
@@ -50,6 +53,8 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static int MostPairInputs => 79;
 
     public static bool HasHalves => false;
 
@@ -85,6 +90,8 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
 
     public static float OutputFactor => 1f;
 
+    public static int MostPairInputs => 79;
+
     public static bool HasHalves => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -116,6 +123,8 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
     public static float LoadInputFactor => 1f;
 
     public static float OutputFactor => 1f;
+
+    public static int MostPairInputs => 12;
 
     public static bool HasHalves => false;
 
@@ -186,6 +195,8 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
+    public static int MostPairInputs => 12;
+
     public static bool HasHalves => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -242,6 +253,8 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
     public static float LoadInputFactor => E4M3Magnitudes.NormalizedInputFactor;
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
+
+    public static int MostPairInputs => 12;
 
     public static bool HasHalves => true;
 
