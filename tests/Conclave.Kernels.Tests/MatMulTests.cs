@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Conclave.Primitives;
 using CsCheck;
 
@@ -163,6 +164,20 @@ public sealed unsafe class MatMulTests
         }
     }
 
+    [Fact]
+    public void ScratchMemoryIsEnoughForAllFormatsAndForFewerAndShorterInputs()
+    {
+        if (Avx2.IsSupported && Fma.IsSupported)
+        {
+            StayInside<Avx2Projection>();
+        }
+
+        if (Avx512F.IsSupported && Avx512BW.IsSupported)
+        {
+            StayInside<Avx512Projection>();
+        }
+    }
+
     [Theory, MemberData(nameof(Sets))]
     public void ArgumentsThatDoNotFitAreRefused(string set)
     {
@@ -197,6 +212,29 @@ public sealed unsafe class MatMulTests
             }
         }
     }
+
+    private static void StayInside<TProjection>()
+        where TProjection : struct, IProjection => Gen.Int.Sample(
+            seed =>
+            {
+                const int Guard = 1 << 20;
+                const byte Untouched = 0xA5;
+                Random random = new(seed);
+                (int mostK, int mostInputs) = (random.Next(1, 9000), InputCounts[random.Next(InputCounts.Length)]);
+                int k = random.Next(2) == 0 ? mostK : random.Next(1, mostK + 1);
+                int m = random.Next(2) == 0 ? mostInputs : random.Next(1, mostInputs + 1);
+                using MatMulCase weights = new(random, Formats[random.Next(Formats.Length)], random.Next(1, 70), k);
+                using NativeBuffer xs = Input(random, m, k, out TensorView x);
+                using NativeBuffer ys = NativeBuffer.ForF32(m, weights.View.Rows, out TensorView y);
+                nint bytes = TProjection.ScratchBytes(mostK, mostInputs);
+                using NativeBuffer scratch = new(bytes + Guard);
+                Span<byte> guard = new(scratch.Data + bytes, Guard);
+                guard.Fill(Untouched);
+                TProjection.Run(weights.View, 0, weights.View.Rows, new InputRows((nint)x.PointerF32(0), x.RowStride), m, y.PointerF32(0), y.RowStride, scratch.Data);
+                Assert.False(guard.ContainsAnyExcept(Untouched), $"{weights.View.Format} k={k} of {mostK}, m={m} of {mostInputs}");
+            },
+            iter: 100,
+            threads: 1);
 
     internal static MatMulCase RandomWeights(Random random, out int n, out int k)
     {
