@@ -12,7 +12,7 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
     private const int RowsTogether = 16;
     private const int Pairs = 2;
 
-    // All inputs are read again for every few rows, so they stay in the second cache, which has a megabyte or more where this is fast.
+    // 768 KiB: all inputs are read again for every few rows, and only a second cache of a megabyte or more keeps so many.
     private const nint MostElements = 192 << 10;
 
     /// <summary>Whether so many inputs of <paramref name="k"/> elements are computed here; then fewer or shorter ones are too.</summary>
