@@ -82,12 +82,13 @@ internal sealed class OptionsReader
             });
         }
 
-        (ToolChoice choice, string? required) = options.ToolMode switch
+        (ToolChoice choice, string[]? allowed) = options.ToolMode switch
         {
-            RequiredChatToolMode mode => (ToolChoice.Required, mode.RequiredFunctionName),
+            RequiredChatToolMode { RequiredFunctionName: { } name } => (ToolChoice.Required, [name]),
+            RequiredChatToolMode => (ToolChoice.Required, null),
             NoneChatToolMode => (ToolChoice.None, null),
-            _ => (ToolChoice.Auto, (string?)null),
+            _ => (ToolChoice.Auto, (string[]?)null),
         };
-        return new ChatTools(tools, new JsonArray([.. definitions]), choice, required, options.AllowMultipleToolCalls ?? true);
+        return new ChatTools(tools, new JsonArray([.. definitions]), choice, allowed, options.AllowMultipleToolCalls ?? true);
     }
 }

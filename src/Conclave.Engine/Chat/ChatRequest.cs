@@ -28,7 +28,7 @@ public sealed class ChatRequest
     public ChatRequest(
         ChatPrompt chat, JsonArray messages, ChatTools tools, JsonObject? arguments = null, bool addGenerationPrompt = true, int mostTokens = int.MaxValue, CancellationToken cancellation = default)
     {
-        if (tools.Forced.Count > 0 && chat.ToolCalls is null)
+        if (tools.MustCall && chat.ToolCalls is null)
         {
             throw new UserErrorException("tool_choice: this model's chat template writes no tool calls that are known here; ask for JSON with response_format");
         }
@@ -70,13 +70,15 @@ public sealed class ChatRequest
     public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
 
     /// <summary>
-    /// Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; text and then calls where one of the tools is strict; or anything.
+    /// Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; text and then calls where not any calls will do: one of the tools
+    /// is strict, only some may be called, or only one call; or anything.
     /// </summary>
     private Grammar? WholeAnswer(string? answer, GrammarCache grammars)
     {
-        bool forced = _tools.Forced.Count > 0;
-        IReadOnlyList<ChatTool> callable = forced ? _tools.Forced : _format is null ? [] : _tools.Tools;
-        if (answer is null && !forced && !callable.Any(tool => tool.Strict))
+        bool forced = _tools.MustCall;
+        IReadOnlyList<ChatTool> callable = _format is null ? [] : _tools.Callable;
+        bool anyCalls = callable.Count == 0 || (_tools.Parallel && callable.Count == _tools.Tools.Count && !callable.Any(tool => tool.Strict));
+        if (answer is null && !forced && anyCalls)
         {
             return null;
         }
@@ -88,7 +90,7 @@ public sealed class ChatRequest
     }
 
     private Grammar Compile(IReadOnlyList<ChatTool> tools, string? answer) => Reasoning.ThenAnswer(
-        _tools.Forced.Count > 0 ? Calls(tools)
+        _tools.MustCall ? Calls(tools)
         : answer is null ? OfTools(() => _format!.CreateAutoGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
         : tools.Count == 0 ? AnswerGrammar.Compile(answer)
         : Grammar.Choice(AnswerGrammar.Compile(answer), Calls(tools)),

@@ -13,16 +13,16 @@ internal static class ToolsField
     {
         List<ChatTool> tools = body.List("tools", RequestLimits.Tools, Tool) ?? [];
         JsonArray? definitions = tools.Count > 0 ? JsonArray.Create(body.Element("tools")!.Value) : null;
-        (ToolChoice choice, string? required) = Choice(body);
-        return new ChatTools(tools, definitions, choice, required, body.Flag("parallel_tool_calls") ?? true);
+        (ToolChoice choice, List<string>? allowed) = Choice(body);
+        return new ChatTools(tools, definitions, choice, allowed, body.Flag("parallel_tool_calls") ?? true);
     }
 
-    private static (ToolChoice Choice, string? Required) Choice(JsonBody body)
+    private static (ToolChoice Choice, List<string>? Allowed) Choice(JsonBody body)
     {
-        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String })
+        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String } element)
         {
-            return (ToolChoice.Required, body.Object("tool_choice")!.Value.Object("function")?.String("name")
-                ?? throw ApiException.Invalid("tool_choice.function.name: the name of a function is expected", "tool_choice"));
+            JsonBody named = body.Object("tool_choice")!.Value;
+            return named.String("type") == "allowed_tools" ? Allowed(named) : (ToolChoice.Required, [FunctionName(element, "tool_choice")]);
         }
 
         return body.String("tool_choice") switch
@@ -30,9 +30,29 @@ internal static class ToolsField
             null or "auto" => (ToolChoice.Auto, null),
             "none" => (ToolChoice.None, null),
             "required" => (ToolChoice.Required, null),
-            string word => throw ApiException.Invalid($"tool_choice: '{word}' is not known; none, auto, required or a function is expected", "tool_choice"),
+            string word => throw ApiException.Invalid($"tool_choice: '{word}' is not known; none, auto, required, a function or allowed_tools is expected", "tool_choice"),
         };
     }
+
+    private static (ToolChoice Choice, List<string>? Allowed) Allowed(JsonBody choice)
+    {
+        const string Path = "tool_choice.allowed_tools";
+        JsonBody allowed = choice.Object("allowed_tools") ?? throw ApiException.Invalid($"{Path}: an object with mode and tools is expected", "tool_choice");
+        return (
+            allowed.String("mode") switch
+            {
+                "auto" => ToolChoice.Auto,
+                "required" => ToolChoice.Required,
+                { } other => throw ApiException.Invalid($"{Path}.mode: '{other}' is not known; auto or required is expected", "tool_choice"),
+                null => throw ApiException.Invalid($"{Path}.mode: auto or required is expected", "tool_choice"),
+            },
+            allowed.List("tools", RequestLimits.Tools, FunctionName) is { Count: > 0 } names
+                ? names
+                : throw ApiException.Invalid($"{Path}.tools: a list of at least one of the tools is expected", "tool_choice"));
+    }
+
+    private static string FunctionName(JsonElement element, string path) => JsonBody.Of(element, path).Object("function")?.String("name")
+        ?? throw ApiException.Invalid($"{path}.function.name: the name of a function is expected", "tool_choice");
 
     private static ChatTool Tool(JsonElement element, string path)
     {
