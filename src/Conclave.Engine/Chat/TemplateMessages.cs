@@ -6,7 +6,7 @@ namespace Conclave.Engine;
 
 /// <summary>
 /// Messages as OpenAI's API has them, as a chat template takes them: nothing that is null or an empty list of calls, since templates ask whether a field is there; a content that is one text;
-/// arguments of calls as objects or as strings.
+/// arguments of calls as objects or as strings; system for the role that only OpenAI's models know as developer.
 /// </summary>
 internal static class TemplateMessages
 {
@@ -71,6 +71,11 @@ internal static class TemplateMessages
             {
                 message[name] = value.DeepClone();
             }
+        }
+
+        if (message["role"] is JsonValue role && role.TryGetValue(out string? sender) && sender == "developer")
+        {
+            message["role"] = "system";
         }
 
         // Clients of newer servers know reasoning by this name, the templates of these models by the older one.

@@ -4,9 +4,7 @@ using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
 
-/// <summary>
-/// A conversation as clients send it, checked; what only OpenAI's models know is renamed. Everything else in a message is left to the template.
-/// </summary>
+/// <summary>A conversation as clients send it, checked. Everything else in a message is left to the template.</summary>
 internal static class ChatMessages
 {
     public static JsonArray Read(JsonBody body)
@@ -19,9 +17,12 @@ internal static class ChatMessages
     private static JsonObject Message(JsonElement element, string path)
     {
         JsonBody message = JsonBody.Of(element, path);
-        string role = message.String("role") ?? throw ApiException.Invalid($"{path}.role: a role is expected, such as user", "messages");
+        if (message.String("role") is null)
+        {
+            throw ApiException.Invalid($"{path}.role: a role is expected, such as user", "messages");
+        }
+
         JsonObject result = JsonObject.Create(element)!;
-        result["role"] = role == "developer" ? "system" : role;
         result["content"] = Content(message, path);
         if (message.Element("tool_calls") is not null)
         {
