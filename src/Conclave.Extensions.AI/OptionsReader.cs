@@ -38,7 +38,7 @@ internal sealed class OptionsReader
     public bool LeavesReasoningOut => _options.Reasoning?.Output == ReasoningOutput.None;
 
     /// <summary>Tells templates whether to think; null: they decide.</summary>
-    public JsonObject? TemplateArguments => _options.Reasoning?.Effort is { } effort ? ThinkingVariables.Create(effort != ReasoningEffort.None) : null;
+    public JsonObject? TemplateArguments => _options.Reasoning?.Effort is { } effort ? ThinkingVariables.Create(Word(effort)) : null;
 
     /// <summary>How tokens are chosen; what is left open is as suggested.</summary>
     public SamplingOptions Sampling(SamplingOptions suggested) => suggested with
@@ -60,6 +60,16 @@ internal sealed class OptionsReader
     // Where Microsoft.Extensions.AI.OpenAI looks for it: at the function, then at the request.
     private static bool? Strict(IEnumerable<KeyValuePair<string, object?>>? properties) =>
         properties?.FirstOrDefault(property => property.Key.Equals("strict", StringComparison.OrdinalIgnoreCase)).Value as bool?;
+
+    // OpenAI's words, as Microsoft.Extensions.AI.OpenAI sends them.
+    private static string Word(ReasoningEffort effort) => effort switch
+    {
+        ReasoningEffort.None => ThinkingVariables.NoEffort,
+        ReasoningEffort.Low => "low",
+        ReasoningEffort.Medium => "medium",
+        ReasoningEffort.High => "high",
+        _ => "xhigh",
+    };
 
     private static ChatTools ReadTools(ChatOptions options)
     {

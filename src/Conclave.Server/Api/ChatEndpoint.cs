@@ -55,8 +55,8 @@ internal sealed class ChatEndpoint(ModelService service)
         return (request, format);
     }
 
-    // Of OpenAI's API and vLLM's. A model of this family thinks or does not: there is nothing between.
-    private static readonly string[] Efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+    // Of OpenAI's API and vLLM's. Most models of this family think or do not: there is nothing between.
+    private static readonly string[] Efforts = [ThinkingVariables.NoEffort, "minimal", "low", "medium", "high", "xhigh", "max"];
 
     /// <summary>The conversation of a request, of which a prompt of more than <paramref name="mostTokens"/> tokens is of no use.</summary>
     public static ChatRequest Conversation(ModelService service, JsonBody body, int mostTokens, CancellationToken cancellation)
@@ -82,7 +82,7 @@ internal sealed class ChatEndpoint(ModelService service)
             throw ApiException.Invalid($"reasoning_effort: '{effort}' is not known; one of {string.Join(", ", Efforts)} is expected", "reasoning_effort");
         }
 
-        JsonObject arguments = ThinkingVariables.Create(effort != "none");
+        JsonObject arguments = ThinkingVariables.Create(effort);
         foreach ((string name, JsonNode? value) in given ?? [])
         {
             arguments[name] = value?.DeepClone();
