@@ -38,7 +38,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"logit_bias\": {\"x\": 1}}", 400, "logit_bias", "not a token id")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"stop\": [\"\"]}", 400, "stop", "length")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"stream\": \"yes\"}", 400, "stream", "true or false")]
-    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"stream_options\": {}}", 400, "stream_options", "stream is true")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"stream_options\": {\"include_usage\": true}}", 400, "stream_options", "stream is true")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"truncate_prompt_tokens\": 0}", 400, "truncate_prompt_tokens", "at least 1")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"suffix\": \"y\"}", 400, "suffix", "leave it out")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": \"{\"}", 400, "guided_json", "not JSON")]

@@ -22,12 +22,12 @@ internal sealed class ChatEndpoint(ModelService service)
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
         int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
-        int? most = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
-        ChatRequest chat = Conversation(service, body, most is null ? service.MostPromptTokens : int.MaxValue, cancellation);
-        service.CheckContext("messages", Math.Min(chat.PromptTokens, most ?? long.MaxValue), maxTokens);
+        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
+        ChatRequest chat = Conversation(service, body, truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation);
+        service.CheckContext("messages", Math.Min(chat.PromptTokens, truncation?.Most ?? long.MaxValue), maxTokens);
         bool logprobs = body.Flag("logprobs") ?? false;
         int? top = body.Integer("top_logprobs");
-        if (top is not null && !logprobs)
+        if (top > 0 && !logprobs)
         {
             throw ApiException.Invalid("top_logprobs: only allowed where logprobs is true", "top_logprobs");
         }
@@ -42,7 +42,7 @@ internal sealed class ChatEndpoint(ModelService service)
             SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
-            Prompt = PromptTruncation.Last(chat.Prompt, most),
+            Prompt = truncation?.Cut(chat.Prompt) ?? chat.Prompt,
             Samples = samples,
             Priority = body.Integer("priority") ?? 0,
             Logprobs = logprobs ? top ?? 0 : null,

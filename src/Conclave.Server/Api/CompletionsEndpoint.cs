@@ -28,8 +28,8 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
         // OpenAI's default here, not as many as fit.
         int maxTokens = body.Integer("max_tokens") ?? 16;
-        int? most = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
-        List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, most, maxTokens, cancellation).Read(body);
+        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
+        List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
         bool promptOnly = maxTokens == 0 && echo;
         int? logprobs = body.Integer("logprobs");
         SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens);

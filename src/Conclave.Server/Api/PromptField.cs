@@ -7,10 +7,10 @@ namespace Conclave.Server.Api;
 /// <summary>The field prompt of /v1/completions: texts or token ids, each of which fits the context.</summary>
 /// <param name="service">The model and how much fits.</param>
 /// <param name="special">Whether texts get what the tokenizer puts around them.</param>
-/// <param name="most">Most tokens that are used of each; null: all, and one that is too long is refused.</param>
+/// <param name="truncation">What is used of each; null: all, and one that is too long is refused.</param>
 /// <param name="maxTokens">Most tokens of an answer.</param>
 /// <param name="cancellation">Stops reading.</param>
-internal sealed class PromptField(ModelService service, bool special, int? most, int maxTokens, CancellationToken cancellation)
+internal sealed class PromptField(ModelService service, bool special, PromptTruncation? truncation, int maxTokens, CancellationToken cancellation)
 {
     private const string Expected = "a string, token ids, or a list of these";
 
@@ -41,8 +41,9 @@ internal sealed class PromptField(ModelService service, bool special, int? most,
 
     private IReadOnlyList<int> Tokens(JsonElement prompt, string path)
     {
-        service.CheckContext("prompt", Math.Min(prompt.GetArrayLength(), most ?? int.MaxValue), maxTokens);
-        return PromptTruncation.Last(JsonBody.Integers(prompt, path, RequestLimits.Tokens), most);
+        service.CheckContext("prompt", Math.Min(prompt.GetArrayLength(), truncation?.Most ?? int.MaxValue), maxTokens);
+        List<int> tokens = JsonBody.Integers(prompt, path, RequestLimits.Tokens);
+        return truncation?.Cut(tokens) ?? tokens;
     }
 
     // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
@@ -50,15 +51,15 @@ internal sealed class PromptField(ModelService service, bool special, int? most,
     {
         Tokenizer tokenizer = service.Model.Tokenizer;
         List<int> ids = [];
-        long count = tokenizer.Encode(text, ids, special, most: most is null ? service.MostPromptTokens : int.MaxValue, cancellation: cancellation);
-        service.CheckContext("prompt", Math.Min(count, most ?? long.MaxValue), maxTokens);
-        if (ids.Count <= most || most is null)
+        long count = tokenizer.Encode(text, ids, special, most: truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation: cancellation);
+        service.CheckContext("prompt", Math.Min(count, truncation?.Most ?? long.MaxValue), maxTokens);
+        if (truncation is not { } cut || ids.Count <= cut.Most)
         {
             return ids;
         }
 
         List<int> around = [];
         tokenizer.Encode("", around, special);
-        return PromptTruncation.Last(ids, most, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
+        return cut.Cut(ids, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
     }
 }

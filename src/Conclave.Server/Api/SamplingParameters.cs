@@ -18,14 +18,23 @@ internal static class SamplingParameters
         PresencePenalty = body.Number("presence_penalty") ?? suggested.PresencePenalty,
         FrequencyPenalty = body.Number("frequency_penalty") ?? suggested.FrequencyPenalty,
         LogitBias = Biases(body) ?? suggested.LogitBias,
-        AllowedTokens = body.List("allowed_token_ids", RequestLimits.AllowedTokens, JsonBody.Whole) ?? [],
-        Seed = body.Long("seed"),
+        AllowedTokens = AllowedTokens(body),
+
+        // As in vLLM.
+        Seed = body.Long("seed") is not -1 and var seed ? seed : null,
         MinTokens = body.Integer("min_tokens") ?? 0,
         MaxTokens = maxTokens,
         IgnoreEos = body.Flag("ignore_eos") ?? false,
         StopStrings = Stops(body),
         StopTokens = body.List("stop_token_ids", RequestLimits.StopTokens, JsonBody.Whole) ?? [],
         IncludeStop = body.Flag("include_stop_str_in_output") ?? false,
+    };
+
+    private static List<int> AllowedTokens(JsonBody body) => body.List("allowed_token_ids", RequestLimits.AllowedTokens, JsonBody.Whole) switch
+    {
+        null => [],
+        { Count: 0 } => throw ApiException.Invalid("allowed_token_ids: an empty list allows no token; name some, or leave it out", "allowed_token_ids"),
+        var tokens => tokens,
     };
 
     private static List<string> Stops(JsonBody body) => body.Element("stop") is { ValueKind: JsonValueKind.String }

@@ -44,6 +44,10 @@ internal sealed class StatusEndpoints(ModelService service)
         json.WriteString("object", "model");
         json.WriteNumber("created", service.Created);
         json.WriteString("owned_by", "conclave");
+        json.WriteString("root", service.Options.ModelName);
+        json.WriteNull("parent");
+        json.WriteStartArray("permission");
+        json.WriteEndArray();
         json.WriteNumber("max_model_len", service.Engine.ContextLength);
         json.WriteEndObject();
     }

@@ -12,7 +12,7 @@ internal readonly record struct StreamOptions(bool Stream, bool IncludeUsage, bo
     {
         bool stream = body.Flag("stream") ?? false;
         JsonBody? options = body.Object("stream_options");
-        if (options is not null && !stream)
+        if (body.AsksFor("stream_options") && !stream)
         {
             throw ApiException.Invalid("stream_options: only allowed where stream is true", "stream_options");
         }

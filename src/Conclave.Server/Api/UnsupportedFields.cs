@@ -4,7 +4,7 @@ using Conclave.Server.Http;
 namespace Conclave.Server.Api;
 
 /// <summary>
-/// Fields of OpenAI's and vLLM's APIs that would change the answer and are not supported: whoever relies on one is told. Null, false and what is empty ask for nothing. Unknown
+/// Fields of OpenAI's, vLLM's and llama.cpp's APIs that would change the answer and are not supported: whoever relies on one is told. Null, false and what is empty ask for nothing. Unknown
 /// fields are ignored.
 /// </summary>
 internal static class UnsupportedFields
@@ -16,6 +16,10 @@ internal static class UnsupportedFields
         ("guided_choice", UseSchema),
         ("guided_regex", UseSchema),
         ("guided_grammar", UseSchema),
+        ("grammar", UseSchema),
+        ("json_schema", "send the schema in response_format"),
+        ("repetition_detection", "repetition_penalty and frequency_penalty make repetitions improbable"),
+        ("logprob_token_ids", "logprobs tells of the most probable tokens"),
         ("bad_words", "logit_bias makes single tokens improbable"),
         ("prompt_logprobs", "/v1/completions scores prompts with echo and logprobs"),
         ("use_beam_search", "leave it out"),
@@ -27,6 +31,7 @@ internal static class UnsupportedFields
     private static readonly (string Name, string Advice)[] InChats =
     [
         ("continue_final_message", "/v1/completions goes on with any text"),
+        ("echo", "/v1/completions repeats its prompt"),
         ("chat_template", "the model's own template is used; /v1/completions takes what another one renders"),
         ("documents", "put them into messages, or into chat_template_kwargs if the model's template knows them"),
         ("add_special_tokens", "the model's chat template writes them"),
@@ -41,6 +46,12 @@ internal static class UnsupportedFields
         foreach ((string name, string advice) in Everywhere)
         {
             Refuse(body, name, name, name, advice);
+        }
+
+        // No thinking at all is a budget too, and -1 is none.
+        if (body.Integer("thinking_token_budget") is { } budget and not -1)
+        {
+            throw NotSupported($"thinking_token_budget: {budget}", "thinking_token_budget", "reasoning_effort none asks a model not to think, max_tokens bounds all that it writes");
         }
 
         if (body.Object("structured_outputs") is { } structured)

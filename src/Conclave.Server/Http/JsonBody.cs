@@ -105,9 +105,7 @@ internal readonly struct JsonBody
 
     public int? Integer(string name) => Element(name) is { } value ? Whole(value, _prefix + name) : null;
 
-    public long? Long(string name) => Element(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) ? number
-        : throw Wrong(_prefix + name, "a whole number", value);
+    public long? Long(string name) => Element(name) is { } value ? Whole(value, _prefix + name, long.MinValue, long.MaxValue) : null;
 
     /// <summary>A list, of which each entry is read with its path.</summary>
     public List<T>? List<T>(string name, int most, Func<JsonElement, string, T> read)
@@ -166,9 +164,13 @@ internal readonly struct JsonBody
         return value.GetString()!;
     }
 
-    public static int Whole(JsonElement value, string path) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
-        ? number
-        : throw Wrong(path, "a whole number", value);
+    public static int Whole(JsonElement value, string path) => (int)Whole(value, path, int.MinValue, int.MaxValue);
+
+    // Programs whose only numbers are binary64 write 16.0, and 1e3.
+    private static long Whole(JsonElement value, string path, long least, long most) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number) && decimal.IsInteger(number) && number >= least && number <= most
+            ? (long)number
+            : throw Wrong(path, "a whole number", value);
 
     public static ApiException Wrong(string path, string expected, JsonElement found) => Wrong(path, expected, found, path);
 
