@@ -29,7 +29,7 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         {
             if (!generation.Ended && !sample.Finished)
             {
-                Finish(sample, null, sample.Flush(), null, FinishReason.Cancelled);
+                Finish(sample, new GenerationUpdate(sample.Index, null, sample.Flush(), null, FinishReason.Cancelled));
             }
         }
     }
@@ -142,7 +142,10 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         TokenLogprobs? logprobs = sample.Generation.Request.Logprobs is { } top ? TokenLogprobs.Compute(logits, token, top) : null;
         if (sample.Sampler.IsStop(token) || sample.Matcher is { IsEnded: true })
         {
-            Finish(sample, null, sample.End(token), logprobs, FinishReason.Stop);
+            Finish(sample, new GenerationUpdate(sample.Index, null, sample.End(token), logprobs, FinishReason.Stop)
+            {
+                StopToken = sample.Generation.Request.Sampling.StopTokens.Contains(token) ? token : null,
+            });
             return;
         }
 
@@ -150,13 +153,13 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         sample.Sampler.Accept(token);
         sequence.Append(token);
         string text = sample.Append(token);
-        if (sample.Stopped)
+        if (sample.StopString is { } stop)
         {
-            Finish(sample, token, text, logprobs, FinishReason.Stop);
+            Finish(sample, new GenerationUpdate(sample.Index, token, text, logprobs, FinishReason.Stop) { StopString = stop });
         }
         else if (sequence.Count == sequence.Capacity)
         {
-            Finish(sample, token, text + sample.Flush(), logprobs, FinishReason.Length);
+            Finish(sample, new GenerationUpdate(sample.Index, token, text + sample.Flush(), logprobs, FinishReason.Length));
         }
         else
         {
@@ -202,13 +205,13 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         }
     }
 
-    private void Finish(Sample sample, int? token, string text, TokenLogprobs? logprobs, FinishReason reason)
+    private void Finish(Sample sample, in GenerationUpdate last)
     {
         Generation generation = sample.Generation;
-        sample.Reason = reason;
+        sample.Reason = last.Finish;
         Leave(sample);
         metrics.Finished(sample);
-        generation.Write(new GenerationUpdate(sample.Index, token, text, logprobs, reason));
+        generation.Write(last);
         if (--generation.Unfinished == 0)
         {
             generation.End(null);

@@ -8,6 +8,12 @@ namespace Conclave.Engine;
 /// <param name="Finish">Why the answer ended; null while it goes on.</param>
 public readonly record struct GenerationUpdate(int Sample, int? Token, string Text, TokenLogprobs? Logprobs, FinishReason? Finish)
 {
+    /// <summary>The one of <see cref="SamplingOptions.StopStrings"/> that ended the answer; null where none did.</summary>
+    public string? StopString { get; init; }
+
+    /// <summary>The one of <see cref="SamplingOptions.StopTokens"/> that ended the answer; null where none did.</summary>
+    public int? StopToken { get; init; }
+
     /// <summary>Tokens that were generated, 0 or 1: an end token is one, though it is not handed out.</summary>
     public int Generated => Token is not null || Finish is FinishReason.Stop ? 1 : 0;
 }

@@ -31,8 +31,8 @@ internal sealed class Sample(Generation generation, int index, Sampler sampler, 
 
     public long LastTokenAt { get; set; }
 
-    /// <summary>True where a stop string has ended the text.</summary>
-    public bool Stopped => _stops.Found is not null;
+    /// <summary>The stop string that has ended the text; null while it goes on.</summary>
+    public string? StopString => _stops.Found;
 
     // As in vLLM, a stop string may begin in the text of the first tokens, but not end there.
     private bool MayStop => Generated > Generation.Request.Sampling.MinTokens;

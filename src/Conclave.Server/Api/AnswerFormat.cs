@@ -53,3 +53,17 @@ internal abstract class AnswerFormat(string idPrefix, string objectName, string 
         _ => "abort",
     };
 }
+
+    /// <summary>Writes why an answer ended, in a word, and which stop string or token of the request did it, as vLLM says.</summary>
+    protected static void WriteEnd(Utf8JsonWriter json, string? word, in GenerationUpdate last)
+    {
+        json.WriteString("finish_reason", word);
+        if (last.StopToken is { } token)
+        {
+            json.WriteNumber("stop_reason", token);
+        }
+        else
+        {
+            json.WriteString("stop_reason", last.StopString);
+        }
+    }

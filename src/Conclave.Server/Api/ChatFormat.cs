@@ -33,7 +33,7 @@ internal sealed class ChatFormat : AnswerFormat
     public override void Add(int choice, Generation generation, in GenerationUpdate update)
     {
         Choice one = _choices[choice];
-        one.Finish = update.Finish;
+        one.Last = update;
         one.Read(update.Text, update.Finish is not null);
         if (!IncludeReasoning)
         {
@@ -47,7 +47,7 @@ internal sealed class ChatFormat : AnswerFormat
     }
 
     public override bool HasNews(int choice) =>
-        _choices[choice] is var one && (!one.RoleWritten || one.HasText || one.Logprobs.Count > 0 || one.Finish is not null);
+        _choices[choice] is var one && (!one.RoleWritten || one.HasText || one.Logprobs.Count > 0 || one.Last.Finish is not null);
 
     public override void WriteNews(Utf8JsonWriter json, int choice)
     {
@@ -73,7 +73,7 @@ internal sealed class ChatFormat : AnswerFormat
 
         WriteCalls(json, one, isEvent: true);
         json.WriteEndObject();
-        WriteEnd(json, one);
+        WriteLogprobsAndEnd(json, one);
         one.Clear();
     }
 
@@ -93,7 +93,7 @@ internal sealed class ChatFormat : AnswerFormat
         WriteCalls(json, one, isEvent: false);
         json.WriteNull("refusal");
         json.WriteEndObject();
-        WriteEnd(json, one);
+        WriteLogprobsAndEnd(json, one);
     }
 
     private static void WriteCalls(Utf8JsonWriter json, Choice one, bool isEvent)
@@ -132,7 +132,7 @@ internal sealed class ChatFormat : AnswerFormat
         json.WriteEndArray();
     }
 
-    private void WriteEnd(Utf8JsonWriter json, Choice one)
+    private void WriteLogprobsAndEnd(Utf8JsonWriter json, Choice one)
     {
         if (one.Logprobs.Count == 0)
         {
@@ -163,7 +163,7 @@ internal sealed class ChatFormat : AnswerFormat
             json.WriteEndObject();
         }
 
-        json.WriteString("finish_reason", one is { Finish: FinishReason.Stop, HasCalled: true } ? "tool_calls" : Word(one.Finish));
+        WriteEnd(json, one is { Last.Finish: FinishReason.Stop, HasCalled: true } ? "tool_calls" : Word(one.Last.Finish), one.Last);
         json.WriteEndObject();
     }
 
@@ -189,7 +189,7 @@ internal sealed class ChatFormat : AnswerFormat
 
         public List<TokenLogprobs> Logprobs { get; } = [];
 
-        public FinishReason? Finish { get; set; }
+        public GenerationUpdate Last { get; set; }
 
         public bool HasCalled => parser.ToolCalls > 0;
 

@@ -48,11 +48,11 @@ internal sealed class TextFormat : AnswerFormat
 
         if (PromptOnly)
         {
-            one.Finish = update.Finish is FinishReason.Stop ? FinishReason.Length : update.Finish;
+            one.Last = default(GenerationUpdate) with { Finish = update.Finish is FinishReason.Stop ? FinishReason.Length : update.Finish };
             return;
         }
 
-        one.Finish = update.Finish;
+        one.Last = update;
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
         {
@@ -70,7 +70,7 @@ internal sealed class TextFormat : AnswerFormat
     }
 
     public override bool HasNews(int choice) =>
-        _choices[choice] is var one && (one.Text.Length > 0 || one.Tokens.Count > 0 || one.Finish is not null);
+        _choices[choice] is var one && (one.Text.Length > 0 || one.Tokens.Count > 0 || one.Last.Finish is not null);
 
     public override void WriteNews(Utf8JsonWriter json, int choice)
     {
@@ -97,7 +97,7 @@ internal sealed class TextFormat : AnswerFormat
             WriteLogprobs(json, one);
         }
 
-        json.WriteString("finish_reason", Word(one.Finish));
+        WriteEnd(json, Word(one.Last.Finish), one.Last);
         json.WriteEndObject();
     }
 
@@ -183,6 +183,6 @@ internal sealed class TextFormat : AnswerFormat
 
         public StreamingDetokenizer Detokenizer => detokenizer;
 
-        public FinishReason? Finish { get; set; }
+        public GenerationUpdate Last { get; set; }
     }
 }
