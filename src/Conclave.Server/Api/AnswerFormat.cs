@@ -4,12 +4,15 @@ using Conclave.Engine;
 namespace Conclave.Server.Api;
 
 /// <summary>How the answers of a request are written: as one response, or as events. Choices are counted over the prompts and their answers.</summary>
-internal abstract class AnswerFormat(string idPrefix, string objectName, string model)
+/// <param name="id">The response's id.</param>
+/// <param name="objectName">What OpenAI calls the whole response.</param>
+/// <param name="model">The model's name.</param>
+internal abstract class AnswerFormat(string id, string objectName, string model)
 {
     private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
     /// <summary>The response's id.</summary>
-    public string Id { get; } = $"{idPrefix}-{Guid.NewGuid():N}";
+    public string Id { get; } = id;
 
     /// <summary>Number of choices.</summary>
     public abstract int Choices { get; }

@@ -13,11 +13,12 @@ internal sealed class ChatEndpoint(ModelService service)
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         StreamOptions stream = StreamOptions.Read(body);
-        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, cancellation), cancellation);
+        string id = RequestId.Of(context, body);
+        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, cancellation), cancellation);
         await new AnswerWriter(service.Engine, service.TimeLimit).RunAsync(context, [request], stream, format, cancellation);
     }
 
-    private (GenerationRequest Request, ChatFormat Format) Read(JsonBody body, CancellationToken cancellation)
+    private (GenerationRequest Request, ChatFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)
     {
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
@@ -48,7 +49,7 @@ internal sealed class ChatEndpoint(ModelService service)
             Logprobs = logprobs ? top ?? 0 : null,
             SkipSpecialTokens = request.SkipSpecialTokens && (body.Flag("skip_special_tokens") ?? true),
         };
-        ChatFormat format = new(service.Options.ModelName, service.Model.Tokenizer, chat, Math.Clamp(samples, 1, service.Engine.MaxRunning))
+        ChatFormat format = new(id, service.Options.ModelName, service.Model.Tokenizer, chat, Math.Clamp(samples, 1, service.Engine.MaxRunning))
         {
             IncludeReasoning = body.Flag("include_reasoning") ?? true,
         };

@@ -12,8 +12,8 @@ internal sealed class ChatFormat : AnswerFormat
     private readonly Choice[] _choices;
     private readonly Tokenizer _tokenizer;
 
-    public ChatFormat(string model, Tokenizer tokenizer, ChatRequest request, int choices)
-        : base("chatcmpl", "chat.completion", model)
+    public ChatFormat(string requestId, string model, Tokenizer tokenizer, ChatRequest request, int choices)
+        : base($"chatcmpl-{requestId}", "chat.completion", model)
     {
         _tokenizer = tokenizer;
         _choices = new Choice[choices];

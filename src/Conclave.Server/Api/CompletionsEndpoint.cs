@@ -13,11 +13,12 @@ internal sealed class CompletionsEndpoint(ModelService service)
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         StreamOptions stream = StreamOptions.Read(body);
-        (List<GenerationRequest> requests, TextFormat format) = await service.Prompts.RunAsync(document, () => Read(body, cancellation), cancellation);
+        string id = RequestId.Of(context, body);
+        (List<GenerationRequest> requests, TextFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, cancellation), cancellation);
         await new AnswerWriter(service.Engine, service.TimeLimit).RunAsync(context, requests, stream, format, cancellation);
     }
 
-    private (List<GenerationRequest> Requests, TextFormat Format) Read(JsonBody body, CancellationToken cancellation)
+    private (List<GenerationRequest> Requests, TextFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)
     {
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
@@ -52,7 +53,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
         List<string>? texts = echo ? [.. prompts.Select(prompt => TokenText.Of(service.Model.Tokenizer, prompt, skipSpecial, "prompt"))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        return (requests, new TextFormat(service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly });
+        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly });
     }
 
     private static void Refuse(JsonBody body)

@@ -11,13 +11,14 @@ internal sealed class TextFormat : AnswerFormat
     private readonly Choice[] _choices;
     private readonly Tokenizer _tokenizer;
 
+    /// <param name="requestId">What the response's id ends with.</param>
     /// <param name="model">The model's name.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="prompts">The prompts' texts, where they are to stand before the answers.</param>
     /// <param name="skipSpecial">Whether special tokens are left out of the texts.</param>
     /// <param name="choices">Number of prompts times answers.</param>
-    public TextFormat(string model, Tokenizer tokenizer, IReadOnlyList<string>? prompts, bool skipSpecial, int choices)
-        : base("cmpl", "text_completion", model)
+    public TextFormat(string requestId, string model, Tokenizer tokenizer, IReadOnlyList<string>? prompts, bool skipSpecial, int choices)
+        : base($"cmpl-{requestId}", "text_completion", model)
     {
         _tokenizer = tokenizer;
         _choices = new Choice[choices];
