@@ -127,7 +127,7 @@ public sealed partial class MetricsTests
             "prefix_cache_hits_total counter", "prefix_cache_queries_total counter", "prompt_tokens_total counter", "request_decode_time_seconds histogram",
             "request_generation_tokens histogram", "request_inference_time_seconds histogram", "request_max_num_generation_tokens histogram",
             "request_params_max_tokens histogram", "request_params_n histogram", "request_prefill_time_seconds histogram", "request_prompt_tokens histogram",
-            "request_queue_time_seconds histogram", "request_success_total counter", "time_to_first_token_seconds histogram",
+            "request_queue_time_seconds histogram", "request_success_total counter", "request_time_per_output_token_seconds histogram", "time_to_first_token_seconds histogram",
         ];
 
         // Another test of this process may count experts.

@@ -24,7 +24,7 @@ internal sealed class EngineMetrics : IDisposable
     private static readonly long[] StepBuckets = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
     private static readonly long[] AnswersBuckets = [1, 2, 5, 10, 20];
 
-    // vLLM's words, in the order of FinishReason; what failed has none there.
+    // vLLM's words, in the order of FinishReason, and the one for what failed.
     private static readonly string[] EndReasons = ["stop", "length", "abort", "error"];
 
     private readonly Meter _meter = new(InferenceEngine.MeterName);
@@ -35,6 +35,7 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Counter<long> _generationTokens;
     private readonly Histogram<double> _firstToken;
     private readonly Histogram<double> _interToken;
+    private readonly Histogram<double> _timePerToken;
     private readonly Histogram<double> _endToEnd;
     private readonly Histogram<double> _queue;
     private readonly Histogram<double> _prefill;
@@ -68,6 +69,8 @@ internal sealed class EngineMetrics : IDisposable
         _meter.CreateObservableCounter("conclave_request_success", Ends, description: "Answers that ended, by finished_reason.");
         _firstToken = Histogram("conclave_time_to_first_token_seconds", FirstTokenBuckets, "From a request to its first token.");
         _interToken = Histogram("conclave_inter_token_latency_seconds", InterTokenBuckets, "From an answer's token to its next.");
+        _timePerToken = Histogram(
+            "conclave_request_time_per_output_token_seconds", InterTokenBuckets, "Mean time from one token to the next of an answer that came to its end and has more than one.");
         _endToEnd = Histogram("conclave_e2e_request_latency_seconds", RequestBuckets, "From a request to the end of an answer.");
         _queue = Histogram("conclave_request_queue_time_seconds", RequestBuckets, "From a request until its prompt is worked on.");
         _prefill = Histogram("conclave_request_prefill_time_seconds", RequestBuckets, "From there to the first token.");
@@ -151,6 +154,11 @@ internal sealed class EngineMetrics : IDisposable
         _decode.Record(decode.TotalSeconds, _labels);
         _inference.Record((prefill + decode).TotalSeconds, _labels);
         _endToEnd.Record((queue + prefill + decode).TotalSeconds, _labels);
+        if (sample.Generated > 1)
+        {
+            _timePerToken.Record(decode.TotalSeconds / (sample.Generated - 1), _labels);
+        }
+
         _requestPrompt.Record(sequence.PromptLength, _labels);
         _requestGeneration.Record(sample.Generated, _labels);
         _requestMaxTokens.Record(sequence.Capacity - sequence.PromptLength, _labels);
