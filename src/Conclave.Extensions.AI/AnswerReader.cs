@@ -15,6 +15,9 @@ internal sealed class AnswerReader(ChatOutputParser parser, bool leavesReasoning
     /// <summary>Whether a call has begun.</summary>
     public bool HasCalled => parser.ToolCalls > 0;
 
+    /// <summary>How many tokens were reasoning.</summary>
+    public int ReasoningTokens => parser.ReasoningTexts;
+
     /// <summary>Reads on.</summary>
     public List<AIContent> Read(string text, bool last)
     {

@@ -103,6 +103,7 @@ public sealed class ConclaveChatClient : IChatClient
                     InputTokenCount = generation.Request.Prompt.Count,
                     CachedInputTokenCount = generation.ReusedTokens,
                     OutputTokenCount = tokens,
+                    ReasoningTokenCount = answer.ReasoningTokens,
                     TotalTokenCount = generation.Request.Prompt.Count + tokens,
                 }));
             }

@@ -23,6 +23,9 @@ internal abstract class AnswerFormat(string id, string objectName, string model)
     /// <summary>How many tokens of a piece count as generated.</summary>
     public int Generated(in GenerationUpdate update) => PromptOnly ? 0 : update.Generated;
 
+    /// <summary>How many tokens of a choice were reasoning.</summary>
+    public virtual int ReasoningTokens(int choice) => 0;
+
     /// <summary>Takes the next piece of a choice.</summary>
     public abstract void Add(int choice, Generation generation, in GenerationUpdate update);
 
@@ -55,7 +58,6 @@ internal abstract class AnswerFormat(string id, string objectName, string model)
         FinishReason.Length => "length",
         _ => "abort",
     };
-}
 
     /// <summary>Writes why an answer ended, in a word, and which stop string or token of the request did it, as vLLM says.</summary>
     protected static void WriteEnd(Utf8JsonWriter json, string? word, in GenerationUpdate last)
@@ -70,3 +72,4 @@ internal abstract class AnswerFormat(string id, string objectName, string model)
             json.WriteString("stop_reason", last.StopString);
         }
     }
+}

@@ -11,7 +11,7 @@ internal sealed class AnswerStream
     private readonly AnswerFormat _format;
     private readonly StreamOptions _options;
     private readonly IReadOnlyList<Generation> _generations;
-    private int _completion;
+    private readonly int[] _completion;
 
     public AnswerStream(EventStream events, AnswerFormat format, StreamOptions options, IReadOnlyList<Generation> generations)
     {
@@ -19,12 +19,13 @@ internal sealed class AnswerStream
         _format = format;
         _options = options;
         _generations = generations;
+        _completion = new int[format.Choices];
     }
 
     /// <summary>Writes an update, if it has something to say.</summary>
     public void Write(int choice, Generation generation, in GenerationUpdate update)
     {
-        _completion += _format.Generated(update);
+        _completion[choice] += _format.Generated(update);
         _format.Add(choice, generation, update);
         if (!_format.HasNews(choice))
         {
@@ -39,7 +40,14 @@ internal sealed class AnswerStream
         json.WriteEndArray();
         if (_options.ContinuousUsage)
         {
-            WriteUsage(json);
+            // As in vLLM, of this choice alone.
+            new Usage
+            {
+                Prompt = generation.Request.Prompt.Count,
+                Cached = generation.ReusedTokens,
+                Completion = _completion[choice],
+                Reasoning = _format.ReasoningTokens(choice),
+            }.Write(json);
         }
         else if (_options.IncludeUsage)
         {
@@ -61,7 +69,13 @@ internal sealed class AnswerStream
             _format.WriteHead(json, isEvent: true);
             json.WriteStartArray("choices");
             json.WriteEndArray();
-            WriteUsage(json);
+            new Usage
+            {
+                Prompt = _generations.Sum(generation => generation.Request.Prompt.Count),
+                Cached = _generations.Sum(generation => generation.ReusedTokens),
+                Completion = _completion.Sum(),
+                Reasoning = Enumerable.Range(0, _format.Choices).Sum(_format.ReasoningTokens),
+            }.Write(json);
             json.WriteEndObject();
             _events.End();
         }
@@ -75,11 +89,4 @@ internal sealed class AnswerStream
         _events.End();
         _events.Done();
     }
-
-    private void WriteUsage(Utf8JsonWriter json) => new Usage
-    {
-        Prompt = _generations.Sum(generation => generation.Request.Prompt.Count),
-        Cached = _generations.Sum(generation => generation.ReusedTokens),
-        Completion = _completion,
-    }.Write(json);
 }

@@ -65,6 +65,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, TimeLimit limit)
         for (int choice = 0; choice < format.Choices; choice++)
         {
             format.WriteWhole(json, choice);
+            usage.Reasoning += format.ReasoningTokens(choice);
         }
 
         json.WriteEndArray();

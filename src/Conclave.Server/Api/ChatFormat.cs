@@ -30,6 +30,8 @@ internal sealed class ChatFormat : AnswerFormat
 
     protected override string EventName => "chat.completion.chunk";
 
+    public override int ReasoningTokens(int choice) => _choices[choice].ReasoningTokens;
+
     public override void Add(int choice, Generation generation, in GenerationUpdate update)
     {
         Choice one = _choices[choice];
@@ -192,6 +194,8 @@ internal sealed class ChatFormat : AnswerFormat
         public GenerationUpdate Last { get; set; }
 
         public bool HasCalled => parser.ToolCalls > 0;
+
+        public int ReasoningTokens => parser.ReasoningTexts;
 
         public bool HasText => Reasoning.Length > 0 || Content.Length > 0 || Calls.Count > 0;
 

@@ -5,7 +5,7 @@ namespace Conclave.Server.Api;
 /// <summary>Whether an answer is streamed, and with which counts of tokens.</summary>
 /// <param name="Stream">As events, not as a whole.</param>
 /// <param name="IncludeUsage">A last event has the counts.</param>
-/// <param name="ContinuousUsage">Every event has them.</param>
+/// <param name="ContinuousUsage">Every event has those of its choice.</param>
 internal readonly record struct StreamOptions(bool Stream, bool IncludeUsage, bool ContinuousUsage)
 {
     public static StreamOptions Read(JsonBody body)

@@ -8,6 +8,7 @@ internal struct Usage
     public int Prompt;
     public int Completion;
     public int Cached;
+    public int Reasoning;
 
     public readonly void Write(Utf8JsonWriter json)
     {
@@ -17,6 +18,9 @@ internal struct Usage
         json.WriteNumber("total_tokens", Prompt + Completion);
         json.WriteStartObject("prompt_tokens_details");
         json.WriteNumber("cached_tokens", Cached);
+        json.WriteEndObject();
+        json.WriteStartObject("completion_tokens_details");
+        json.WriteNumber("reasoning_tokens", Reasoning);
         json.WriteEndObject();
         json.WriteEndObject();
     }

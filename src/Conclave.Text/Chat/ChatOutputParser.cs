@@ -61,6 +61,11 @@ public sealed class ChatOutputParser
     /// <summary>The number of tool calls that have begun.</summary>
     public int ToolCalls => _index + 1;
 
+    /// <summary>How many of the texts that were appended stand in reasoning: tokens, where each is appended by itself.</summary>
+    public int ReasoningTexts { get; private set; }
+
+    private bool IsReasoning => _place == Place.Reasoning || (_place == Place.Start && _startsInside);
+
     /// <summary>Takes more text.</summary>
     /// <param name="text">What the model has written.</param>
     /// <param name="events">What has become known is appended.</param>
@@ -75,7 +80,12 @@ public sealed class ChatOutputParser
 
         text.CopyTo(_text.AsSpan(_end));
         _end += text.Length;
+        bool wasReasoning = IsReasoning;
         Run(final: false, events);
+        if (wasReasoning && IsReasoning)
+        {
+            ReasoningTexts++;
+        }
     }
 
     /// <summary>The end of the text: what was held back is passed on.</summary>
