@@ -98,7 +98,10 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
             JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
             string text = choice["text"]!.GetValue<string>();
             string[] tokens = [.. choice["logprobs"]!["tokens"]!.AsArray().Select(token => token!.GetValue<string>())];
-            int[] offsets = [.. choice["logprobs"]!["text_offset"]!.AsArray().Select(value => value!.GetValue<int>())];
+
+            // They count code points.
+            int[] units = [.. text.EnumerateRunes().Aggregate((List<int>)[0], (starts, rune) => [.. starts, starts[^1] + rune.Utf16SequenceLength])];
+            int[] offsets = [.. choice["logprobs"]!["text_offset"]!.AsArray().Select(value => units[value!.GetValue<int>()])];
             Assert.Equal(!skip, text.StartsWith(tokens[0], StringComparison.Ordinal));
             for (int i = 1; i < tokens.Length; i++)
             {

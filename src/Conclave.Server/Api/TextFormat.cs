@@ -44,7 +44,7 @@ internal sealed class TextFormat : AnswerFormat
                 Add(one, generation.Request.Prompt[i], generation.PromptLogprobs[i]);
             }
 
-            one.Length += one.Detokenizer.Flush().Length;
+            one.Length += CodePoints(one.Detokenizer.Flush());
         }
 
         if (PromptOnly)
@@ -67,8 +67,11 @@ internal sealed class TextFormat : AnswerFormat
         one.Tokens.Add(token);
         one.Logprobs.Add(logprobs);
         one.Offsets.Add(one.Length);
-        one.Length += token < _tokenizer.VocabularySize ? one.Detokenizer.Append(token).Length : 0;
+        one.Length += token < _tokenizer.VocabularySize ? CodePoints(one.Detokenizer.Append(token)) : 0;
     }
+
+    // As Python counts, in which most clients are written. Halves of characters do not come alone.
+    private static int CodePoints(string text) => text.Count(static unit => !char.IsLowSurrogate(unit));
 
     public override bool HasNews(int choice) =>
         _choices[choice] is var one && (one.Text.Length > 0 || one.Tokens.Count > 0 || one.Last.Finish is not null);
@@ -176,10 +179,10 @@ internal sealed class TextFormat : AnswerFormat
 
         public List<TokenLogprobs?> Logprobs { get; } = [];
 
-        /// <summary>Where each token begins in the text.</summary>
+        /// <summary>Where each token begins in the text, in code points.</summary>
         public List<int> Offsets { get; } = [];
 
-        /// <summary>How long the text is with all tokens so far.</summary>
+        /// <summary>How many code points the text has with all tokens so far.</summary>
         public int Length { get; set; }
 
         public StreamingDetokenizer Detokenizer => detokenizer;
