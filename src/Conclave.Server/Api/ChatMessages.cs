@@ -38,21 +38,28 @@ internal static class ChatMessages
         _ => message.String("content"),
     };
 
-    // A refusal is what an assistant said, and the two others are what the newer API calls texts.
+    // A refusal is what an assistant said, and the two others are what the newer API calls texts; as in vLLM a text may also stand for itself, or without its type.
     private static JsonObject Part(JsonElement element, string path)
     {
+        if (element.ValueKind == JsonValueKind.String)
+        {
+            return TextPart(JsonBody.Text(element, path));
+        }
+
         JsonBody part = JsonBody.Of(element, path);
         string? type = part.String("type");
         string? text = type switch
         {
-            "text" or "input_text" or "output_text" => part.String("text"),
+            null or "text" or "input_text" or "output_text" => part.String("text"),
             "refusal" => part.String("refusal"),
             _ => null,
         };
         return text is not null
-            ? new JsonObject { ["type"] = "text", ["text"] = text }
+            ? TextPart(text)
             : throw ApiException.Invalid($"{path}: a part of type text with a text is expected, not one of type '{type}'; images and audio are not supported", "messages");
     }
+
+    private static JsonObject TextPart(string text) => new() { ["type"] = "text", ["text"] = text };
 
     private static string ToolCall(JsonElement element, string path)
     {
