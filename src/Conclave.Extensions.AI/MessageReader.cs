@@ -52,9 +52,9 @@ internal static class MessageReader
             }
         }
 
-        // A message of results only has become one for each of them.
+        // A message of results only has become one for each of them; a tool's text beside them has no place in OpenAI's API.
         string text = message.Text;
-        if (hasResults && text.Length == 0 && calls.Count == 0)
+        if (hasResults && calls.Count == 0 && (text.Length == 0 || message.Role == ChatRole.Tool))
         {
             return;
         }
@@ -90,6 +90,7 @@ internal static class MessageReader
         string text => text,
         JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
         TextContent content => content.Text,
+        IEnumerable<AIContent> contents when contents.All(content => content is TextContent) => string.Concat(contents.OfType<TextContent>().Select(content => content.Text)),
         object other => JsonSerializer.Serialize(other, CompactJson.Value),
     };
 }
