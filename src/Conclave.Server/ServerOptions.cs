@@ -29,6 +29,12 @@ public sealed record ServerOptions
     /// <summary>The OpenTelemetry collector that gets traces (OTLP over HTTP, unless OTEL_EXPORTER_OTLP_PROTOCOL says otherwise); null: none.</summary>
     public Uri? TraceEndpoint { get; init; }
 
-    /// <summary>How long a request may take until it is cancelled, at most <see cref="LongestRequestTimeout"/>.</summary>
+    /// <summary>
+    /// How long a request may take until it is cancelled, at most <see cref="LongestRequestTimeout"/>. An answer that is streamed may take longer: it is cancelled where so much time
+    /// passes before its first token, or between two.
+    /// </summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a stream is silent until a comment shows clients, and proxies between, that it lives.</summary>
+    internal TimeSpan KeepAliveInterval { get; init; } = TimeSpan.FromSeconds(15);
 }

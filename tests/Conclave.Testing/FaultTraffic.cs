@@ -170,7 +170,8 @@ public sealed class FaultTraffic : IDisposable
         bool done = false;
         while (await reader.ReadLineAsync() is { } line)
         {
-            if (line.Length == 0)
+            // Comments keep a stream alive while ranks are brought back.
+            if (line.Length == 0 || line[0] == ':')
             {
                 continue;
             }

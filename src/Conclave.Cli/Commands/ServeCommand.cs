@@ -40,7 +40,12 @@ internal static class ServeCommand
             HelpName = "WHAT",
             DefaultValueFactory = _ => "all",
         };
-        Option<double> timeout = new("--request-timeout") { Description = "Seconds until a request is cancelled", HelpName = "S", DefaultValueFactory = _ => 600 };
+        Option<double> timeout = new("--request-timeout")
+        {
+            Description = "Seconds until a request is cancelled; one that is streamed: seconds without a token",
+            HelpName = "S",
+            DefaultValueFactory = _ => 600,
+        };
         Option<string?> traces = new("--otlp-endpoint")
         {
             Description = "OpenTelemetry collector that gets a trace of each request, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_* say more",

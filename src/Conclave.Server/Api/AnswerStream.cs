@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Conclave.Engine;
 using Conclave.Server.Http;
@@ -12,6 +13,7 @@ internal sealed class AnswerStream
     private readonly StreamOptions _options;
     private readonly IReadOnlyList<Generation> _generations;
     private readonly int[] _completion;
+    private long _writtenAt = Stopwatch.GetTimestamp();
 
     public AnswerStream(EventStream events, AnswerFormat format, StreamOptions options, IReadOnlyList<Generation> generations)
     {
@@ -21,6 +23,9 @@ internal sealed class AnswerStream
         _generations = generations;
         _completion = new int[format.Choices];
     }
+
+    /// <summary>How long nothing was written.</summary>
+    public TimeSpan Silence => Stopwatch.GetElapsedTime(_writtenAt);
 
     /// <summary>Writes an update, if it has something to say.</summary>
     public void Write(int choice, Generation generation, in GenerationUpdate update)
@@ -56,6 +61,13 @@ internal sealed class AnswerStream
 
         json.WriteEndObject();
         _events.End();
+        _writtenAt = Stopwatch.GetTimestamp();
+    }
+
+    public void KeepAlive()
+    {
+        _events.KeepAlive();
+        _writtenAt = Stopwatch.GetTimestamp();
     }
 
     public ValueTask FlushAsync(CancellationToken cancellation) => _events.FlushAsync(cancellation);

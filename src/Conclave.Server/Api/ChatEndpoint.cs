@@ -8,14 +8,14 @@ namespace Conclave.Server.Api;
 /// <summary>POST /v1/chat/completions: answers in conversations.</summary>
 internal sealed class ChatEndpoint(ModelService service)
 {
-    public async Task HandleAsync(HttpContext context, CancellationToken cancellation)
+    public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         StreamOptions stream = StreamOptions.Read(body);
         string id = RequestId.Of(context, body);
-        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, cancellation), cancellation);
-        await new AnswerWriter(service.Engine, service.TimeLimit).RunAsync(context, [request], stream, format, cancellation);
+        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, clock.Token), clock.Token);
+        await new AnswerWriter(service.Engine, service.Options.KeepAliveInterval).RunAsync(context, [request], stream, format, clock);
     }
 
     private (GenerationRequest Request, ChatFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)

@@ -8,14 +8,14 @@ namespace Conclave.Server.Api;
 /// <summary>POST /v1/completions: texts that go on.</summary>
 internal sealed class CompletionsEndpoint(ModelService service)
 {
-    public async Task HandleAsync(HttpContext context, CancellationToken cancellation)
+    public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         StreamOptions stream = StreamOptions.Read(body);
         string id = RequestId.Of(context, body);
-        (List<GenerationRequest> requests, TextFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, cancellation), cancellation);
-        await new AnswerWriter(service.Engine, service.TimeLimit).RunAsync(context, requests, stream, format, cancellation);
+        (List<GenerationRequest> requests, TextFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, clock.Token), clock.Token);
+        await new AnswerWriter(service.Engine, service.Options.KeepAliveInterval).RunAsync(context, requests, stream, format, clock);
     }
 
     private (List<GenerationRequest> Requests, TextFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)

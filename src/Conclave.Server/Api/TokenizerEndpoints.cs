@@ -7,12 +7,12 @@ namespace Conclave.Server.Api;
 /// <summary>POST /tokenize and /detokenize, as in vLLM.</summary>
 internal sealed class TokenizerEndpoints(ModelService service)
 {
-    public async Task TokenizeAsync(HttpContext context, CancellationToken cancellation)
+    public async Task TokenizeAsync(HttpContext context, RequestClock clock)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         service.CheckModel(body.String("model"));
-        IReadOnlyList<int> tokens = await service.Prompts.RunAsync(document, () => Tokens(body, cancellation), cancellation);
+        IReadOnlyList<int> tokens = await service.Prompts.RunAsync(document, () => Tokens(body, clock.Token), clock.Token);
         bool texts = body.Flag("return_token_strs") ?? false;
         await WriteAsync(context, json =>
         {
@@ -38,12 +38,12 @@ internal sealed class TokenizerEndpoints(ModelService service)
         });
     }
 
-    public async Task DetokenizeAsync(HttpContext context, CancellationToken cancellation)
+    public async Task DetokenizeAsync(HttpContext context, RequestClock clock)
     {
         using JsonDocument document = await JsonBody.ReadAsync(context);
         JsonBody body = JsonBody.Of(document.RootElement);
         service.CheckModel(body.String("model"));
-        string text = await service.Prompts.RunAsync(document, () => Text(body), cancellation);
+        string text = await service.Prompts.RunAsync(document, () => Text(body), clock.Token);
         await WriteAsync(context, json => json.WriteString("prompt", text));
     }
 

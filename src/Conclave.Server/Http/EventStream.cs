@@ -36,6 +36,9 @@ internal sealed class EventStream : IDisposable
         Write("\n\n"u8);
     }
 
+    /// <summary>Writes a comment, which readers of events skip.</summary>
+    public void KeepAlive() => Write(": keep-alive\n\n"u8);
+
     public void Done() => Write("data: [DONE]\n\n"u8);
 
     /// <exception cref="ClientGoneException">Nobody reads the events any more.</exception>
