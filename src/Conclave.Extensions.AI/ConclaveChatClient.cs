@@ -13,7 +13,8 @@ namespace Conclave.Extensions.AI;
 /// <item>Reasoning comes as <see cref="TextReasoningContent"/> before the answer. <see cref="ChatOptions.Reasoning"/> tells templates that ask for it whether to think.</item>
 /// <item>Tools are <see cref="AIFunctionDeclaration"/>s; calls come as <see cref="FunctionCallContent"/> when they are complete and are not invoked here: see
 /// FunctionInvokingChatClient of Microsoft.Extensions.AI. Where <see cref="ChatOptions.ToolMode"/> requires a call, a grammar forces one with arguments that its schema allows;
-/// where the model decides, calls of functions with <c>AdditionalProperties["strict"]</c> have such arguments; in the same way <see cref="ChatOptions.ResponseFormat"/> forces JSON.</item>
+/// where the model decides, calls of functions with <c>AdditionalProperties["strict"]</c> have such arguments, and there is one call at most where
+/// <see cref="ChatOptions.AllowMultipleToolCalls"/> is false; in the same way <see cref="ChatOptions.ResponseFormat"/> forces JSON.</item>
 /// <item>There is an update for each token, and one at the end with the <see cref="UsageContent"/>; the <see cref="GenerationUpdate"/> is its raw representation.</item>
 /// </list>
 /// </summary>
