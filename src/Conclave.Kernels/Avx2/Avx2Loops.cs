@@ -144,7 +144,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums)
+    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
     {
         if (pair == 0)
         {
@@ -154,12 +154,10 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         {
             PairTile<One>(count, rows, inputs, classStride, unfinished, first);
         }
-
-        if (sums is not null)
-        {
-            Avx2Lanes.Sum(count, unfinished.Lanes, sums);
-        }
     }
+
+    /// <inheritdoc/>
+    public static void AddLanes(int count, float* lanes, float* sums) => Avx2Lanes.Sum(count, lanes, sums);
 
     private static void PairTile<TPair>(int count, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
         where TPair : struct, ICount

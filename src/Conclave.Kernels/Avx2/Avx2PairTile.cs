@@ -45,11 +45,9 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         byte* ahead = tile.Ahead;
         nint step = tile.Step;
         nint second = (Second - First) * classStride;
-        for (int row = 0; row < 4; row++)
+        for (int row = 0; row < tile.Rows; row++)
         {
-            // The last row stands in for those that do not exist.
-            int source = int.Min(row, tile.Rows - 1);
-            byte* p = tile.Weights + (source * tile.RowBytes);
+            byte* p = tile.Weights + (row * tile.RowBytes);
             byte* end = p + (tile.Groups * GroupBytes);
             bool partial = tile.Tails is not null;
             ulong bits = TPair.Value == 0 ? 0 : unfinished.Reduced[row];
@@ -90,7 +88,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                     break;
                 }
 
-                p = tile.Tails + (source * GroupBytes);
+                p = tile.Tails + (row * GroupBytes);
                 end = p + GroupBytes;
                 partial = false;
             }
@@ -100,8 +98,8 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                 unfinished.Reduced[row] = bits;
             }
 
-            float* lanes = unfinished.Lanes + (row * Vector256<float>.Count);
-            float* held = unfinished.Held + (row * Vector256<float>.Count);
+            float* lanes = unfinished.Lanes + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector256<float>.Count);
+            float* held = unfinished.Held + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector256<float>.Count);
             Finish(first, lanes, held, a00, a10);
 
             if (TCount.Value > 1)

@@ -45,12 +45,11 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
         byte* ahead = tile.Ahead;
         nint step = tile.Step;
         nint second = (Second - First) * classStride;
-        for (int row = 0; row < 4; row += 2)
+        for (int row = 0; row < tile.Rows; row += 2)
         {
-            // The last row stands in for those that do not exist.
-            int source = int.Min(row, tile.Rows - 1);
+            // The last row stands in for one that does not exist.
             int other = int.Min(row + 1, tile.Rows - 1);
-            byte* p = tile.Weights + (source * tile.RowBytes);
+            byte* p = tile.Weights + (row * tile.RowBytes);
             byte* q = tile.Weights + (other * tile.RowBytes);
             byte* end = p + (tile.Groups * GroupBytes);
             bool partial = tile.Tails is not null;
@@ -95,7 +94,7 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                     break;
                 }
 
-                p = tile.Tails + (source * GroupBytes);
+                p = tile.Tails + (row * GroupBytes);
                 q = tile.Tails + (other * GroupBytes);
                 end = p + GroupBytes;
                 partial = false;
@@ -106,8 +105,8 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                 unfinished.Reduced[row] = bits;
             }
 
-            float* lanes = unfinished.Lanes + (row * Vector512<float>.Count);
-            float* held = unfinished.Held + (row * Vector512<float>.Count);
+            float* lanes = unfinished.Lanes + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector512<float>.Count);
+            float* held = unfinished.Held + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector512<float>.Count);
             Finish(first, lanes, held, a00, a10);
             Finish(first, lanes + Vector512<float>.Count, held + Vector512<float>.Count, b00, b10);
 

@@ -77,10 +77,12 @@ internal unsafe interface IProjectionLoops
 
     /// <summary>
     /// Two classes of a segment, those that are decoded from the same bits: <paramref name="rows"/> times <paramref name="count"/> packed inputs, of which a class begins <paramref name="classStride"/> elements
-    /// after the one before it. <paramref name="pair"/> 0 goes before 1; lanes count as zero where this is the <paramref name="first"/> segment. If <paramref name="sums"/> is not null, the sums over lanes are written there
-    /// as well, four for each input.
+    /// after the one before it. <paramref name="pair"/> 0 goes before 1; lanes count as zero where this is the <paramref name="first"/> segment.
     /// </summary>
-    static abstract void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first, float* sums);
+    static abstract void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first);
+
+    /// <summary>The sums over the lanes of four rows for each of <paramref name="count"/> inputs, four for each of them.</summary>
+    static abstract void AddLanes(int count, float* lanes, float* sums);
 
     /// <summary>
     /// One class of a segment: four weight rows in its decoded stream times <paramref name="count"/> inputs, both packed: the first vectors of all, then the second ones, …

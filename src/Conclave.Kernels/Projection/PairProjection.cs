@@ -44,23 +44,26 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
     private static void Pack(TensorView weights, nint row, InputRows input, int inputs, float* scratch)
     {
         nint k = weights.Columns;
-        float* packed = scratch + Layout.Packed;
-        for (int first = 0; first < inputs;)
+        float* scales = TLoops.InputFactor != 1f || weights.Scales.IsPresent ? scratch + Layout.Scales : null;
+        for (nint start = 0; start < k; start += Segment)
         {
-            int count = TileInputs(inputs, first);
-            for (nint start = 0; start < k; start += Segment)
+            nint length = nint.Min(Segment, k - start);
+            if (scales is not null)
             {
-                nint length = nint.Min(Segment, k - start);
-                for (int i = 0; i < count; i++)
-                {
-                    PrepareInput(
-                        input.Row(first + i) + start, start, length, weights, row, TLoops.InputFactor, packed + (i * TLoops.Lanes), count * TLoops.Lanes, ClassStride(length, count), scratch + Layout.Group);
-                }
-
-                packed += Padded(length) * count;
+                PrepareInput(null, start, length, weights, row, TLoops.InputFactor, scales, TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
             }
 
-            first += count;
+            for (int first = 0; first < inputs;)
+            {
+                int count = TileInputs(inputs, first);
+                float* packed = scratch + Layout.Packed + (first * Padded(k)) + (count * start);
+                for (int i = 0; i < count; i++)
+                {
+                    Pack(input.Row(first + i) + start, length, scales, packed + (i * TLoops.Lanes), count, Padded(length) / Classes, scratch + Layout.Group);
+                }
+
+                first += count;
+            }
         }
     }
 
@@ -81,32 +84,30 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
         nint step = nint.Max(1, GroupBytes / (Pairs * Share(inputs, TLoops.PairInputs)));
         byte* ahead = source + (rows * rowBytes);
         float* packed = scratch + Layout.Packed;
+        float* lanes = scratch + Layout.Partials;
+        PairSums sums = new(lanes, scratch + Layout.Held, (ulong*)(scratch + Layout.Reduced));
         for (int first = 0; first < inputs;)
         {
             int count = TileInputs(inputs, first);
             for (nint start = 0; start < k; start += Segment)
             {
                 nint length = nint.Min(Segment, k - start);
-                bool ends = start + length == k;
+                nint groups = length / TLoops.Group;
+                byte* partial = length % TLoops.Group > 0 ? tails : null;
                 for (int pair = 0; pair < Pairs; pair++)
                 {
-                    for (int row = 0; row < rows; row += TileRows)
-                    {
-                        PairRows tile = new(
-                            source + (row * rowBytes) + (start * TLoops.ElementBytes), rowBytes, int.Min(TileRows, rows - row), length / TLoops.Group,
-                            ends && tailBytes > 0 ? tails + (row * GroupBytes) : null, ahead, step);
-                        nint vectors = (nint)row * TLoops.PairInputs * TLoops.Lanes;
-                        PairSums sums = new(scratch + Layout.Partials + vectors, scratch + Layout.Held + vectors, (ulong*)(scratch + Layout.Reduced) + row);
-                        TLoops.PairTile(count, pair, tile, packed, ClassStride(length, count), sums, start == 0, ends && pair == Pairs - 1 ? scratch + Layout.Sums : null);
-                        ahead += tile.Rows * tile.Groups * step;
-                        if (ends && pair == Pairs - 1)
-                        {
-                            Store(scratch + Layout.Sums, count, tile.Rows, output + (first * outputStride) + row, outputStride);
-                        }
-                    }
+                    PairRows block = new(source + (start * TLoops.ElementBytes), rowBytes, rows, groups, partial, ahead, step);
+                    TLoops.PairTile(count, pair, block, packed, Padded(length) / Classes * count, sums, start == 0);
+                    ahead += rows * groups * step;
                 }
 
                 packed += Padded(length) * count;
+            }
+
+            for (int row = 0; row < rows; row += TileRows)
+            {
+                TLoops.AddLanes(count, lanes + (row * count * TLoops.Lanes), scratch + Layout.Sums);
+                Store(scratch + Layout.Sums, count, int.Min(TileRows, rows - row), output + (first * outputStride) + row, outputStride);
             }
 
             first += count;
@@ -115,8 +116,6 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
 
     /// <summary>The inputs of the tile that begins at <paramref name="first"/>: tiles are as even as can be.</summary>
     private static int TileInputs(int inputs, int first) => Share(inputs - first, Share(inputs - first, TLoops.PairInputs));
-
-    private static nint ClassStride(nint length, int inputs) => Padded(length) / Classes * inputs;
 
     /// <summary>Where in the scratch memory what is kept; in floats.</summary>
     private static class Layout
@@ -141,8 +140,11 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
         /// <summary>See <see cref="PairSums"/>.</summary>
         public static nint Held => Partials + TileVectors;
 
+        /// <summary>Scales of a segment, arranged.</summary>
+        public static nint Scales => Held + TileVectors;
+
         /// <summary>All inputs, packed.</summary>
-        public static nint Packed => Held + TileVectors;
+        public static nint Packed => Scales + Segment;
 
         public static nint Bytes(nint k, int inputs) => (Packed + nint.Min(inputs * Padded(k), MostElements + ((nint)inputs * TLoops.Group))) * sizeof(float);
     }

@@ -1,6 +1,6 @@
 namespace Conclave.Kernels;
 
-/// <summary>Four weight rows that a <see cref="IProjectionLoops.PairTile"/> reads, and what it asks memory for meanwhile.</summary>
+/// <summary>Weight rows that a <see cref="IProjectionLoops.PairTile"/> reads, and what it asks memory for meanwhile.</summary>
 internal readonly unsafe struct PairRows(byte* weights, nint rowBytes, int rows, nint groups, byte* tails, byte* ahead, nint step)
 {
     /// <summary>The first row, from a whole group on.</summary>
@@ -9,7 +9,7 @@ internal readonly unsafe struct PairRows(byte* weights, nint rowBytes, int rows,
     /// <summary>How far rows are apart.</summary>
     public nint RowBytes => rowBytes;
 
-    /// <summary>How many of the four rows exist.</summary>
+    /// <summary>How many rows.</summary>
     public int Rows => rows;
 
     /// <summary>Whole groups of each row.</summary>
@@ -25,10 +25,10 @@ internal readonly unsafe struct PairRows(byte* weights, nint rowBytes, int rows,
     public nint Step => step;
 }
 
-/// <summary>What a <see cref="IProjectionLoops.PairTile"/> of four weight rows leaves for the next pair of classes or the next segment.</summary>
+/// <summary>What a <see cref="IProjectionLoops.PairTile"/> leaves for the next pair of classes or the next segment.</summary>
 internal readonly unsafe struct PairSums(float* lanes, float* held, ulong* reduced)
 {
-    /// <summary>Unfinished sums, a vector for each input and row.</summary>
+    /// <summary>Unfinished sums: four rows after four rows, of these input after input, of each of them a vector for each row.</summary>
     public float* Lanes => lanes;
 
     /// <summary>As many sums of a class whose turn has not come.</summary>
