@@ -8,7 +8,7 @@ namespace Conclave.Kernels.Tests;
 public sealed unsafe class MatMulTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
-    private static readonly int[] InputCounts = [1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 23, 25, 33, 64, 79, 80, 130, 270];
+    private static readonly int[] InputCounts = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 23, 24, 25, 33, 64, 79, 80, 130, 270];
 
     public static TheoryData<string> Sets => [.. ProjectionSets.Names];
 

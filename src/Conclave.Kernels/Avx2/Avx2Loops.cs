@@ -42,10 +42,13 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
-    public static int PairInputs => 6;
+    public static int ClassInputs => 6;
 
     /// <inheritdoc/>
-    public static int MostPairInputs => TWeights.MostPairInputs;
+    public static int ClassesTogether(int count) => 2;
+
+    /// <inheritdoc/>
+    public static int MostClassInputs => TWeights.MostClassInputs;
 
     /// <inheritdoc/>
     public static int PanelRows => 64;
@@ -144,9 +147,9 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    public static void ClassTile(int count, int pass, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
     {
-        if (pair == 0)
+        if (pass == 0)
         {
             PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
         }
@@ -159,7 +162,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void AddLanes(int count, float* lanes, float* sums) => Avx2Lanes.Sum(count, lanes, sums);
 
-    private static void PairTile<TPair>(int count, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    private static void PairTile<TPair>(int count, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
         where TPair : struct, ICount
     {
         switch (count)

@@ -31,15 +31,16 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         get => TWeights.Interleaving == 4 ? TPair.Value + 2 : (2 * TPair.Value) + 1;
     }
 
-    private static bool HasLongWay
+    // Where in a group of bytes the weights of these classes lie.
+    private static ulong Codes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+        get => (0x11111111UL << First) | (0x11111111UL << Second);
     }
 
-    /// <summary>See <see cref="IProjectionLoops.PairTile"/>.</summary>
+    /// <summary>See <see cref="IProjectionLoops.ClassTile"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run<TCount>(in PairRows tile, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    public static void Run<TCount>(in ClassRows tile, float* inputs, nint classStride, in ClassSums unfinished, bool first)
         where TCount : struct, ICount
     {
         byte* ahead = tile.Ahead;
@@ -50,8 +51,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
             byte* p = tile.Weights + (row * tile.RowBytes);
             byte* end = p + (tile.Groups * GroupBytes);
             bool partial = tile.Tails is not null;
-            ulong bits = TPair.Value == 0 ? 0 : unfinished.Reduced[row];
-            ulong bit = 1;
+            ulong* small = unfinished.Small + (row * ClassSums.MostGroups);
             float* x = inputs + (First * classStride);
             Vector256<float> a00 = default, a01 = default, a02 = default, a03 = default, a04 = default, a05 = default;
             Vector256<float> a10 = default, a11 = default, a12 = default, a13 = default, a14 = default, a15 = default;
@@ -61,13 +61,13 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                 {
                     Sse.Prefetch1(ahead);
                     ahead += step;
-                    bool isShort = TWeights.TryLoad(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
-                    if (TPair.Value == 0 && HasLongWay)
+                    _ = TWeights.TryLoad(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+                    if (TPair.Value == 0 && TWeights.HasLongWay)
                     {
-                        bits |= isShort ? 0 : bit;
+                        *small = TWeights.Small(p);
                     }
 
-                    if (HasLongWay && (TPair.Value == 0 ? !isShort : (bits & bit) != 0))
+                    if (TWeights.HasLongWay && (*small & Codes) != 0)
                     {
                         TWeights.Load(p, out v0, out v1, out v2, out v3);
                         AddReduced<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
@@ -79,7 +79,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                         Add<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
                     }
 
-                    bit <<= 1;
+                    small++;
                     x += TCount.Value * Vector256<float>.Count;
                 }
 
@@ -91,11 +91,6 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                 p = tile.Tails + (row * GroupBytes);
                 end = p + GroupBytes;
                 partial = false;
-            }
-
-            if (TPair.Value == 0)
-            {
-                unfinished.Reduced[row] = bits;
             }
 
             float* lanes = unfinished.Lanes + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector256<float>.Count);

@@ -22,8 +22,8 @@ internal unsafe interface IAvx2Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
-    /// <summary>See <see cref="IProjectionLoops.MostPairInputs"/>: the fewer the longer decoding takes.</summary>
-    static abstract int MostPairInputs { get; }
+    /// <summary>See <see cref="IProjectionLoops.MostClassInputs"/>: the fewer the longer decoding takes.</summary>
+    static abstract int MostClassInputs { get; }
 
     /// <summary>Decodes a group.</summary>
     static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
@@ -33,6 +33,12 @@ internal unsafe interface IAvx2Weights
     /// gives them all, multiplied by InputFactor ÷ LoadInputFactor.
     /// </summary>
     static abstract bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+
+    /// <summary>Whether there are weights that cannot go the shorter way.</summary>
+    static abstract bool HasLongWay { get; }
+
+    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way.</summary>
+    static abstract ulong Small(byte* p);
 }
 
 internal readonly unsafe struct Avx2F32 : IAvx2Weights
@@ -45,7 +51,7 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 48;
+    public static int MostClassInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -62,6 +68,10 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
         v2 = Avx.LoadVector256((float*)p + 16);
         v3 = Avx.LoadVector256((float*)p + 24);
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
 }
 
 internal readonly unsafe struct Avx2BF16 : IAvx2Weights
@@ -74,7 +84,7 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 48;
+    public static int MostClassInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -93,6 +103,10 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
         v2 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
         v3 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
 }
 
 internal readonly unsafe struct Avx2F16 : IAvx2Weights
@@ -105,7 +119,7 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 10;
+    public static int MostClassInputs => 10;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -138,6 +152,10 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
         Vector256<uint> value = Avx.Min(normal, subnormal).AsUInt32();
         return Avx2.Or(value, Avx2.And(upper, Vector256.Create(0x80000000u))).AsSingle();
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
 }
 
 /// <summary>E4M3 for machines that multiply subnormal numbers at full speed: zero and the codes of subnormals become subnormal binary32 numbers, as the others become normal ones.</summary>
@@ -151,7 +169,7 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
-    public static int MostPairInputs => 16;
+    public static int MostClassInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -185,6 +203,10 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
         v2 = Avx2.And(even, upper).AsSingle();
         v3 = Avx2.And(odd, upper).AsSingle();
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
 }
 
 /// <summary>
@@ -203,7 +225,7 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
-    public static int MostPairInputs => 16;
+    public static int MostClassInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -232,4 +254,9 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
         Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
         Avx2E4M3Subnormal.Halves(even, odd, out v0, out v1, out v2, out v3);
     }
+
+    public static bool HasLongWay => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Small(byte* p) => Vector256.Equals(Avx2.And(Avx.LoadVector256(p), Vector256.Create((byte)0x78)), Vector256<byte>.Zero).ExtractMostSignificantBits();
 }

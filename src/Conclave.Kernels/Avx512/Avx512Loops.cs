@@ -14,6 +14,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     // for it.
     private const int InputsForWholes = 80;
 
+    // Of two classes together, whose sums stay in registers for two weight rows.
+    private const int PairInputs = 6;
+
     private static int GroupBytes => Group * ElementBytes;
 
     /// <inheritdoc/>
@@ -41,10 +44,13 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
-    public static int PairInputs => 6;
+    public static int ClassInputs => TWeights.Interleaving == 4 ? 12 : PairInputs;
 
     /// <inheritdoc/>
-    public static int MostPairInputs => TWeights.MostPairInputs;
+    public static int ClassesTogether(int count) => count > PairInputs ? 1 : 2;
+
+    /// <inheritdoc/>
+    public static int MostClassInputs => TWeights.MostClassInputs;
 
     /// <inheritdoc/>
     public static int PanelRows => 128;
@@ -156,9 +162,13 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
-    public static void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    public static void ClassTile(int count, int pass, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
     {
-        if (pair == 0)
+        if (ClassesTogether(count) == 1)
+        {
+            OneClassTile(count, pass, rows, inputs + (pass * classStride), unfinished, first && pass == 0);
+        }
+        else if (pass == 0)
         {
             PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
         }
@@ -171,7 +181,7 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void AddLanes(int count, float* lanes, float* sums) => Avx512Lanes.Sum(count, lanes, sums);
 
-    private static void PairTile<TPair>(int count, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    private static void PairTile<TPair>(int count, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
         where TPair : struct, ICount
     {
         switch (count)
@@ -193,6 +203,31 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
                 break;
             default:
                 Avx512PairTile<TWeights, TPair>.Run<Six>(rows, inputs, classStride, unfinished, first);
+                break;
+        }
+    }
+
+    private static void OneClassTile(int count, int ofClass, in ClassRows rows, float* inputs, in ClassSums unfinished, bool first)
+    {
+        switch (count)
+        {
+            case 7:
+                Avx512ClassTile<TWeights>.Run<Seven>(ofClass, rows, inputs, unfinished, first);
+                break;
+            case 8:
+                Avx512ClassTile<TWeights>.Run<Eight>(ofClass, rows, inputs, unfinished, first);
+                break;
+            case 9:
+                Avx512ClassTile<TWeights>.Run<Nine>(ofClass, rows, inputs, unfinished, first);
+                break;
+            case 10:
+                Avx512ClassTile<TWeights>.Run<Ten>(ofClass, rows, inputs, unfinished, first);
+                break;
+            case 11:
+                Avx512ClassTile<TWeights>.Run<Eleven>(ofClass, rows, inputs, unfinished, first);
+                break;
+            default:
+                Avx512ClassTile<TWeights>.Run<Twelve>(ofClass, rows, inputs, unfinished, first);
                 break;
         }
     }

@@ -31,15 +31,16 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
         get => TWeights.Interleaving == 4 ? TPair.Value + 2 : (2 * TPair.Value) + 1;
     }
 
-    private static bool HasLongWay
+    // Where in a group of bytes the weights of these classes lie.
+    private static ulong Codes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+        get => (0x1111111111111111UL << First) | (0x1111111111111111UL << Second);
     }
 
-    /// <summary>See <see cref="IProjectionLoops.PairTile"/>.</summary>
+    /// <summary>See <see cref="IProjectionLoops.ClassTile"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run<TCount>(in PairRows tile, float* inputs, nint classStride, in PairSums unfinished, bool first)
+    public static void Run<TCount>(in ClassRows tile, float* inputs, nint classStride, in ClassSums unfinished, bool first)
         where TCount : struct, ICount
     {
         byte* ahead = tile.Ahead;
@@ -53,8 +54,7 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
             byte* q = tile.Weights + (other * tile.RowBytes);
             byte* end = p + (tile.Groups * GroupBytes);
             bool partial = tile.Tails is not null;
-            ulong bits = TPair.Value == 0 ? 0 : unfinished.Reduced[row];
-            ulong bit = 1;
+            ulong* small = unfinished.Small + (row * ClassSums.MostGroups);
             float* x = inputs + (First * classStride);
             Vector512<float> a00 = default, a01 = default, a02 = default, a03 = default, a04 = default, a05 = default;
             Vector512<float> a10 = default, a11 = default, a12 = default, a13 = default, a14 = default, a15 = default;
@@ -66,13 +66,13 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                 {
                     Prefetch(ahead, step);
                     ahead += 2 * step;
-                    bool isShort = TWeights.TryUnpack(p, out Vector512<uint> pa, out Vector512<uint> pb) & TWeights.TryUnpack(q, out Vector512<uint> qa, out Vector512<uint> qb);
-                    if (TPair.Value == 0 && HasLongWay)
+                    _ = TWeights.TryUnpack(p, out Vector512<uint> pa, out Vector512<uint> pb) & TWeights.TryUnpack(q, out Vector512<uint> qa, out Vector512<uint> qb);
+                    if (TPair.Value == 0 && TWeights.HasLongWay)
                     {
-                        bits |= isShort ? 0 : bit;
+                        *small = TWeights.Small(p) | TWeights.Small(q);
                     }
 
-                    if (HasLongWay && (TPair.Value == 0 ? !isShort : (bits & bit) != 0))
+                    if (TWeights.HasLongWay && (*small & Codes) != 0)
                     {
                         TWeights.LoadHalves(p, out pa, out pb);
                         TWeights.LoadHalves(q, out qa, out qb);
@@ -85,7 +85,7 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                         Add<TCount>(TWeights.Vector(Second, p, pa, pb), TWeights.Vector(Second, q, qa, qb), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15, ref b10, ref b11, ref b12, ref b13, ref b14, ref b15);
                     }
 
-                    bit <<= 1;
+                    small++;
                     x += TCount.Value * Vector512<float>.Count;
                 }
 
@@ -98,11 +98,6 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                 q = tile.Tails + (other * GroupBytes);
                 end = p + GroupBytes;
                 partial = false;
-            }
-
-            if (TPair.Value == 0)
-            {
-                unfinished.Reduced[row] = bits;
             }
 
             float* lanes = unfinished.Lanes + (((row / 4 * 4 * TCount.Value) + (row % 4)) * Vector512<float>.Count);

@@ -22,8 +22,8 @@ internal unsafe interface IAvx512Weights
     /// <summary>What sums are multiplied by (a power of two).</summary>
     static abstract float OutputFactor { get; }
 
-    /// <summary>See <see cref="IProjectionLoops.MostPairInputs"/>: the fewer the longer decoding takes.</summary>
-    static abstract int MostPairInputs { get; }
+    /// <summary>See <see cref="IProjectionLoops.MostClassInputs"/>: the fewer the longer decoding takes.</summary>
+    static abstract int MostClassInputs { get; }
 
     /// <summary>Whether weights, as <see cref="Load"/> gives them, are exact in the upper half of a binary32.</summary>
     static abstract bool HasHalves { get; }
@@ -42,6 +42,17 @@ internal unsafe interface IAvx512Weights
 
     /// <summary>Vector <paramref name="j"/> (a constant) of the group at <paramref name="p"/>, which was unpacked.</summary>
     static abstract Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b);
+
+    /// <summary>Whether there are weights that cannot go the shorter way.</summary>
+    static abstract bool HasLongWay { get; }
+
+    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way.</summary>
+    static abstract ulong Small(byte* p);
+
+    /// <summary>
+    /// Decodes class <paramref name="ofClass"/> of a group of bytes: on the shorter way, or on that of <see cref="Load"/>. <paramref name="shift"/> has what moves the class to the upper end of each element.
+    /// </summary>
+    static abstract Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong);
 }
 
 internal readonly unsafe struct Avx512F32 : IAvx512Weights
@@ -54,7 +65,7 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 79;
+    public static int MostClassInputs => 79;
 
     public static bool HasHalves => false;
 
@@ -78,6 +89,12 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => Avx512F.LoadVector512((float*)p + (16 * j));
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
+
+    public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 internal readonly unsafe struct Avx512BF16 : IAvx512Weights
@@ -90,7 +107,7 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 79;
+    public static int MostClassInputs => 79;
 
     public static bool HasHalves => true;
 
@@ -112,6 +129,12 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
         2 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
         _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
     };
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
+
+    public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 internal readonly unsafe struct Avx512F16 : IAvx512Weights
@@ -124,7 +147,7 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostPairInputs => 12;
+    public static int MostClassInputs => 12;
 
     public static bool HasHalves => false;
 
@@ -159,6 +182,12 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
         Vector512<uint> value = Avx512F.Min(normal, subnormal).AsUInt32();
         return Avx512F.TernaryLogic(value, upper, Vector512.Create(0x80000000u), 0xF8).AsSingle();
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
+
+    public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 /// <summary>What formats of 16 bits, which have one way to be decoded, share.</summary>
@@ -195,7 +224,7 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
-    public static int MostPairInputs => 12;
+    public static int MostClassInputs => 12;
 
     public static bool HasHalves => true;
 
@@ -236,6 +265,14 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
         a = Avx512F.And(Avx512BW.ShiftRightArithmetic(Avx512BW.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
         b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes, 4), field).AsUInt32();
     }
+
+    public static bool HasLongWay => false;
+
+    public static ulong Small(byte* p) => 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong) =>
+        Avx512F.And(Avx512F.ShiftRightArithmetic(Avx512F.ShiftLeftLogicalVariable(Avx512F.LoadVector512((uint*)p), shift).AsInt32(), 4).AsUInt32(), Vector512.Create(0x87F00000u)).AsSingle();
 }
 
 /// <summary>
@@ -254,7 +291,7 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
-    public static int MostPairInputs => 12;
+    public static int MostClassInputs => 24;
 
     public static bool HasHalves => true;
 
@@ -295,5 +332,22 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
             Avx512F.And(Avx512BW.ShiftLeftLogical(normalized, 4), field), Avx512BW.ShiftLeftLogical(codes.AsUInt16(), 8), sign, 0xF8).AsUInt32();
         b = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftRightLogical(normalized, 4), field), codes.AsUInt16(), sign, 0xF8).AsUInt32();
+    }
+
+    public static bool HasLongWay => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Small(byte* p) => Vector512.Equals(Avx512F.And(Avx512F.LoadVector512(p), Vector512.Create((byte)0x78)), Vector512<byte>.Zero).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong)
+    {
+        if (!isLong)
+        {
+            return Avx512E4M3Subnormal.Class(ofClass, p, shift, isLong);
+        }
+
+        Load(p, out Vector512<float> v0, out Vector512<float> v1, out Vector512<float> v2, out Vector512<float> v3);
+        return ofClass switch { 0 => v0, 1 => v1, 2 => v2, _ => v3 };
     }
 }

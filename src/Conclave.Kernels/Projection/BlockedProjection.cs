@@ -22,8 +22,8 @@ internal static unsafe class BlockedProjection<TLoops>
         nint bytes = RegisterProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.GemvInputs));
         if (m > TLoops.GemvInputs)
         {
-            bytes = nint.Max(bytes, PairProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostPairInputs)));
-            if (!PairProjection<TLoops>.Takes(k, m))
+            bytes = nint.Max(bytes, ClassProjection<TLoops>.ScratchBytes(k, int.Min(m, TLoops.MostClassInputs)));
+            if (!ClassProjection<TLoops>.Takes(k, m))
             {
                 bytes = nint.Max(bytes, PanelProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce)));
             }
@@ -45,9 +45,9 @@ internal static unsafe class BlockedProjection<TLoops>
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }
-            else if (PairProjection<TLoops>.Takes(weights.Columns, inputs))
+            else if (ClassProjection<TLoops>.Takes(weights.Columns, inputs))
             {
-                PairProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
+                ClassProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }
             else
             {

@@ -16,7 +16,7 @@ internal unsafe interface IProjectionLoops
     static abstract int ElementBytes { get; }
 
     /// <summary>
-    /// What activations are multiplied by on their way into <see cref="Gemv"/> and <see cref="PairTile"/> (a power of two), because weights are read as the true ones divided by
+    /// What activations are multiplied by on their way into <see cref="Gemv"/> and <see cref="ClassTile"/> (a power of two), because weights are read as the true ones divided by
     /// InputFactor · OutputFactor.
     /// </summary>
     static abstract float InputFactor { get; }
@@ -39,11 +39,14 @@ internal unsafe interface IProjectionLoops
     /// </summary>
     static abstract void Arrange(float* natural, float factor, float* arranged, nint stride, nint classStride, nint groups);
 
-    /// <summary>Largest number of inputs of a <see cref="PairTile"/>.</summary>
-    static abstract int PairInputs { get; }
+    /// <summary>Largest number of inputs of a <see cref="ClassTile"/>.</summary>
+    static abstract int ClassInputs { get; }
 
-    /// <summary>Up to how many inputs decoding weights in registers, again for every <see cref="PairInputs"/>, is faster than panels.</summary>
-    static abstract int MostPairInputs { get; }
+    /// <summary>How many classes a <see cref="ClassTile"/> of so many inputs computes: one or two.</summary>
+    static abstract int ClassesTogether(int count);
+
+    /// <summary>Up to how many inputs decoding weights in registers, again for every <see cref="ClassInputs"/>, is faster than panels.</summary>
+    static abstract int MostClassInputs { get; }
 
     /// <summary>Weight rows of a panel: as many as the second cache holds of a decoded segment, and no more than usually have the same scales.</summary>
     static abstract int PanelRows { get; }
@@ -76,10 +79,10 @@ internal unsafe interface IProjectionLoops
         int count, byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums);
 
     /// <summary>
-    /// Two classes of a segment, those that are decoded from the same bits: <paramref name="rows"/> times <paramref name="count"/> packed inputs, of which a class begins <paramref name="classStride"/> elements
-    /// after the one before it. <paramref name="pair"/> 0 goes before 1; lanes count as zero where this is the <paramref name="first"/> segment.
+    /// One class of a segment, or two that are decoded from the same bits: <paramref name="rows"/> times <paramref name="count"/> packed inputs, of which a class begins <paramref name="classStride"/> elements
+    /// after the one before it. <paramref name="pass"/> 0 goes before the others; lanes count as zero where this is the <paramref name="first"/> segment.
     /// </summary>
-    static abstract void PairTile(int count, int pair, in PairRows rows, float* inputs, nint classStride, in PairSums unfinished, bool first);
+    static abstract void ClassTile(int count, int pass, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first);
 
     /// <summary>The sums over the lanes of four rows for each of <paramref name="count"/> inputs, four for each of them.</summary>
     static abstract void AddLanes(int count, float* lanes, float* sums);

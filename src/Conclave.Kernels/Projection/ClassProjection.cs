@@ -3,20 +3,19 @@ using Conclave.Primitives;
 namespace Conclave.Kernels;
 
 /// <summary>
-/// Some inputs, too many for the sums of all four classes to stay in registers and too few to be worth a panel: weights are decoded in registers, two classes at a time, once for up to
-/// <see cref="IProjectionLoops.PairInputs"/> of them. Half of these inputs' elements stay in the first cache meanwhile, the rows in the second, and the rows after them are on their way from memory.
+/// Some inputs, too many for the sums of all four classes to stay in registers and too few to be worth a panel: weights are decoded in registers, one or two classes at a time, once for up to
+/// <see cref="IProjectionLoops.ClassInputs"/> of them. Their elements of these classes stay in the first cache meanwhile, the rows in the second, and the rows after them are on their way from memory.
 /// </summary>
-internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
+internal abstract unsafe class ClassProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
     private const int RowsTogether = 16;
-    private const int Pairs = 2;
 
     // 768 KiB: all inputs are read again for every few rows, and only a second cache of a megabyte or more keeps so many.
     private const nint MostElements = 192 << 10;
 
     /// <summary>Whether so many inputs of <paramref name="k"/> elements are computed here; then fewer or shorter ones are too.</summary>
-    public static bool Takes(nint k, int inputs) => inputs <= TLoops.MostPairInputs && inputs * k <= MostElements;
+    public static bool Takes(nint k, int inputs) => inputs <= TLoops.MostClassInputs && inputs * k <= MostElements;
 
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => Layout.Bytes(k, inputs);
@@ -80,24 +79,26 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
             CopyPadded(source + (row * rowBytes) + (k / TLoops.Group * GroupBytes), tailBytes, tails + (row * GroupBytes));
         }
 
-        // Each of the ways over these rows asks for its share of the next ones. Behind the end of a matrix that does nothing: a prefetch never faults.
-        nint step = nint.Max(1, GroupBytes / (Pairs * Share(inputs, TLoops.PairInputs)));
         byte* ahead = source + (rows * rowBytes);
         float* packed = scratch + Layout.Packed;
         float* lanes = scratch + Layout.Partials;
-        PairSums sums = new(lanes, scratch + Layout.Held, (ulong*)(scratch + Layout.Reduced));
+        ClassSums sums = new(lanes, scratch + Layout.Held, (ulong*)(scratch + Layout.Small), scratch + Layout.Reduced);
         for (int first = 0; first < inputs;)
         {
             int count = TileInputs(inputs, first);
+            int passes = Classes / TLoops.ClassesTogether(count);
+
+            // Each of the ways over these rows asks for its share of the next ones. Behind the end of a matrix that does nothing: a prefetch never faults.
+            nint step = nint.Max(1, GroupBytes * count / (passes * inputs));
             for (nint start = 0; start < k; start += Segment)
             {
                 nint length = nint.Min(Segment, k - start);
                 nint groups = length / TLoops.Group;
                 byte* partial = length % TLoops.Group > 0 ? tails : null;
-                for (int pair = 0; pair < Pairs; pair++)
+                for (int pass = 0; pass < passes; pass++)
                 {
-                    PairRows block = new(source + (start * TLoops.ElementBytes), rowBytes, rows, groups, partial, ahead, step);
-                    TLoops.PairTile(count, pair, block, packed, Padded(length) / Classes * count, sums, start == 0);
+                    ClassRows block = new(source + (start * TLoops.ElementBytes), rowBytes, rows, groups, partial, ahead, step);
+                    TLoops.ClassTile(count, pass, block, packed, Padded(length) / Classes * count, sums, start == 0);
                     ahead += rows * groups * step;
                 }
 
@@ -115,12 +116,12 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
     }
 
     /// <summary>The inputs of the tile that begins at <paramref name="first"/>: tiles are as even as can be.</summary>
-    private static int TileInputs(int inputs, int first) => Share(inputs - first, Share(inputs - first, TLoops.PairInputs));
+    private static int TileInputs(int inputs, int first) => Share(inputs - first, Share(inputs - first, TLoops.ClassInputs));
 
     /// <summary>Where in the scratch memory what is kept; in floats.</summary>
     private static class Layout
     {
-        private static nint TileVectors => RowsTogether * (nint)TLoops.PairInputs * TLoops.Lanes;
+        private static nint TileVectors => RowsTogether * (nint)TLoops.ClassInputs * TLoops.Lanes;
 
         /// <summary>One group.</summary>
         public static nint Group => 0;
@@ -128,16 +129,19 @@ internal abstract unsafe class PairProjection<TLoops> : ProjectionBlocks<TLoops>
         /// <summary>Sums of four rows.</summary>
         public static nint Sums => Group + TLoops.Group;
 
-        /// <summary>See <see cref="PairSums"/>.</summary>
-        public static nint Reduced => Sums + Alignment;
+        /// <summary>See <see cref="ClassSums"/>.</summary>
+        public static nint Small => Sums + (TileRows * TLoops.ClassInputs);
+
+        /// <summary>See <see cref="ClassSums"/>.</summary>
+        public static nint Reduced => Small + (RowsTogether * ClassSums.MostGroups * sizeof(ulong) / sizeof(float));
 
         /// <summary>Last, partial groups of the rows.</summary>
-        public static nint Tails => Reduced + Alignment;
+        public static nint Tails => Reduced + (TLoops.ClassInputs * TLoops.Lanes);
 
         /// <summary>Unfinished sums.</summary>
         public static nint Partials => Tails + (RowsTogether * TLoops.Group);
 
-        /// <summary>See <see cref="PairSums"/>.</summary>
+        /// <summary>See <see cref="ClassSums"/>.</summary>
         public static nint Held => Partials + TileVectors;
 
         /// <summary>Scales of a segment, arranged.</summary>
