@@ -1,9 +1,22 @@
 // Streams a tale from a model in this process. Run it from the root of the checkout: dotnet run --project samples/Tale -c Release
 using Conclave.Engine;
 using Conclave.Extensions.AI;
+using Conclave.Primitives;
 using Microsoft.Extensions.AI;
 
-using LoadedModel model = LoadedModel.Open(args.Length > 0 ? args[0] : "models/fable", new LoadOptions());
+LoadedModel loaded;
+try
+{
+    loaded = LoadedModel.Open(args.Length > 0 ? args[0] : "models/fable", new LoadOptions());
+}
+catch (UserErrorException e)
+{
+    // What is wrong with the folder, and what to do about it.
+    Console.Error.WriteLine($"error: {e.Message}");
+    return 2;
+}
+
+using LoadedModel model = loaded;
 using InferenceEngine engine = new(model, new EngineOptions());
 using ConclaveChatClient client = new(model, engine);
 
@@ -33,3 +46,4 @@ catch (OperationCanceledException)
 
 Console.WriteLine();
 Console.Error.WriteLine($"[{usage?.InputTokenCount} tokens of prompt, {usage?.OutputTokenCount} tokens of answer]");
+return 0;
