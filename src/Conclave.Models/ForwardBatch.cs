@@ -34,7 +34,7 @@ public sealed unsafe class ForwardBatch : IDisposable
 
     /// <summary>Creates an empty batch.</summary>
     /// <param name="maxTokens">Most tokens of a step.</param>
-    /// <param name="maxSequences">Most sequences of a step.</param>
+    /// <param name="maxSequences">Most sequences of a step; each may have tokens of both forms in it.</param>
     /// <param name="maxBlocks">Most block table entries of all sequences of a step.</param>
     public ForwardBatch(int maxTokens, int maxSequences, int maxBlocks)
     {
@@ -113,7 +113,7 @@ public sealed unsafe class ForwardBatch : IDisposable
         int blocks = LatentCache.BlocksFor(firstPosition + tokens.Length);
         if (tokens.IsEmpty || tokens.Length > MaxTokens - Count || blocks > blockTable.Length
             || ((nint)_blockCount + blocks) * sizeof(int) > _blockTables.Length || (uint)logits > (uint)tokens.Length
-            || Math.Max(_expandedCount, _absorbedCount) == _expanded.Length)
+            || (form == AttentionForm.Expanded ? _expandedCount : _absorbedCount) == _expanded.Length)
         {
             throw new ArgumentException(
                 $"{tokens.Length} tokens from position {firstPosition} with {blockTable.Length} blocks do not fit a batch that holds {Count} of {MaxTokens}");
