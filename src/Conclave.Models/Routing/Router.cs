@@ -7,7 +7,8 @@ namespace Conclave.Models;
 /// <summary>
 /// Chooses experts for tokens: scores from logits (softmax or sigmoid), a choice of k among them (greedy, limited to groups, or with a correction
 /// bias that steers the choice but not the weights), and the routing weights of the chosen. Sources: DeepSeek-V2, sections 2.2.1 and 2.2.2;
-/// DeepSeek-V3, section 2.1.2. Of equal scores the lower expert wins.
+/// DeepSeek-V3, section 2.1.2. Of equal scores the lower expert wins. A token whose scores are not numbers gets the lowest experts that are left, weighted with NaN: what comes out of
+/// it is no number then, and nobody else's tokens in the step are harmed.
 /// </summary>
 public sealed class Router
 {
@@ -150,15 +151,10 @@ public sealed class Router
                 }
             }
 
-            if (best < 0)
-            {
-                throw new InvalidOperationException("the router's scores are not numbers: an activation or a weight is NaN");
-            }
-
-            experts[k] = best;
-            weights[k] = scores[best];
-            sum += scores[best];
-            choice[best] = float.NaN;
+            experts[k] = best < 0 ? LowestBut(experts[..k]) : best;
+            weights[k] = best < 0 ? float.NaN : scores[best];
+            sum += weights[k];
+            choice[experts[k]] = float.NaN;
         }
 
         float factor = _scale / (_normalize ? sum + 1e-20f : 1f);
@@ -166,5 +162,16 @@ public sealed class Router
         {
             weight *= factor;
         }
+    }
+
+    private static int LowestBut(ReadOnlySpan<int> taken)
+    {
+        int expert = 0;
+        while (taken.Contains(expert))
+        {
+            expert++;
+        }
+
+        return expert;
     }
 }
