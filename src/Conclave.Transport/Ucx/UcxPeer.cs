@@ -11,9 +11,8 @@ internal sealed unsafe class UcxPeer
     private readonly TransportOptions _options;
     private readonly UcxSlot* _slots;
     private readonly UcxFailure* _failure;
-    private readonly int[] _idleSends;
+    private readonly SendOrder _sends;
     private readonly int[] _idleCreditSends;
-    private int _idleSendCount;
     private int _idleCreditSendCount;
     private nint _endpoint;
     private uint _messagesSent;
@@ -31,11 +30,10 @@ internal sealed unsafe class UcxPeer
         _slots = slots;
         _failure = failure;
         CreditsLeft = options.Credits;
-        _idleSends = new int[options.Credits];
+        _sends = new SendOrder(options.Credits);
         _idleCreditSends = new int[options.Credits];
         for (int i = 0; i < options.Credits; i++)
         {
-            PutIdle(_slots + options.Credits + i);
             PutIdle(_slots + (2 * options.Credits) + i);
         }
     }
@@ -111,12 +109,12 @@ internal sealed unsafe class UcxPeer
     /// <summary>Sends a message with the credits that are owed; false where there is no credit or no slot. An error comes as the slot's status.</summary>
     public bool TrySend(ulong tag, NativeSlice payload)
     {
-        if (CreditsLeft == 0 || _idleSendCount == 0)
+        if (CreditsLeft == 0 || !_sends.TryBegin(out int index))
         {
             return false;
         }
 
-        UcxSlot* slot = _slots + _options.Credits + _idleSends[--_idleSendCount];
+        UcxSlot* slot = SendSlot(index);
         slot->Tag = tag;
         slot->Envelope = new Envelope { Tag = tag, Sequence = _messagesSent++, Credits = (ushort)CreditsOwed, Mark = Envelope.MarkOfVersion1 };
         Send(slot, payload, MessageTag);
@@ -138,18 +136,28 @@ internal sealed unsafe class UcxPeer
         return true;
     }
 
-    /// <summary>Gives a slot for sending back.</summary>
+    /// <summary>Notes that a message has left; <see cref="TryEndSend"/> says when that may be told.</summary>
+    public void Leave(UcxSlot* slot) => _sends.Leave(slot->Index);
+
+    /// <summary>Gives the slot of the earliest message back, if that has left.</summary>
+    public bool TryEndSend(out ulong tag)
+    {
+        bool ended = _sends.TryEnd(out int index);
+        UcxSlot* slot = SendSlot(index);
+        tag = slot->Tag;
+        if (ended)
+        {
+            slot->State = SlotState.Idle;
+        }
+
+        return ended;
+    }
+
+    /// <summary>Gives a slot for sending credits back.</summary>
     public void PutIdle(UcxSlot* slot)
     {
         slot->State = SlotState.Idle;
-        if (slot->Kind == SlotKind.SendMessage)
-        {
-            _idleSends[_idleSendCount++] = slot->Index;
-        }
-        else
-        {
-            _idleCreditSends[_idleCreditSendCount++] = slot->Index;
-        }
+        _idleCreditSends[_idleCreditSendCount++] = slot->Index;
     }
 
     /// <summary>Takes the credits that a received message brings, or says what is wrong with the message or the peer.</summary>
@@ -224,6 +232,8 @@ internal sealed unsafe class UcxPeer
     public static string Words(sbyte status) => status == Ucp.ErrMessageTruncated
         ? "sent a message longer than the world's messages may be"
         : $"cannot be reached any more ({Ucp.Describe(status)})";
+
+    private UcxSlot* SendSlot(int index) => _slots + _options.Credits + index;
 
     private void Send(UcxSlot* slot, NativeSlice payload, ulong tag)
     {

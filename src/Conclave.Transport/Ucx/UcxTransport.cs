@@ -23,6 +23,7 @@ public sealed unsafe class UcxTransport : ITransport
     private readonly List<NativeBuffer> _registered = [];
     private readonly byte[] _address;
     private readonly int _owedBeforeTold;
+    private UcxPeer? _leaving;
     private bool _mayOwe;
     private int _failuresSeen;
     private int _lossesToReport;
@@ -66,7 +67,7 @@ public sealed unsafe class UcxTransport : ITransport
     /// <summary>What the peers need to reach this rank; see <see cref="Connect"/>.</summary>
     public ReadOnlySpan<byte> LocalAddress => _address;
 
-    private bool MayReport => !_mailbox->IsEmpty || _mailbox->Failures != _failuresSeen || _lossesToReport > 0;
+    private bool MayReport => !_mailbox->IsEmpty || _leaving is not null || _mailbox->Failures != _failuresSeen || _lossesToReport > 0;
 
     /// <summary>Makes an endpoint to every rank and greets it, so that its death is noticed from now on. The peers need not have connected yet. One that UCX cannot reach is lost.</summary>
     /// <param name="addresses">The <see cref="LocalAddress"/> of every rank, this one included, in the order of ranks, from a source that can be trusted.</param>
@@ -136,9 +137,10 @@ public sealed unsafe class UcxTransport : ITransport
 
         RefuseUnexpected();
         int count = 0;
-        while (count < completions.Length && !_mailbox->IsEmpty)
+        while (count < completions.Length && (_leaving is not null || !_mailbox->IsEmpty))
         {
-            count += TryReport(_mailbox->Take(), out completions[count]) ? 1 : 0;
+            bool reported = _leaving is { } peer ? TryReportSent(peer, out completions[count]) : TryReport(_mailbox->Take(), out completions[count]);
+            count += reported ? 1 : 0;
         }
 
         // What arrived before a failure is reported before it.
@@ -293,15 +295,22 @@ public sealed unsafe class UcxTransport : ITransport
 
         if (slot->Kind is SlotKind.SendMessage or SlotKind.SendCredits)
         {
-            peer.PutIdle(slot);
             if (slot->Status != Ucp.Ok)
             {
+                slot->State = SlotState.Idle;
                 Lose(peer, UcxPeer.Words(slot->Status));
-                return false;
+            }
+            else if (slot->Kind == SlotKind.SendMessage)
+            {
+                peer.Leave(slot);
+                _leaving = peer;
+            }
+            else
+            {
+                peer.PutIdle(slot);
             }
 
-            completion = Completion.Sent(peer.Rank, slot->Tag);
-            return slot->Kind == SlotKind.SendMessage;
+            return false;
         }
 
         if (peer.Accept(slot) is string wrong)
@@ -323,6 +332,16 @@ public sealed unsafe class UcxTransport : ITransport
         Counters.CountReceived(peer.Rank, payload.Length);
         completion = Completion.Received(peer.Rank, ((Envelope*)slot->Memory)->Tag, payload, slot->Index);
         return true;
+    }
+
+    /// <summary>Reports the earliest message to a peer of which a message has left, if it is that one or one that left before its turn.</summary>
+    private bool TryReportSent(UcxPeer peer, out Completion completion)
+    {
+        ulong tag = 0;
+        bool ended = peer.Lost is null && peer.TryEndSend(out tag);
+        completion = ended ? Completion.Sent(peer.Rank, tag) : default;
+        _leaving = ended ? peer : null;
+        return ended;
     }
 
     private void RefuseUnexpected()
