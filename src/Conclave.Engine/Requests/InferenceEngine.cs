@@ -188,21 +188,28 @@ public sealed class InferenceEngine : IDisposable
         return _drained.Task.WaitAsync(cancellation);
     }
 
-    /// <summary>Stops after the step that is being computed. What has not ended ends with an <see cref="EngineUnavailableException"/>.</summary>
+    /// <summary>
+    /// Stops after the step that is being computed. What has not ended ends with an <see cref="EngineUnavailableException"/>. Whoever calls it returns when nothing is computed any more.
+    /// </summary>
     public void Dispose()
     {
+        bool isFirst;
         lock (_gate)
         {
-            if (_stopping)
-            {
-                return;
-            }
-
+            isFirst = !_stopping;
             _stopping = true;
-            _work.Set();
+            if (isFirst)
+            {
+                _work.Set();
+            }
         }
 
         _thread.Join();
+        if (!isFirst)
+        {
+            return;
+        }
+
         _metrics.Dispose();
         _runner.Dispose();
         _work.Dispose();
