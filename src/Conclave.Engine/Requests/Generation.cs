@@ -131,7 +131,17 @@ public sealed class Generation
         if (!Ended)
         {
             Ended = true;
-            GenerationTrace.Stop(this, error);
+            try
+            {
+                GenerationTrace.Stop(this, error);
+            }
+#pragma warning disable CA1031 // An application's listener threw: the request's reader is told, whom it may concern; the engine's thread serves others.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                error ??= e;
+            }
+
             _updates.Writer.Complete(error);
             _ended(this);
         }

@@ -10,8 +10,28 @@ internal static class GenerationTrace
 {
     private static readonly ActivitySource Source = new(InferenceEngine.ActivitySourceName);
 
-    /// <summary>Begins the activity as a child of the caller's, whose own stays the current one; null where nobody listens.</summary>
-    public static Activity? Start(GenerationRequest request, string? model)
+    /// <summary>Begins the activities of requests that are submitted together, as children of the caller's, whose own stays the current one. Where a listener throws none is left that has begun.</summary>
+    public static void Start(ReadOnlySpan<Generation> generations, string? model)
+    {
+        try
+        {
+            foreach (Generation generation in generations)
+            {
+                generation.Activity = Start(generation.Request, model);
+            }
+        }
+        catch (Exception e)
+        {
+            foreach (Generation generation in generations)
+            {
+                Stop(generation, e);
+            }
+
+            throw;
+        }
+    }
+
+    private static Activity? Start(GenerationRequest request, string? model)
     {
         if (!Source.HasListeners())
         {
@@ -20,8 +40,16 @@ internal static class GenerationTrace
 
         Activity? caller = Activity.Current;
         string operation = request.IsChat ? "chat" : "text_completion";
-        Activity? activity = Source.StartActivity(model is null ? operation : $"{operation} {model}");
-        Activity.Current = caller;
+        Activity? activity;
+        try
+        {
+            activity = Source.StartActivity(model is null ? operation : $"{operation} {model}");
+        }
+        finally
+        {
+            Activity.Current = caller;
+        }
+
         if (activity is not { IsAllDataRequested: true })
         {
             return activity;
@@ -73,8 +101,14 @@ internal static class GenerationTrace
 
         // Stopping makes the caller's activity the current one of this thread, which belongs to no request.
         Activity? current = Activity.Current;
-        activity.Stop();
-        Activity.Current = current;
+        try
+        {
+            activity.Stop();
+        }
+        finally
+        {
+            Activity.Current = current;
+        }
     }
 
     private static string Word(FinishReason? reason) => reason switch

@@ -136,10 +136,10 @@ public sealed class InferenceEngine : IDisposable
         lock (_gate)
         {
             CheckRoom(generations.Length);
+            GenerationTrace.Start(generations, _options.ModelName);
             _accepted += generations.Length;
             foreach (Generation generation in generations)
             {
-                generation.Activity = GenerationTrace.Start(generation.Request, _options.ModelName);
                 _inbox.Enqueue((generation, Cancel: false));
             }
 
