@@ -64,6 +64,18 @@ internal sealed unsafe class ScaledPayload(int columns, Codec codec)
         BlockScales scales = new((float*)source, Scales(Columns), blockRows: 1, Codec.ScaleBlock);
         TensorView row = new(Codes(source), ElementFormat.F8_E4M3, 1, Columns, scales: scales);
         codec.Decode(row, 0, new Span<float>(destination, Columns));
+        KeepNaN(new ReadOnlySpan<byte>(Codes(source), Columns), destination);
+    }
+
+    // Codecs are for weights, which contain no NaN, and some read its codes as ±480: a token that is no number would return as a plausible one.
+    private static void KeepNaN(ReadOnlySpan<byte> codes, float* destination)
+    {
+        const byte NaN = 0x7F;
+        const byte NegativeNaN = 0xFF;
+        for (int i = codes.IndexOfAny(NaN, NegativeNaN); i < codes.Length && i >= 0; i++)
+        {
+            destination[i] = codes[i] is NaN or NegativeNaN ? float.NaN : destination[i];
+        }
     }
 
     private static int Scales(int columns) => (columns + Codec.ScaleBlock - 1) / Codec.ScaleBlock;
