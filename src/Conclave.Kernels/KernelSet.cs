@@ -4,7 +4,7 @@ using Conclave.Primitives;
 namespace Conclave.Kernels;
 
 /// <summary>The operators on one instruction set. Chosen once and handed down; all sets compute the same functions, each with its own rounding.</summary>
-public sealed class KernelSet
+public sealed record KernelSet
 {
     private static readonly KernelSet[] SupportedSets = FindSupported();
 

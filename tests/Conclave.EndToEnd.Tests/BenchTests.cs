@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Xml.Linq;
+using Conclave.Kernels;
 using Conclave.Testing;
 
 namespace Conclave.EndToEnd.Tests;
@@ -47,13 +48,37 @@ public sealed class BenchTests
         Assert.All(kernels, kernel => Assert.True(kernel.GetProperty("times_reference").GetDouble() > 0));
     }
 
+    [Theory]
+    [InlineData("matmul", "F8_E4M3 [3072, 2048] × 2")]
+    [InlineData("experts", "F32 [1408, 2048] × 1")]
+    [InlineData("prepare", "F8_E4M3 fable × 2")]
+    [InlineData("prepare sequential", "F8_E4M3 fable × 2")]
+    [InlineData("attention absorbed", "BF16 V2-Lite at 1024 × 1")]
+    [InlineData("attention expanded", "BF16 V2-Lite at 512 × 512")]
+    [InlineData("norm", "F32 [7168] × 512")]
+    [InlineData("add", "F32 [7168] × 512")]
+    public void Every_operator_is_timed_on_every_instruction_set(string name, string shape)
+    {
+        CliResult result = Cli.Run("bench", "kernels", "--filter", $"{name}/{shape}", "--isa", "all", "--repeat", "1", "--json");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        using JsonDocument document = JsonDocument.Parse(result.Output);
+        JsonElement[] kernels = [.. document.RootElement.GetProperty("kernels").EnumerateArray()];
+        Assert.Equal(KernelSet.Supported.ToArray().Select(set => set.Name), kernels.Select(kernel => kernel.GetProperty("isa").GetString()));
+        Assert.All(kernels, kernel =>
+        {
+            Assert.Equal(name, kernel.GetProperty("operator").GetString());
+            Assert.True(kernel.GetProperty("roofline_share").GetDouble() > 0);
+            Assert.True(kernel.GetProperty("times_reference").GetDouble() > 0);
+        });
+    }
+
     [Fact]
     public void A_filter_that_leaves_nothing_names_what_is_there()
     {
         CliResult result = Cli.Run("bench", "kernels", "--filter", "nosuch", "--json");
         Assert.Equal((2, ""), (result.Code, result.Output));
         Assert.StartsWith("error: --filter nosuch: ", result.Error);
-        Assert.Matches("there are .*experts/F8_E4M3, .*prepare/F8_E4M3", result.Error);
+        Assert.Matches("there are matmul/F8_E4M3, experts/F8_E4M3, .*prepare/F8_E4M3, prepare sequential/F8_E4M3, attention absorbed/F32, attention expanded/F32, .*norm/F32, add/F32", result.Error);
     }
 
     [Theory]

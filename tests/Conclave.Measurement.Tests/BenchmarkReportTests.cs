@@ -10,10 +10,9 @@ public sealed class BenchmarkReportTests
     // 2 GB/s and 10 GFLOP/s; half a megabyte and a million operations need at least 250 µs.
     private const string Kernels = """
         {"machine": "a <b> & \"c\" \u0001 \u007f", "threads": 3, "kernels": [
-          {"operator": "matmul", "format": "BF16", "rows": 2, "columns": 3, "inputs": 4, "seconds": 1e-3, "runs_seconds": [5e-4, 1e-3, 2e-3],
-           "bytes": 500000, "flops": 1000000, "limit_bytes_per_second": 2e9, "limit_flops": 1e10}],
-         "prepare": [
-          {"model": "<V3>", "format": "F8_E4M3", "tokens": 8, "seconds": 1e-3, "runs_seconds": [1e-3],
+          {"isa": "avx2", "operator": "matmul", "format": "BF16", "shape": "[2, 3]", "inputs": 4, "seconds": 1e-3, "runs_seconds": [5e-4, 1e-3, 2e-3],
+           "bytes": 500000, "flops": 1000000, "limit_bytes_per_second": 2e9, "limit_flops": 1e10},
+          {"isa": "avx2", "operator": "prepare", "format": "F8_E4M3", "shape": "<V3>", "inputs": 8, "seconds": 1e-3, "runs_seconds": [1e-3],
            "bytes": 500000, "flops": 5000000, "limit_bytes_per_second": 2e9, "limit_flops": 1e10}]}
         """;
 
@@ -27,6 +26,13 @@ public sealed class BenchmarkReportTests
         Assert.Equal([0.5, 0.25, 0.125], report.Rows[0].Shares.Select(share => Math.Round(share, 9)));
         Assert.Equal(0.5, Assert.Single(report.Rows[1].Shares), 1e-9);
         Assert.Equal("3", report.Setting["threads"]);
+    }
+
+    [Fact]
+    public void Rows_name_their_instruction_set_where_there_are_several()
+    {
+        string both = Kernels.Replace("{\"isa\": \"avx2\", \"operator\": \"matmul\"", "{\"isa\": \"reference\", \"operator\": \"matmul\"", StringComparison.Ordinal);
+        Assert.Equal(["reference matmul BF16 [2, 3] × 4", "avx2 prepare F8_E4M3 <V3> × 8"], Read(both).Rows.Select(row => row.Label));
     }
 
     [Fact]
@@ -48,11 +54,11 @@ public sealed class BenchmarkReportTests
 
     [Theory]
     [InlineData("\"BF16\"", "\"BF15\"", "$.kernels[0].format: \"BF15\"")]
-    [InlineData("\"rows\": 2", "\"rows\": 0", "$.kernels[0].rows: 0")]
+    [InlineData("\"inputs\": 4", "\"inputs\": 0", "$.kernels[0].inputs: 0")]
     [InlineData("[5e-4, 1e-3, 2e-3]", "[5e-4, -1]", "$.kernels[0].runs_seconds[1]: -1")]
     [InlineData("[5e-4, 1e-3, 2e-3]", "[1e-300]", "$.kernels[0].runs_seconds[0]: 1e-300")]
     [InlineData("[5e-4, 1e-3, 2e-3]", "{}", "$.kernels[0].runs_seconds: {}")]
-    [InlineData("\"tokens\": 8, ", "", "$.prepare[0]: \"tokens\" is missing")]
+    [InlineData("\"inputs\": 8, ", "", "$.kernels[1]: \"inputs\" is missing")]
     [InlineData("2e9", "0", "$.kernels[0].limit_bytes_per_second: 0")]
     public void Complaints_name_the_place(string part, string replacement, string complaint)
     {

@@ -49,17 +49,6 @@ internal static class BenchClosedLoopCommand
         return command;
     }
 
-    private static KernelSet WithSeparatePrepare(KernelSet set) => new()
-    {
-        Name = set.Name,
-        MatMul = set.MatMul,
-        RmsNorm = set.RmsNorm,
-        Rotary = set.Rotary,
-        MlaPrepare = new SequentialMlaPrepare(set.MatMul, set.RmsNorm, set.Rotary, set.Codec),
-        AbsorbedAttention = set.AbsorbedAttention,
-        ExpandedAttention = set.ExpandedAttention,
-        ExpertMlp = set.ExpertMlp,
-        ScaledAdd = set.ScaledAdd,
-        Codec = set.Codec,
-    };
+    private static KernelSet WithSeparatePrepare(KernelSet set) =>
+        set with { MlaPrepare = new SequentialMlaPrepare(set.MatMul, set.RmsNorm, set.Rotary, set.Codec) };
 }

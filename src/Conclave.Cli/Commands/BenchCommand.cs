@@ -62,9 +62,9 @@ internal static class BenchCommand
         $"{perSecond / Giga,6:F1} {unit} {perSecond / limit,5:P0} of {limit / Giga,5:F1}";
 
     /// <summary>How it was measured, for programs.</summary>
-    public static void WriteSetting(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team)
+    public static void WriteSetting(Utf8JsonWriter json, ReadOnlySpan<KernelSet> sets, WorkerTeam team)
     {
-        json.WriteString("isa", kernels.Name);
+        json.WriteString("isa", string.Join(", ", sets.ToArray().Select(set => set.Name)));
         json.WriteNumber("threads", team.Count);
         json.WriteString("machine", MachineName());
         json.WriteString("runtime", System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription);

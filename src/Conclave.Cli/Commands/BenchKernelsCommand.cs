@@ -16,7 +16,7 @@ internal static class BenchKernelsCommand
     {
         Option<string> filter = new("--filter")
         {
-            Description = "Only cases whose operator/format contains this", HelpName = "TEXT", DefaultValueFactory = _ => "",
+            Description = "Only cases whose name contains this: operator/format shape × inputs", HelpName = "TEXT", DefaultValueFactory = _ => "",
         };
         Option<int> repeat = BenchCommand.Repeat(11);
         BenchOutput outputs = new("kernels");
@@ -24,107 +24,79 @@ internal static class BenchKernelsCommand
         CliCommand command = new(
             "kernels", "Measures operators on weights that no cache holds.",
             ("conclave bench kernels --filter matmul/F8", "FP8 projections"),
+            ("conclave bench kernels --filter attention --isa all", "attention on every instruction set of this machine"),
             ("conclave bench kernels --isa avx2 --threads 1 --json > old.json", "one instruction set on one thread, to compare with"),
             ("conclave bench kernels --compare old.json --plot kernels.svg", "what has changed, and a picture"))
         {
             filter, repeat,
         };
         outputs.AddTo(command);
-        compute.AddTo(command, cache: false);
+        compute.AddTo(command, cache: false, everySet: true);
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
             int runs = BenchCommand.Positive(result, repeat);
             string wanted = result.GetValue(filter) ?? "";
-            KernelCase[] kernelCases = [.. KernelBenchmark.Cases().Where(one => Name(one).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
-            PrepareCase[] prepareCases = [.. PrepareBenchmark.Cases().Where(one => Name(one).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
-            if (kernelCases.Length + prepareCases.Length == 0)
+            KernelCase[] cases = [.. KernelBenchmark.Cases().Where(one => Name(one.Name).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
+            if (cases.Length == 0)
             {
-                IEnumerable<string> names = KernelBenchmark.Cases().Select(Name).Concat(PrepareBenchmark.Cases().Select(Name)).Distinct();
-                throw new UserErrorException($"--filter {wanted}: no case has this in its operator/format; there are {string.Join(", ", names)}");
+                IEnumerable<string> names = KernelBenchmark.Cases().Select(one => $"{one.Name.Operator}/{one.Name.Format}").Distinct();
+                throw new UserErrorException($"--filter {wanted}: no case has this in its name; there are {string.Join(", ", names)}");
             }
 
-            KernelSet kernels = compute.Kernels(result);
+            KernelSet[] sets = compute.KernelSets(result);
             using WorkerTeam team = new(compute.Threads(result));
-            using MachineProbe probe = new(kernels);
             using ColdWeights weights = new();
-            KernelBenchmark benchmark = new(kernels, team, probe, weights);
             TextWriter output = result.InvocationConfiguration.Output;
-            List<KernelSample> samples = [];
-            foreach (KernelCase kernel in kernelCases)
+            List<(KernelSet Kernels, KernelSample Sample)> samples = [];
+            foreach (KernelSet kernels in sets)
             {
-                cancellation.ThrowIfCancellationRequested();
-                KernelSample sample = benchmark.Run(kernel, runs);
-                samples.Add(sample);
-                if (!outputs.IsJson(result))
+                using MachineProbe probe = new(kernels);
+                KernelBenchmark benchmark = new(kernels, team, probe, weights);
+                foreach (KernelCase kernel in cases)
                 {
-                    output.WriteLine(
-                        $"{kernels.Name,-9} {kernel.Label,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
-                    output.Flush();
+                    cancellation.ThrowIfCancellationRequested();
+                    KernelSample sample = benchmark.Run(kernel, runs);
+                    samples.Add((kernels, sample));
+                    if (!outputs.IsJson(result))
+                    {
+                        output.WriteLine(
+                            $"{kernels.Name,-9} {sample.Name.Label,BenchOutput.LabelWidth} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Cost.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Cost.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
+                        output.Flush();
+                    }
                 }
             }
 
-            PrepareBenchmark prepareBenchmark = new(kernels, team, probe, weights);
-            List<PrepareSample> prepares = [];
-            foreach (PrepareCase prepare in prepareCases)
+            outputs.Finish(result, earlier, json =>
             {
-                cancellation.ThrowIfCancellationRequested();
-                PrepareSample sample = prepareBenchmark.Run(prepare, runs);
-                prepares.Add(sample);
-                if (!outputs.IsJson(result))
-                {
-                    output.WriteLine(
-                        $"{kernels.Name,-9} {prepare.Label,-38} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  {sample.SequentialSeconds / sample.Seconds:F2} × one after the other");
-                    output.Flush();
-                }
-            }
-
-            outputs.Finish(result, earlier, writer => Write(writer, kernels, team, samples, prepares));
+                BenchCommand.WriteSetting(json, sets, team);
+                Write(json, samples);
+            });
             return Task.CompletedTask;
         });
         return command;
     }
 
-    private static string Name(KernelCase one) => $"{one.Operator}/{one.Format}";
+    private static string Name(KernelName one) => $"{one.Operator}/{one.Format} {one.Shape} × {one.Inputs}";
 
-    private static string Name(PrepareCase one) => $"prepare/{one.Format}";
-
-    private static void Write(Utf8JsonWriter json, KernelSet kernels, WorkerTeam team, List<KernelSample> samples, List<PrepareSample> prepares)
+    private static void Write(Utf8JsonWriter json, List<(KernelSet, KernelSample)> samples)
     {
-        BenchCommand.WriteSetting(json, kernels, team);
         json.WriteStartArray("kernels");
-        foreach (KernelSample sample in samples)
+        foreach ((KernelSet kernels, KernelSample sample) in samples)
         {
             json.WriteStartObject();
-            json.WriteString("operator", sample.Case.Operator);
-            json.WriteString("format", sample.Case.Format.ToString());
-            json.WriteNumber("rows", sample.Case.Rows);
-            json.WriteNumber("columns", sample.Case.Columns);
-            json.WriteNumber("inputs", sample.Case.Inputs);
+            json.WriteString("isa", kernels.Name);
+            json.WriteString("operator", sample.Name.Operator);
+            json.WriteString("format", sample.Name.Format.ToString());
+            json.WriteString("shape", sample.Name.Shape);
+            json.WriteNumber("inputs", sample.Name.Inputs);
             json.WriteNumber("seconds", sample.Seconds);
             BenchCommand.WriteNumbers(json, "runs_seconds", sample.Runs);
-            json.WriteNumber("bytes", sample.Bytes);
-            json.WriteNumber("flops", sample.Flops);
+            json.WriteNumber("bytes", sample.Cost.Bytes);
+            json.WriteNumber("flops", sample.Cost.Flops);
             BenchCommand.WriteLimits(json, sample.Limits);
             json.WriteNumber("roofline_share", sample.RooflineShare);
             json.WriteNumber("times_reference", sample.ReferenceSeconds / sample.Seconds);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("prepare");
-        foreach (PrepareSample sample in prepares)
-        {
-            json.WriteStartObject();
-            json.WriteString("model", sample.Case.Model);
-            json.WriteString("format", sample.Case.Format.ToString());
-            json.WriteNumber("tokens", sample.Case.Tokens);
-            json.WriteNumber("seconds", sample.Seconds);
-            BenchCommand.WriteNumbers(json, "runs_seconds", sample.Runs);
-            json.WriteNumber("seconds_one_after_the_other", sample.SequentialSeconds);
-            json.WriteNumber("bytes", sample.Bytes);
-            json.WriteNumber("flops", sample.Flops);
-            BenchCommand.WriteLimits(json, sample.Limits);
             json.WriteEndObject();
         }
 

@@ -87,7 +87,7 @@ internal static class BenchModelCommand
 
             outputs.Finish(result, earlier, json =>
             {
-                BenchCommand.WriteSetting(json, kernels, team);
+                BenchCommand.WriteSetting(json, [kernels], team);
                 ModelConfig config = checkpoint.Config;
                 json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
                 json.WriteString("directory", folder);

@@ -10,6 +10,9 @@ namespace Conclave.Cli.Commands;
 /// <summary>What a benchmark does with its result: --json, --plot, --compare. All three work from the JSON, so it carries everything that they show.</summary>
 internal sealed class BenchOutput(string benchmark)
 {
+    /// <summary>Room for the label of a row, in a format: to the left of it.</summary>
+    public const int LabelWidth = -48;
+
     private readonly Option<bool> _json = new("--json") { Description = "Write one JSON object" };
 
     private readonly Option<string?> _compare = new("--compare")
@@ -90,17 +93,17 @@ internal sealed class BenchOutput(string benchmark)
         foreach (ComparedRow row in comparison.Rows)
         {
             string share = row.Share is { } ratio ? $"  roofline share × {Range(ratio)}" : "";
-            output.WriteLine(Terminal.Printable($"  {row.Label,-38} speed × {Range(row.Speed)}{share}"));
+            output.WriteLine(Terminal.Printable($"  {row.Label,LabelWidth} speed × {Range(row.Speed)}{share}"));
         }
 
         foreach (string label in comparison.OnlyEarlier)
         {
-            output.WriteLine(Terminal.Printable($"  {label,-38} then only"));
+            output.WriteLine(Terminal.Printable($"  {label,LabelWidth} then only"));
         }
 
         foreach (string label in comparison.OnlyLater)
         {
-            output.WriteLine(Terminal.Printable($"  {label,-38} now only"));
+            output.WriteLine(Terminal.Printable($"  {label,LabelWidth} now only"));
         }
     }
 

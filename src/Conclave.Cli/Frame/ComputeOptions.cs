@@ -13,6 +13,7 @@ namespace Conclave.Cli.Frame;
 internal sealed class ComputeOptions(RankLeader? leader = null)
 {
     private const string IsaVariable = "CONCLAVE_ISA";
+    private const string EverySet = "all";
 
     // Activations of a step stay allocated: at V3's size some 400 KB for a token.
     private const int MostTokensPerStep = 16384;
@@ -46,9 +47,14 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
 
     private int Teams => leader?.Plan.Ranks ?? 1;
 
-    /// <summary>Adds --isa and --threads, with <paramref name="cache"/> the options of the cache, and with <paramref name="steps"/> the size of steps.</summary>
-    public void AddTo(Command command, bool cache, bool steps = false)
+    /// <summary>Adds --isa and --threads, with <paramref name="cache"/> the options of the cache, with <paramref name="steps"/> the size of steps, and with <paramref name="everySet"/> --isa all.</summary>
+    public void AddTo(Command command, bool cache, bool steps = false, bool everySet = false)
     {
+        if (everySet)
+        {
+            _isa.Description += $"; {EverySet}: one after the other";
+        }
+
         command.Add(_isa);
         command.Add(_threads);
         if (steps)
@@ -71,6 +77,9 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             : leader is null ? KernelSet.Best
             : KernelSet.Find(leader.Plan.InstructionSet);
     }
+
+    /// <summary>The instruction sets that were asked for, where a command runs on more than one.</summary>
+    public KernelSet[] KernelSets(ParseResult result) => result.GetValue(_isa) == EverySet ? KernelSet.Supported.ToArray() : [Kernels(result)];
 
     /// <summary>The threads that were asked for.</summary>
     public int Threads(ParseResult result) => result.GetValue(_threads) switch

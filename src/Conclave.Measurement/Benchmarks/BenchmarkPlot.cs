@@ -5,9 +5,9 @@ namespace Conclave.Measurement;
 /// <summary>Draws a report as an SVG file: a bar for the median of each row, a line for the range of its runs.</summary>
 public static class BenchmarkPlot
 {
-    private const int Width = 980;
-    private const int Left = 290;
-    private const int Right = 760;
+    private const int Width = 1040;
+    private const int Left = 350;
+    private const int Right = 820;
     private const int RowHeight = 22;
     private const int BarHeight = 12;
 

@@ -68,8 +68,9 @@ public sealed class BenchmarkReport
         }
         else
         {
-            rows.AddRange(root.Required(array).Items().Select(Kernel));
-            rows.AddRange(root.Required("prepare").Items().Select(Prepare));
+            JsonCursor[] kernels = [.. root.Required(array).Items()];
+            bool severalSets = kernels.Select(InstructionSet).Distinct().Count() > 1;
+            rows.AddRange(kernels.Select(kernel => Kernel(kernel, severalSets)));
         }
 
         HashSet<string> labels = [];
@@ -103,35 +104,25 @@ public sealed class BenchmarkReport
             workload.Label, phase, $"{Number(item, "tokens_per_second"):F2} tok/s", Numbers(item, "runs_tokens_per_second"), Numbers(item, "roofline_shares"));
     }
 
-    private static BenchmarkRow Kernel(JsonCursor item)
-    {
-        KernelCase kernel = new(
-            item.Required("operator").String(), Format(item), Count(item, "rows", 1), Count(item, "columns", 1), Count(item, "inputs", 1));
-        return Operator(item, kernel.Label);
-    }
+    private static string InstructionSet(JsonCursor item) => item.Required("isa").String();
 
-    private static BenchmarkRow Prepare(JsonCursor item)
+    /// <summary>Rows of one instruction set do not name it: those of two sets can then be compared.</summary>
+    private static BenchmarkRow Kernel(JsonCursor item, bool severalSets)
     {
-        PrepareCase prepare = new(item.Required("model").String(), default, 0, 0, Format(item), Count(item, "tokens", 1));
-        return Operator(item, prepare.Label);
-    }
-
-    private static BenchmarkRow Operator(JsonCursor item, string label)
-    {
+        KernelName kernel = new(item.Required("operator").String(), Format(item), item.Required("shape").String(), Count(item, "inputs", 1));
         MachineLimits limits = new(Number(item, "limit_bytes_per_second"), Number(item, "limit_flops"));
-        double bytes = Number(item, "bytes");
-        double flops = Number(item, "flops");
+        OperatorCost cost = new(Number(item, "bytes"), Number(item, "flops"));
         double seconds = Number(item, "seconds");
         double[] runs = Numbers(item, "runs_seconds");
-        bool reads = bytes / limits.Bandwidth >= flops / limits.Peak;
+        bool reads = cost.Bytes / limits.Bandwidth >= cost.Flops / limits.Peak;
         return new BenchmarkRow(
-            label,
+            severalSets ? $"{InstructionSet(item)} {kernel.Label}" : kernel.Label,
             reads ? BandwidthBound : PeakBound,
             reads
-                ? $"{bytes / seconds / Giga:F1} of {limits.Bandwidth / Giga:F1} GB/s"
-                : $"{flops / seconds / Giga:F1} of {limits.Peak / Giga:F1} GFLOP/s",
+                ? $"{cost.Bytes / seconds / Giga:F1} of {limits.Bandwidth / Giga:F1} GB/s"
+                : $"{cost.Flops / seconds / Giga:F1} of {limits.Peak / Giga:F1} GFLOP/s",
             [.. runs.Select(run => 1 / run)],
-            [.. runs.Select(run => limits.Roofline(bytes, flops) / run)]);
+            [.. runs.Select(run => limits.Roofline(cost) / run)]);
     }
 
     private static void AddStarts(List<BenchmarkRow> rows, JsonCursor? start)

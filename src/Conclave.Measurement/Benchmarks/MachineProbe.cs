@@ -14,7 +14,7 @@ namespace Conclave.Measurement;
 public readonly record struct MachineLimits(double Bandwidth, double Peak)
 {
     /// <summary>Seconds that an operator needs at least, by the roofline model (Williams, Waterman and Patterson 2009): max(bytes ÷ bandwidth, operations ÷ peak).</summary>
-    public double Roofline(double bytes, double flops) => Math.Max(bytes / Bandwidth, flops / Peak);
+    public double Roofline(OperatorCost cost) => Math.Max(cost.Bytes / Bandwidth, cost.Flops / Peak);
 
     /// <summary>The mean of two measurements.</summary>
     public static MachineLimits Mean(MachineLimits a, MachineLimits b) => new((a.Bandwidth + b.Bandwidth) / 2, (a.Peak + b.Peak) / 2);

@@ -18,7 +18,7 @@ public readonly record struct OperatorTotals(long Calls, double Seconds, double 
 /// <summary>Notes what the operators of a step did; what that is of a roofline is computed afterwards, when the machine's limits are known.</summary>
 public sealed class OperatorMeter
 {
-    private readonly List<(string Name, double Seconds, double Bytes, double Flops)> _calls = [];
+    private readonly List<(string Name, double Seconds, OperatorCost Cost)> _calls = [];
 
     /// <summary>Forgets everything.</summary>
     public void Clear() => _calls.Clear();
@@ -26,19 +26,17 @@ public sealed class OperatorMeter
     /// <summary>Notes one call.</summary>
     /// <param name="name">The operator.</param>
     /// <param name="started">When it began (<see cref="Stopwatch.GetTimestamp"/>).</param>
-    /// <param name="bytes">Bytes that it had to read.</param>
-    /// <param name="flops">Operations that it had to do.</param>
-    public void Add(string name, long started, double bytes, double flops) =>
-        _calls.Add((name, Stopwatch.GetElapsedTime(started).TotalSeconds, bytes, flops));
+    /// <param name="cost">What it had to do.</param>
+    public void Add(string name, long started, OperatorCost cost) => _calls.Add((name, Stopwatch.GetElapsedTime(started).TotalSeconds, cost));
 
     /// <summary>The calls by operator.</summary>
     /// <param name="limits">What the machine could do.</param>
     public IReadOnlyDictionary<string, OperatorTotals> Totals(MachineLimits limits)
     {
         Dictionary<string, OperatorTotals> totals = [];
-        foreach ((string name, double seconds, double bytes, double flops) in _calls)
+        foreach ((string name, double seconds, OperatorCost cost) in _calls)
         {
-            totals[name] = totals.GetValueOrDefault(name) + new OperatorTotals(1, seconds, bytes, flops, limits.Roofline(bytes, flops));
+            totals[name] = totals.GetValueOrDefault(name) + new OperatorTotals(1, seconds, cost.Bytes, cost.Flops, limits.Roofline(cost));
         }
 
         return totals;
