@@ -71,8 +71,8 @@ internal static class ModelConfigReader
             RoutedExperts = routedExperts,
             SharedExperts = anyMoe ? SharedExperts(root) : 0,
             ExpertsPerToken = anyMoe ? Count(root, "num_experts_per_tok", 1, routedExperts) : 0,
-            ExpertGroups = anyMoe ? Nullable(root, "n_group", family.ExpertGroups, MaxExperts) ?? 1 : 1,
-            GroupsPerToken = anyMoe ? Nullable(root, "topk_group", family.GroupsPerToken, MaxExperts) ?? 1 : 1,
+            ExpertGroups = anyMoe ? Groups(root, "n_group", family.ExpertGroups) : 1,
+            GroupsPerToken = anyMoe ? Groups(root, "topk_group", family.GroupsPerToken) : 1,
             Scoring = Scoring(root, family),
             Selection = Selection(root, family),
             NormalizeTopK = root.Optional("norm_topk_prob")?.Boolean() ?? family.NormalizeTopK,
@@ -240,16 +240,10 @@ internal static class ModelConfigReader
     // Without the key DeepSeek's own code makes a dense model, transformers one of 256 experts.
     private static int RoutedExperts(JsonCursor root) =>
         root.Has("n_routed_experts")
-            ? Nullable(root, "n_routed_experts", null, MaxExperts) ?? 0
+            ? root.Optional("n_routed_experts")?.Int32(1, MaxExperts) ?? 0
             : throw root.Error("\"n_routed_experts\" is missing; their number is expected, or null for a model without");
 
-    private static int? Nullable(JsonCursor root, string name, int? whereAbsent, int maximum)
-    {
-        if (root.Has(name))
-        {
-            return root.Optional(name)?.Int32(1, maximum);
-        }
-
-        return whereAbsent ?? root.Required(name).Int32(1, maximum);
-    }
+    /// <summary>A number of groups; null, which is not the same as absent, means that there are none.</summary>
+    private static int Groups(JsonCursor root, string name, int whereAbsent) =>
+        root.Has(name) ? root.Optional(name)?.Int32(1, MaxExperts) ?? 1 : whereAbsent;
 }

@@ -1,8 +1,6 @@
 namespace Conclave.Checkpoints;
 
-/// <summary>
-/// What the configuration class released with a family assumes where <c>config.json</c> leaves a key out. Null where the key must be there.
-/// </summary>
+/// <summary>What the configuration class released with a family assumes where <c>config.json</c> leaves a key out.</summary>
 internal sealed record ModelFamily
 {
     private static readonly ModelFamily[] Families =

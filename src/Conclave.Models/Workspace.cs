@@ -37,7 +37,7 @@ internal sealed unsafe class Workspace : IDisposable
     /// <summary>The residual stream [T, H].</summary>
     public TensorView Residual { get; }
 
-    /// <summary>The input of a sublayer [T, H]; after the last layer, the final norm.</summary>
+    /// <summary>The input of a sublayer [T, H]; after the last layer, the rows whose logits are wanted, where they have to be gathered.</summary>
     public TensorView Normalized { get; }
 
     /// <summary>The output of a sublayer [T, H].</summary>

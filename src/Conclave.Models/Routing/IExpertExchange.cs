@@ -22,13 +22,13 @@ public interface IExpertExchange
 
     /// <summary>Waits for the rows that this rank's experts have to compute.</summary>
     /// <param name="slot">The micro-batch.</param>
-    /// <param name="input">[rows, H] F32: what the layout's sources count.</param>
+    /// <param name="input">[rows, H] F32: what the sources of the rows count.</param>
     /// <returns>Rows by expert of this rank.</returns>
     ExpertRows FinishDispatch(ExchangeSlot slot, out TensorView input);
 
     /// <summary>Starts to return the experts' outputs.</summary>
     /// <param name="slot">The micro-batch.</param>
-    /// <param name="outputs">[rows, H] F32, in the order of the layout of <see cref="FinishDispatch"/>.</param>
+    /// <param name="outputs">[rows, H] F32, in the order of the rows of <see cref="FinishDispatch"/>.</param>
     void BeginCombine(ExchangeSlot slot, TensorView outputs);
 
     /// <summary>Waits for all outputs: destination[t] = Σ_e weight(t, e) · output(t, e), summed in expert order.</summary>
