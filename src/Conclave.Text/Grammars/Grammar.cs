@@ -38,9 +38,6 @@ public sealed class Grammar
     /// <summary>Any JSON object.</summary>
     public static Grammar JsonObject() => new(JsonGrammar.AnyObject);
 
-    /// <summary>Any JSON value.</summary>
-    public static Grammar JsonValue() => new(JsonGrammar.Value);
-
     /// <summary>
     /// JSON that a schema validates. Supported is what OpenAI documents for structured outputs: type (also a list), properties, required,
     /// additionalProperties, items, minItems, maxItems, enum, const, anyOf, $ref into the schema itself (recursion included), pattern, format

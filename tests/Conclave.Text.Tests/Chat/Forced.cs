@@ -67,8 +67,6 @@ internal static class Forced
     private static bool CanTake(GrammarMatcher matcher, string tag, Tokenizer tokenizer)
     {
         int[] ids = tokenizer.Ids(tag, recognizeSpecial: false);
-        int taken = ids.TakeWhile(matcher.TryAccept).Count();
-        matcher.Rollback(taken);
-        return taken == ids.Length && !matcher.IsComplete;
+        return ids.All(matcher.Clone().TryAccept) && !matcher.IsComplete;
     }
 }

@@ -118,7 +118,7 @@ public class CompositionTests
         Assert.Throws<UserErrorException>(() => new TokenMasks(Tokenizers.Fable, 1_000_000));
         Assert.Throws<ArgumentOutOfRangeException>(() => Grammar.Token(-1));
         Assert.Throws<ArgumentOutOfRangeException>(() => Grammar.Choice());
-        Assert.Throws<ArgumentOutOfRangeException>(() => Grammar.Repeat(Grammar.JsonValue(), Grammar.Literal(","), 3, 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Grammar.Repeat(Grammar.JsonObject(), Grammar.Literal(","), 3, 2));
     }
 
     private static int ByteToken(byte value) =>

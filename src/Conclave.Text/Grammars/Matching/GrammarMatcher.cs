@@ -1,26 +1,22 @@
 namespace Conclave.Text.Grammars;
 
-/// <summary>
-/// The state of one constrained sequence: which tokens it has taken, which may come next. It can go back by any number of tokens (drafts
-/// that are not accepted) and be copied. For one thread; matchers of one grammar share what they compute.
-/// </summary>
+/// <summary>The state of one constrained sequence: which tokens may come next. For one thread; matchers of one grammar share what they compute.</summary>
 public sealed class GrammarMatcher
 {
     private static readonly Configuration Ended = new([], 0);
 
     private readonly TokenMasks _vocabulary;
     private readonly GrammarMasks _masks;
-    private Configuration[] _history;
+    private Configuration _current;
 
     internal GrammarMatcher(TokenMasks vocabulary, GrammarMasks masks)
     {
         _vocabulary = vocabulary;
         _masks = masks;
-        _history = new Configuration[64];
         lock (masks)
         {
             masks.Shrink();
-            _history[0] = masks.Automaton.Start;
+            _current = masks.Automaton.Start;
         }
     }
 
@@ -28,23 +24,17 @@ public sealed class GrammarMatcher
     {
         _vocabulary = other._vocabulary;
         _masks = other._masks;
-        _history = other._history[..Math.Max(64, other.Count + 1)];
-        Count = other.Count;
+        _current = other._current;
     }
-
-    /// <summary>The number of tokens taken, an end token included.</summary>
-    public int Count { get; private set; }
 
     /// <summary>The length of a mask, as <see cref="TokenMasks.MaskWords"/>.</summary>
     public int MaskWords => _vocabulary.MaskWords;
 
     /// <summary>Whether the text may end here.</summary>
-    public bool IsComplete => Current == Ended || Current.IsComplete;
+    public bool IsComplete => _current == Ended || _current.IsComplete;
 
     /// <summary>Whether an end token was taken: nothing can follow.</summary>
-    public bool IsEnded => Current == Ended;
-
-    private Configuration Current => _history[Count];
+    public bool IsEnded => _current == Ended;
 
     /// <summary>Takes a token if it may come next. Otherwise nothing changes, and the answer is false.</summary>
     /// <param name="token">Any number; ids outside the vocabulary may never come next.</param>
@@ -62,12 +52,7 @@ public sealed class GrammarMatcher
             return false;
         }
 
-        if (Count + 1 == _history.Length)
-        {
-            Array.Resize(ref _history, 2 * _history.Length);
-        }
-
-        _history[++Count] = next;
+        _current = next;
         return true;
     }
 
@@ -86,13 +71,12 @@ public sealed class GrammarMatcher
             throw new ArgumentException($"{mask.Length} words; at least {_vocabulary.MaskWords} are expected", nameof(mask));
         }
 
-        Configuration current = Current;
         lock (_masks)
         {
-            _masks.MaskOf(current).CopyTo(mask);
+            _masks.MaskOf(_current).CopyTo(mask);
         }
 
-        if (current.IsComplete)
+        if (_current.IsComplete)
         {
             foreach (int token in _vocabulary.EndTokens)
             {
@@ -101,24 +85,15 @@ public sealed class GrammarMatcher
         }
     }
 
-    /// <summary>Takes back the last tokens.</summary>
-    /// <param name="tokens">How many; at most <see cref="Count"/>.</param>
-    public void Rollback(int tokens)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, Count);
-        Count -= tokens;
-    }
-
-    /// <summary>A matcher in the same state that goes its own way; it costs a copy of 8 bytes per token taken.</summary>
-    public GrammarMatcher Clone() => new(this);
+    /// <summary>A matcher in the same state that goes its own way.</summary>
+    internal GrammarMatcher Clone() => new(this);
 
     // Named tokens come first: where a grammar expects one, its bytes do not count.
     private Configuration Next(int token)
     {
         _masks.Shrink();
         PushdownAutomaton automaton = _masks.Automaton;
-        Configuration next = automaton.NextToken(Current, token);
+        Configuration next = automaton.NextToken(_current, token);
         if (!next.IsDead)
         {
             return next;
@@ -126,7 +101,7 @@ public sealed class GrammarMatcher
 
         if (_vocabulary.EndTokens.Contains(token))
         {
-            return Current.IsComplete ? Ended : next;
+            return _current.IsComplete ? Ended : next;
         }
 
         ReadOnlySpan<byte> text = _vocabulary.TextOf(token);
@@ -135,7 +110,7 @@ public sealed class GrammarMatcher
             return next;
         }
 
-        next = Current;
+        next = _current;
         foreach (byte value in text)
         {
             next = automaton.Next(next, value);
