@@ -42,13 +42,10 @@ public sealed class RotaryEmbedding
     /// </summary>
     public double AttentionScale { get; }
 
-    /// <summary>Number of pairs: half the rotary dimensions of a head.</summary>
-    public int Pairs => _frequencies.Length;
-
     /// <summary>Cosines and sines of the positions.</summary>
     /// <param name="positions">One position for each row.</param>
-    /// <param name="cos">[positions, Pairs] F32, written.</param>
-    /// <param name="sin">[positions, Pairs] F32, written.</param>
+    /// <param name="cos">[positions, RopeDim ÷ 2] F32, written.</param>
+    /// <param name="sin">[positions, RopeDim ÷ 2] F32, written.</param>
     public void Fill(ReadOnlySpan<int> positions, TensorView cos, TensorView sin)
     {
         for (int row = 0; row < positions.Length; row++)
@@ -76,6 +73,7 @@ public sealed class RotaryEmbedding
 
         double low = Math.Max(Math.Floor(PairOfTurns(yarn.BetaFast)), 0);
         double high = Math.Min(Math.Ceiling(PairOfTurns(yarn.BetaSlow)), dimensions - 1);
+        // The least width is that of YaRN's reference code, which must not divide by 0 either.
         double width = low == high ? 0.001 : high - low;
         for (int i = 0; i < _frequencies.Length; i++)
         {

@@ -30,7 +30,7 @@ public sealed class RotaryEmbeddingTests
             RopeDim = 64,
             Yarn = new YarnScaling(40, 4096, 32, 1, 1, 1),
         };
-        (_, float[,] sin) = Fill(new RotaryEmbedding(config), [1]);
+        (_, float[,] sin) = Fill(new RotaryEmbedding(config), [1], pairs: 32);
 
         // DeepSeek-V3's ramp: pair 10 (of 32) is the last one kept, pair 23 the first one stretched by the whole factor.
         Assert.Equal(Math.Sin(Math.Pow(10000, -10.0 / 32)), sin[0, 10], 1e-6);
@@ -70,16 +70,16 @@ public sealed class RotaryEmbeddingTests
         Assert.Equal(magnitude * magnitude / Math.Sqrt(16), rotary.AttentionScale, 1e-12);
     }
 
-    private static (float[,] Cos, float[,] Sin) Fill(RotaryEmbedding rotary, int[] positions)
+    private static (float[,] Cos, float[,] Sin) Fill(RotaryEmbedding rotary, int[] positions, int pairs = 4)
     {
-        using NativeBuffer cosBuffer = NativeBuffer.ForF32(positions.Length, rotary.Pairs, out TensorView cos);
-        using NativeBuffer sinBuffer = NativeBuffer.ForF32(positions.Length, rotary.Pairs, out TensorView sin);
+        using NativeBuffer cosBuffer = NativeBuffer.ForF32(positions.Length, pairs, out TensorView cos);
+        using NativeBuffer sinBuffer = NativeBuffer.ForF32(positions.Length, pairs, out TensorView sin);
         rotary.Fill(positions, cos, sin);
-        float[,] c = new float[positions.Length, rotary.Pairs];
-        float[,] s = new float[positions.Length, rotary.Pairs];
+        float[,] c = new float[positions.Length, pairs];
+        float[,] s = new float[positions.Length, pairs];
         for (int row = 0; row < positions.Length; row++)
         {
-            for (int i = 0; i < rotary.Pairs; i++)
+            for (int i = 0; i < pairs; i++)
             {
                 c[row, i] = cos.RowF32(row)[i];
                 s[row, i] = sin.RowF32(row)[i];

@@ -8,7 +8,8 @@ namespace Conclave.Measurement;
 public readonly record struct PeerFigure(string Weights, double TokensPerSecond);
 
 /// <summary>
-/// What ik_llama.cpp reached on a synthetic model of DeepSeek-V2-Lite's shape with 9 layers. It was measured on another machine; it is scaled by the
+/// What ik_llama.cpp reached on a synthetic model of DeepSeek-V2-Lite's shape with 9 layers. The figures came with what was asked of this project's CPU engine;
+/// they are of another machine, with 2 shared vCPUs and AVX2, 23–30 GB/s of sequential reads with both cores and 107–110 GFLOP/s of FP32 multiply-adds. They are scaled by the
 /// limit that binds: by read bandwidth in decode, by multiply-add peak in prefill.
 /// </summary>
 public static class PeerFigures
@@ -16,12 +17,11 @@ public static class PeerFigures
     /// <summary>Whose figures they are.</summary>
     public const string Name = "ik_llama.cpp of 2026-08-15";
 
-    // The reference points of the issue "Make the CPU engine the fastest that runs these models losslessly": 2 shared vCPUs, AVX2. It gives the limits of
-    // that machine as ranges, 23–30 GB/s of sequential reads with both cores and 107–110 GFLOP/s of FP32 multiply-adds; these are the midpoints.
+    // The midpoints of that machine's ranges.
     private const double PeerBandwidth = 26.5e9;
     private const double PeerPeak = 108.5e9;
 
-    // From the table there, in tokens per second; the Q4_0 run has no figure for batch 16.
+    // In tokens per second; the Q4_0 run has no figure for batch 16.
     private static readonly Dictionary<Workload, (string Weights, double Rate)[]> Measured = new()
     {
         [new Workload("prefill", 512, 1)] = [("Q8_0", 76.4), ("Q4_0", 72.2), ("BF16", 53.3)],

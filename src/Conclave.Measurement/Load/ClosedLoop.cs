@@ -11,9 +11,6 @@ namespace Conclave.Measurement.Load;
 /// <param name="AnswerTokens">Tokens of each answer, whatever the model would end with.</param>
 public sealed record ClosedLoop(int Clients, int Requests, int Rounds, int PromptTokens, int AnswerTokens)
 {
-    // Ids below are special in common vocabularies.
-    private const int FirstToken = 3;
-
     // Every rank is a process of its own, and compiles what it runs while it runs.
     private const int WarmUpRounds = 2;
 
@@ -52,7 +49,7 @@ public sealed record ClosedLoop(int Clients, int Requests, int Rounds, int Promp
                 long sent = Stopwatch.GetTimestamp();
                 Generation generation = engine.Submit(new GenerationRequest
                 {
-                    Prompt = [.. Enumerable.Range(0, PromptTokens).Select(_ => random.Next(FirstToken, vocabulary))],
+                    Prompt = [.. Enumerable.Range(0, PromptTokens).Select(_ => random.Next(RequestFormat.FirstToken, vocabulary))],
                     Sampling = new SamplingOptions { Temperature = 0, MaxTokens = AnswerTokens, IgnoreEos = true },
                 });
                 await foreach (GenerationUpdate update in generation.ReadAllAsync(cancellation).ConfigureAwait(false))

@@ -26,15 +26,11 @@ public sealed class Router
         _scoring = config.Scoring;
         _selection = config.Selection;
         _experts = config.RoutedExperts;
-        ExpertsPerToken = config.ExpertsPerToken;
         _groups = _selection == RouterSelection.Greedy ? 1 : config.ExpertGroups;
         _groupsPerToken = _selection == RouterSelection.Greedy ? 1 : config.GroupsPerToken;
         _normalize = config.NormalizeTopK;
         _scale = (float)config.RoutedScalingFactor;
     }
-
-    /// <summary>k: experts chosen for a token.</summary>
-    public int ExpertsPerToken { get; }
 
     /// <summary>Routes the tokens of a step.</summary>
     /// <param name="logits">[T, experts] F32; overwritten with the scores.</param>
@@ -157,6 +153,7 @@ public sealed class Router
             choice[experts[k]] = float.NaN;
         }
 
+        // The tiny number is that of DeepSeek's modelling code.
         float factor = _scale / (_normalize ? sum + 1e-20f : 1f);
         foreach (ref float weight in weights)
         {
