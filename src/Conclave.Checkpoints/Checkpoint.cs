@@ -32,9 +32,6 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The mapped files.</summary>
     public IReadOnlyList<SafetensorsFile> Files => _files;
 
-    /// <summary>Names of all tensors, in no particular order.</summary>
-    public IReadOnlyCollection<string> Names => _tensors.Keys;
-
     /// <summary>All tensors, in no particular order.</summary>
     public IReadOnlyCollection<StoredTensor> Tensors => _tensors.Values;
 

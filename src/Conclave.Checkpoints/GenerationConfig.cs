@@ -12,12 +12,6 @@ public sealed record GenerationConfig
     /// <summary>eos_token_id: one, several or none.</summary>
     public IReadOnlyList<int> EosTokens { get; init; } = [];
 
-    /// <summary>bos_token_id.</summary>
-    public int? BosToken { get; init; }
-
-    /// <summary>pad_token_id.</summary>
-    public int? PadToken { get; init; }
-
     /// <summary>do_sample: false asks for the most probable token, whatever the temperature says.</summary>
     public bool? DoSample { get; init; }
 
@@ -50,8 +44,6 @@ public sealed record GenerationConfig
         return new GenerationConfig
         {
             EosTokens = TokenIds.Several(root, "eos_token_id"),
-            BosToken = TokenIds.One(root, "bos_token_id"),
-            PadToken = TokenIds.One(root, "pad_token_id"),
             DoSample = root.Optional("do_sample")?.Boolean(),
             Temperature = root.Optional("temperature")?.Double(0, 1000),
             TopP = root.Optional("top_p")?.Double(0, 1),

@@ -22,7 +22,6 @@ public sealed unsafe class SafetensorsFile : IDisposable
         Path = path;
         Length = stream.Length;
         SafetensorsHeader header = ReadHeader(path, stream, out long dataOffset);
-        Metadata = header.Metadata;
         if (Length > dataOffset)
         {
             _mapping = MemoryMappedFile.CreateFromFile(
@@ -52,9 +51,6 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
     /// <summary>Bytes of the whole file.</summary>
     public long Length { get; }
-
-    /// <summary>The header's <c>__metadata__</c>; empty where there is none.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>All tensors, by their place in the file.</summary>
     public IReadOnlyList<StoredTensor> Tensors { get; }

@@ -16,13 +16,7 @@ internal sealed class SafetensorsHeader
 
     private const int MaxRank = 8;
 
-    private SafetensorsHeader(Dictionary<string, string> metadata, List<Entry> tensors)
-    {
-        Metadata = metadata;
-        Tensors = tensors;
-    }
-
-    public IReadOnlyDictionary<string, string> Metadata { get; }
+    private SafetensorsHeader(List<Entry> tensors) => Tensors = tensors;
 
     /// <summary>Tensors by offset.</summary>
     public IReadOnlyList<Entry> Tensors { get; }
@@ -49,15 +43,15 @@ internal sealed class SafetensorsHeader
     public static SafetensorsHeader Parse(string file, ReadOnlyMemory<byte> json, long dataBytes)
     {
         JsonCursor root = JsonCursor.Parse(file, json);
-        Dictionary<string, string> metadata = new(StringComparer.Ordinal);
         List<Entry> tensors = [];
         foreach ((string name, JsonCursor value) in root.Members())
         {
             if (name == "__metadata__")
             {
-                foreach ((string key, JsonCursor text) in value.Members())
+                // Nothing here needs them; the format wants texts.
+                foreach ((_, JsonCursor text) in value.Members())
                 {
-                    metadata.Add(key, text.String());
+                    text.String();
                 }
             }
             else
@@ -67,7 +61,7 @@ internal sealed class SafetensorsHeader
         }
 
         CheckCover(file, tensors, dataBytes);
-        return new SafetensorsHeader(metadata, tensors);
+        return new SafetensorsHeader(tensors);
     }
 
     private static Entry ReadEntry(string name, JsonCursor value, long dataBytes)

@@ -20,15 +20,6 @@ public sealed record TokenizerConfig
     /// <summary>Texts of the special tokens that the file has, by their names: bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>bos_token: its text.</summary>
-    public string? BosToken => SpecialTokens.GetValueOrDefault("bos_token");
-
-    /// <summary>tokenizer_class.</summary>
-    public string? TokenizerClass { get; init; }
-
-    /// <summary>model_max_length; null where absent or as good as infinite.</summary>
-    public int? MaxLength { get; init; }
-
     /// <summary>The Jinja text of each chat template by name; the one without a name is "default".</summary>
     public IReadOnlyDictionary<string, string> ChatTemplates { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
@@ -63,8 +54,6 @@ public sealed record TokenizerConfig
             config = config with
             {
                 SpecialTokens = SpecialNames.Where(name => root.Optional(name) is not null).ToDictionary(name => name, name => Token(root.Required(name)), StringComparer.Ordinal),
-                TokenizerClass = root.Optional("tokenizer_class")?.String(),
-                MaxLength = root.Optional("model_max_length")?.Double(1, double.MaxValue) is { } length and <= int.MaxValue ? (int)length : null,
             };
             ReadTemplates(root.Optional("chat_template"), templates);
         }

@@ -9,9 +9,8 @@ namespace Conclave.Conversion;
 /// </summary>
 public static class SyntheticCheckpoint
 {
-    /// <summary>Largest file that is written where nothing else is asked for, as releases have them.</summary>
-    public const long DefaultShardBytes = 5_000_000_000;
-
+    // As releases have them.
+    private const long ShardBytes = 5_000_000_000;
     private const int ScaleBlock = 128;
 
     /// <summary>
@@ -22,7 +21,6 @@ public static class SyntheticCheckpoint
     /// <param name="format">F8_E4M3, BF16 or F32.</param>
     /// <param name="directory">The folder; created where it is missing. It may not hold a checkpoint yet.</param>
     /// <param name="seed">Another seed makes other weights.</param>
-    /// <param name="shardBytes">No file becomes larger, unless it holds one tensor that is.</param>
     /// <param name="progress">Told now and then.</param>
     /// <param name="cancellation">Ends the work; the file that was being written is deleted.</param>
     /// <returns>What was written.</returns>
@@ -33,7 +31,16 @@ public static class SyntheticCheckpoint
         ElementFormat format,
         string directory,
         ulong seed = 0,
-        long shardBytes = DefaultShardBytes,
+        IProgress<SyntheticProgress>? progress = null,
+        CancellationToken cancellation = default) => Write(shape, format, directory, seed, ShardBytes, progress, cancellation);
+
+    /// <summary>The same with other shards: no file becomes larger than <paramref name="shardBytes"/>, unless it holds one tensor that is.</summary>
+    internal static SyntheticSummary Write(
+        ModelConfig shape,
+        ElementFormat format,
+        string directory,
+        ulong seed,
+        long shardBytes,
         IProgress<SyntheticProgress>? progress = null,
         CancellationToken cancellation = default)
     {

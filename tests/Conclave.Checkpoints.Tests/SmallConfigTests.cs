@@ -17,8 +17,7 @@ public sealed class SmallConfigTests : IDisposable
         Assert.Equal((true, 0.7, 0.95, null), (config.DoSample, config.Temperature, config.TopP, config.TopK));
         Assert.Equal([1], config.EosTokens);
         TokenizerConfig tokenizer = TokenizerConfig.Read(Repository.Fable);
-        Assert.Equal("<｜begin▁of▁sentence｜>", tokenizer.BosToken);
-        Assert.Equal(1024, tokenizer.MaxLength);
+        Assert.Equal("<｜begin▁of▁sentence｜>", tokenizer.SpecialTokens["bos_token"]);
         Assert.StartsWith("{%- set ns", tokenizer.ChatTemplate);
     }
 
@@ -30,14 +29,13 @@ public sealed class SmallConfigTests : IDisposable
     }
 
     [Fact]
-    public void TokensAreTextsOrObjectsAndLengthsMayBeInfinite()
+    public void TokensAreTextsOrObjects()
     {
         _folder.Write("tokenizer_config.json", """
             {"bos_token": {"__type": "AddedToken", "content": "<s>", "special": true}, "eos_token": "</s>", "pad_token": null,
              "model_max_length": 1000000000000000019884624838656, "added_tokens_decoder": {"0": {"content": "<s>"}}}
             """);
         TokenizerConfig config = TokenizerConfig.Read(_folder.Path);
-        Assert.Equal(("<s>", null), (config.BosToken, config.MaxLength));
         Assert.Equal([new("bos_token", "<s>"), new("eos_token", "</s>"), new("tools", null), new("documents", null)], config.TemplateVariables);
         _folder.Write("generation_config.json", """{"eos_token_id": [3, 4], "top_k": -1, "min_p": 0.1, "repetition_penalty": 1.1}""");
         GenerationConfig generation = GenerationConfig.Read(_folder.Path);

@@ -80,7 +80,6 @@ public sealed class GenerateTests
     }
 
     [Theory]
-    [InlineData("--raw and --chat exclude", "x", "--raw", "--chat")]
     [InlineData("either PROMPT or --ids", "x", "--ids", "1")]
     [InlineData("'two' is not a token id", "--ids", "1,two")]
     [InlineData("token id 8192 is outside the vocabulary of 8192", "--ids", "8192")]

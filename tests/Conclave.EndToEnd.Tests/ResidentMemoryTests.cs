@@ -21,7 +21,7 @@ public sealed class ResidentMemoryTests
 
         // Each byte is a token: enough of them choose every expert.
         string prompt = string.Concat(Enumerable.Range(0, 60).Select(i => (char)('!' + (i * 7 % 90))));
-        CliResult result = Cli.Run("generate", "--model", folder.Path, "--raw", string.Concat(Enumerable.Repeat(prompt, 4)), "--max-tokens", "2", "--json");
+        CliResult result = Cli.Run("generate", "--model", folder.Path, string.Concat(Enumerable.Repeat(prompt, 4)), "--max-tokens", "2", "--json");
         Assert.True(result.Code == 0, result.Error);
         long resident = JsonDocument.Parse(result.Output).RootElement.GetProperty("resident_bytes").GetInt64();
 

@@ -71,7 +71,7 @@ internal static class BenchModelCommand
             using WorkerTeam team = compute.Team(result);
             using ModelBenchmark? benchmark = workloads.Count > 0
                 ? new ModelBenchmark(
-                    checkpoint, kernels, team, workloads, ElementFormat.F32, stepsOfRun, compute.TokensPerStep(result),
+                    checkpoint, kernels, team, workloads, stepsOfRun, compute.TokensPerStep(result),
                     options => compute.Divide(folder, checkpoint.Config, kernels, team, options))
                 : null;
             List<(Workload, WorkloadSample[])> measured = [];

@@ -31,7 +31,7 @@ internal static class ChatCommand
             string directory = ModelDirectory.Resolve(result.GetValue(model));
             using LoadedModel loaded = compute.Load(result, directory);
             ChatPrompt chat = loaded.Chat ?? throw new UserErrorException(
-                $"{directory}: no chat template (tokenizer_config.json or chat_template.jinja); 'conclave generate --raw' continues texts without one");
+                $"{directory}: no chat template (tokenizer_config.json or chat_template.jinja); 'conclave generate' continues texts without one");
             using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = 1 });
             SamplingOptions options = sampling.Read(result, loaded.SuggestedSampling, null);
             Converse(result.InvocationConfiguration.Output, chat, engine, options, result.GetValue(system), cancellation);

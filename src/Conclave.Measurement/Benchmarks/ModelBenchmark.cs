@@ -51,6 +51,7 @@ public sealed class ModelBenchmark : IDisposable
     private readonly DeepSeekModel _model;
     private readonly ForwardBatch[] _batches;
     private readonly int _blocks;
+    private readonly int _decodeSteps;
     private readonly Random _random = new(1);
 
     /// <summary>Composes the model with metered operators.</summary>
@@ -58,22 +59,20 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="kernels">The instruction set.</param>
     /// <param name="team">Who computes.</param>
     /// <param name="workloads">What will be run: decides the size of the cache.</param>
-    /// <param name="cacheFormat">F32 or BF16.</param>
     /// <param name="decodeSteps">Steps of a decode run.</param>
     /// <param name="tokensPerStep">Most tokens of a step.</param>
-    /// <param name="divide">Adds this rank's part of the model to its options; null: all of it is computed here.</param>
+    /// <param name="divide">Adds this rank's part of the model to its options.</param>
     /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
     public ModelBenchmark(
         Checkpoint checkpoint,
         KernelSet kernels,
         WorkerTeam team,
         IReadOnlyList<Workload> workloads,
-        ElementFormat cacheFormat,
         int decodeSteps,
         int tokensPerStep,
-        Func<ModelOptions, ModelOptions>? divide = null)
+        Func<ModelOptions, ModelOptions> divide)
     {
-        DecodeSteps = decodeSteps;
+        _decodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
         {
             if ((long)workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
@@ -86,8 +85,8 @@ public sealed class ModelBenchmark : IDisposable
         _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
         _team = team;
         _probe = new MachineProbe(kernels);
-        ModelOptions options = new() { CacheBlocks = _blocks, CacheFormat = cacheFormat, MaxTokensPerStep = tokensPerStep };
-        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide?.Invoke(options) ?? options);
+        ModelOptions options = new() { CacheBlocks = _blocks, MaxTokensPerStep = tokensPerStep };
+        _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide(options));
         int sequences = workloads.Max(workload => workload.Batch);
         _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
         if (_model.Options.Experts is null)
@@ -99,9 +98,6 @@ public sealed class ModelBenchmark : IDisposable
             FillCaches(sequences);
         }
     }
-
-    /// <summary>Steps of a decode run.</summary>
-    public int DecodeSteps { get; }
 
     /// <summary>Runs a workload once.</summary>
     public WorkloadSample Run(Workload workload)
@@ -180,9 +176,9 @@ public sealed class ModelBenchmark : IDisposable
 
     private int Decode(int context, int batch)
     {
-        int perSequence = LatentCache.BlocksFor(context + DecodeSteps);
+        int perSequence = LatentCache.BlocksFor(context + _decodeSteps);
         int[][] tables = [.. Enumerable.Range(0, batch).Select(sequence => Enumerable.Range(sequence * perSequence, perSequence).ToArray())];
-        for (int step = 0; step < DecodeSteps; step++)
+        for (int step = 0; step < _decodeSteps; step++)
         {
             Array.ForEach(_batches, one => one.Clear());
             for (int sequence = 0; sequence < batch; sequence++)
@@ -193,7 +189,7 @@ public sealed class ModelBenchmark : IDisposable
             _model.Forward(_batches);
         }
 
-        return DecodeSteps * batch;
+        return _decodeSteps * batch;
     }
 
     private int[] Tokens(int count)
