@@ -68,14 +68,14 @@ internal sealed class GaussianTable
         int i = 0;
         for (; i <= destination.Length - 4; i += 4)
         {
-            ulong random = SplitMix.At(key, counter++);
+            ulong random = SplitMix64.At(key, counter++);
             destination[i] = table[(ushort)random];
             destination[i + 1] = table[(ushort)(random >> 16)];
             destination[i + 2] = table[(ushort)(random >> 32)];
             destination[i + 3] = table[(ushort)(random >> 48)];
         }
 
-        for (ulong random = SplitMix.At(key, counter); i < destination.Length; i++, random >>= 16)
+        for (ulong random = SplitMix64.At(key, counter); i < destination.Length; i++, random >>= 16)
         {
             destination[i] = table[(ushort)random];
         }

@@ -55,6 +55,18 @@ internal sealed class SyntheticTensors(ModelConfig config, ElementFormat format,
         }
 
         nint[] shape = tensor.Columns == 0 ? [tensor.Rows] : [tensor.Rows, tensor.Columns];
-        return new SyntheticTensor(new TensorDeclaration(tensor.Name, stored, shape), SplitMix.Key(seed, tensor.ContentName), table);
+        return new SyntheticTensor(new TensorDeclaration(tensor.Name, stored, shape), Key(tensor.ContentName), table);
+    }
+
+    /// <summary>A tensor's stream of random numbers: FNV-1a over the name's UTF-16 units, mixed with the seed.</summary>
+    private ulong Key(string name)
+    {
+        ulong hash = 0xCBF29CE484222325;
+        foreach (char c in name)
+        {
+            hash = (hash ^ c) * 0x100000001B3;
+        }
+
+        return SplitMix64.Mix(hash ^ SplitMix64.At(seed, 0));
     }
 }

@@ -1,3 +1,5 @@
+using Conclave.Primitives;
+
 namespace Conclave.Measurement.Load;
 
 /// <summary>Arrivals that know nothing of each other: the gaps between them are distributed exponentially.</summary>
@@ -8,12 +10,11 @@ public static class PoissonArrivals
     /// <param name="seed">The same seed gives the same times.</param>
     public static IEnumerable<TimeSpan> Times(double rate, int seed)
     {
-        ulong key = RandomNumbers.At((ulong)seed, 5);
+        ulong key = SplitMix64.At((ulong)seed, 5);
         double seconds = 0;
         for (ulong i = 0; ; i++)
         {
-            double even = (RandomNumbers.At(key, i) >> 11) * (1.0 / (1L << 53));
-            seconds -= Math.Log(1 - even) / rate;
+            seconds -= Math.Log(1 - SplitMix64.Uniform(key, i)) / rate;
             yield return TimeSpan.FromSeconds(seconds);
         }
     }

@@ -1,3 +1,5 @@
+using Conclave.Primitives;
+
 namespace Conclave.Measurement.Load;
 
 /// <summary>Prompts that have nothing in common, or only the prefix of their group.</summary>
@@ -9,11 +11,11 @@ namespace Conclave.Measurement.Load;
 public sealed class RandomRequests(int seed, TokenRange input, TokenRange output, int sharedPrefix = 0, int groups = 1) : RequestSource
 {
     // Streams of the seed: one for each thing that is drawn.
-    private readonly ulong _groups = RandomNumbers.At((ulong)seed, 0);
-    private readonly ulong _prompts = RandomNumbers.At((ulong)seed, 1);
-    private readonly ulong _inputs = RandomNumbers.At((ulong)seed, 2);
-    private readonly ulong _outputs = RandomNumbers.At((ulong)seed, 3);
-    private readonly ulong _choices = RandomNumbers.At((ulong)seed, 4);
+    private readonly ulong _groups = SplitMix64.At((ulong)seed, 0);
+    private readonly ulong _prompts = SplitMix64.At((ulong)seed, 1);
+    private readonly ulong _inputs = SplitMix64.At((ulong)seed, 2);
+    private readonly ulong _outputs = SplitMix64.At((ulong)seed, 3);
+    private readonly ulong _choices = SplitMix64.At((ulong)seed, 4);
 
     /// <inheritdoc/>
     public override int? Count => null;
@@ -22,14 +24,14 @@ public sealed class RandomRequests(int seed, TokenRange input, TokenRange output
     public override LoadRequest Request(int index)
     {
         ulong at = (ulong)index;
-        PromptSegment own = new(RandomNumbers.At(_prompts, at), input.Draw(_inputs, at));
+        PromptSegment own = new(SplitMix64.At(_prompts, at), input.Draw(_inputs, at));
         int answer = output.Draw(_outputs, at);
         if (sharedPrefix == 0)
         {
             return new LoadRequest([own], answer);
         }
 
-        ulong group = (ulong)RandomNumbers.Below(_choices, at, groups);
-        return new LoadRequest([new PromptSegment(RandomNumbers.At(_groups, group), sharedPrefix), own], answer);
+        ulong group = (ulong)SplitMix64.Below(_choices, at, groups);
+        return new LoadRequest([new PromptSegment(SplitMix64.At(_groups, group), sharedPrefix), own], answer);
     }
 }

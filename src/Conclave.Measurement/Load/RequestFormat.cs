@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Conclave.Primitives;
 
 namespace Conclave.Measurement.Load;
 
@@ -80,10 +81,10 @@ public sealed class RequestFormat(LoadEndpoint endpoint, string model, int vocab
     {
         foreach (PromptSegment segment in request.Prompt)
         {
-            ulong key = RandomNumbers.At(salt, segment.Seed);
+            ulong key = SplitMix64.At(salt, segment.Seed);
             for (int i = 0; i < segment.Tokens; i++)
             {
-                yield return RandomNumbers.Below(key, (ulong)i, count);
+                yield return SplitMix64.Below(key, (ulong)i, count);
             }
         }
     }

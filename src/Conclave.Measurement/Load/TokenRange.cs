@@ -1,3 +1,5 @@
+using Conclave.Primitives;
+
 namespace Conclave.Measurement.Load;
 
 /// <summary>How many tokens: a number drawn evenly from a range.</summary>
@@ -5,5 +7,5 @@ namespace Conclave.Measurement.Load;
 /// <param name="Most">The largest, at least <paramref name="Least"/>.</param>
 public readonly record struct TokenRange(int Least, int Most)
 {
-    internal int Draw(ulong key, ulong counter) => Least + RandomNumbers.Below(key, counter, Most - Least + 1);
+    internal int Draw(ulong key, ulong counter) => Least + SplitMix64.Below(key, counter, Most - Least + 1);
 }
