@@ -14,7 +14,6 @@ namespace Conclave.Checkpoints;
 /// </remarks>
 internal static unsafe partial class HugePagePromotion
 {
-    private const int DropFromCache = 4;
     private const uint WriteAndWait = 7;
     private const int Trials = 8;
 
@@ -44,7 +43,7 @@ internal static unsafe partial class HugePagePromotion
         for (nint offset = 0; offset + HugePages.Size <= length && !cancellation.IsCancellationRequested; offset += HugePages.Size)
         {
             byte* page = start + offset;
-            if (!IsCached(page) || !Advise(page, MappedPages.PopulateRead))
+            if (!IsCached(page) || !Advise(page, MemoryAdvice.PopulateRead))
             {
                 continue;
             }
@@ -52,14 +51,14 @@ internal static unsafe partial class HugePagePromotion
             bool? isHuge = IsOneHugePage(pagemap, page);
             if (isHuge != true)
             {
-                bool done = Advise(page, MappedPages.Collapse) || (isHuge == false && ReadAgain(file, offset, pagemap, page));
+                bool done = Advise(page, MemoryAdvice.Collapse) || (isHuge == false && ReadAgain(file, offset, pagemap, page));
                 promoted += done ? 1 : 0;
                 failed += done ? 0 : 1;
             }
 
             if (!stayMapped)
             {
-                Advise(page, MappedPages.DontNeed);
+                Advise(page, MemoryAdvice.DontNeed);
             }
 
             if (failed == Trials && promoted == 0)
@@ -71,21 +70,20 @@ internal static unsafe partial class HugePagePromotion
         return promoted;
     }
 
-    private static bool Advise(byte* page, int advice) => MappedPages.TryAdvise((nint)page, (nint)page + HugePages.Size, advice);
+    private static bool Advise(byte* page, MemoryAdvice advice) => LinuxMemory.TryAdvise(page, HugePages.Size, advice);
 
     /// <summary>Whether all of it is in the system's cache.</summary>
     private static bool IsCached(byte* page)
     {
         int count = (int)(HugePages.Size / Environment.SystemPageSize);
         byte* flags = stackalloc byte[count];
-        if (InCore(page, HugePages.Size, flags) != 0)
+        if (!LinuxMemory.TryFindResident(page, HugePages.Size, flags))
         {
             return false;
         }
 
         for (int i = 0; i < count; i++)
         {
-            // The other bits are reserved.
             if ((flags[i] & 1) == 0)
             {
                 return false;
@@ -98,12 +96,12 @@ internal static unsafe partial class HugePagePromotion
     private static bool ReadAgain(SafeFileHandle file, nint offset, SafeFileHandle pagemap, byte* page)
     {
         // Pages stay in the cache while they are mapped, and while they are not on the disk yet.
-        if (!Advise(page, MappedPages.DontNeed) || SyncRange(file, offset, HugePages.Size, WriteAndWait) != 0 || AdviseFile(file, offset, HugePages.Size, DropFromCache) != 0)
+        if (!Advise(page, MemoryAdvice.DontNeed) || SyncRange(file, offset, HugePages.Size, WriteAndWait) != 0 || LinuxMemory.Drop(file, offset, HugePages.Size) != 0)
         {
             return false;
         }
 
-        return Advise(page, MappedPages.PopulateRead) && IsOneHugePage(pagemap, page) == true;
+        return Advise(page, MemoryAdvice.PopulateRead) && IsOneHugePage(pagemap, page) == true;
     }
 
     /// <summary>Whether that range is mapped as one huge page; null where the system does not tell (before Linux 6.7).</summary>
@@ -119,14 +117,8 @@ internal static unsafe partial class HugePagePromotion
         return found < 0 ? null : found == 1 && region.Start == arguments.Start && region.End == arguments.End;
     }
 
-    [LibraryImport("libc", EntryPoint = "mincore")]
-    private static partial int InCore(byte* address, nint length, byte* pages);
-
     [LibraryImport("libc", EntryPoint = "sync_file_range")]
     private static partial int SyncRange(SafeFileHandle file, long offset, long length, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
-    private static partial int AdviseFile(SafeFileHandle file, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "ioctl")]
     private static partial int Control(SafeFileHandle file, nuint request, ScanArguments* arguments);

@@ -1,21 +1,10 @@
-using System.Runtime.InteropServices;
 using Conclave.Primitives;
 
 namespace Conclave.Checkpoints;
 
 /// <summary>The pages of a mapped file that weights lie in.</summary>
-public static unsafe partial class MappedPages
+public static unsafe class MappedPages
 {
-    /// <summary>MADV_DONTNEED: out of the process's tables.</summary>
-    internal const int DontNeed = 4;
-
-    /// <summary>MADV_POPULATE_READ.</summary>
-    internal const int PopulateRead = 22;
-
-    /// <summary>MADV_COLLAPSE.</summary>
-    internal const int Collapse = 25;
-
-    private const int Cold = 20;
     private static readonly nint PageSize = Environment.SystemPageSize;
 
     /// <summary>
@@ -25,7 +14,7 @@ public static unsafe partial class MappedPages
     {
         nint start = (nint)weight.Data & -PageSize;
         nint end = (nint)weight.Data + weight.ByteLength;
-        if (TryAdvise(start, end, PopulateRead))
+        if (TryAdvise(start, end, MemoryAdvice.PopulateRead))
         {
             return;
         }
@@ -44,13 +33,9 @@ public static unsafe partial class MappedPages
     public static void Release(TensorView weight)
     {
         nint start = ((nint)weight.Data + PageSize - 1) & -PageSize;
-        _ = TryAdvise(start, ((nint)weight.Data + weight.ByteLength) & -PageSize, Cold);
+        _ = TryAdvise(start, ((nint)weight.Data + weight.ByteLength) & -PageSize, MemoryAdvice.Cold);
     }
 
-    /// <summary>Whether the system takes an advice (madvise) on the pages from <paramref name="start"/> on, or there are none.</summary>
-    internal static bool TryAdvise(nint start, nint end, int advice) =>
-        end <= start || (OperatingSystem.IsLinux() && Advise((void*)start, end - start, advice) == 0);
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* address, nint bytes, int advice);
+    /// <summary>Whether the system takes an advice on the pages from <paramref name="start"/> on, or there are none.</summary>
+    private static bool TryAdvise(nint start, nint end, MemoryAdvice advice) => end <= start || LinuxMemory.TryAdvise((void*)start, end - start, advice);
 }

@@ -1,16 +1,12 @@
-using System.Runtime.InteropServices;
-
 namespace Conclave.Primitives;
 
 /// <summary>
 /// Pages of 2 MiB in place of 4 KiB. Weights are more than what a core remembers the addresses of, and are read once per step: see "Huge pages" in docs/benchmarks.md for what that is worth.
 /// </summary>
-public static unsafe partial class HugePages
+public static unsafe class HugePages
 {
     /// <summary>Bytes of a huge page, and what its address is a multiple of.</summary>
     public const nint Size = 2 << 20;
-
-    private const int HugePage = 14;
 
     /// <summary>
     /// Asks for huge pages wherever they fit between <paramref name="start"/> and <paramref name="bytes"/> later (madvise, MADV_HUGEPAGE): memory gets them when it is first
@@ -20,12 +16,9 @@ public static unsafe partial class HugePages
     {
         nint first = ((nint)start + Size - 1) & -Size;
         nint end = ((nint)start + bytes) & -Size;
-        if (first < end && OperatingSystem.IsLinux())
+        if (first < end)
         {
-            _ = Advise((void*)first, end - first, HugePage);
+            LinuxMemory.TryAdvise((void*)first, end - first, MemoryAdvice.HugePage);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* address, nint bytes, int advice);
 }

@@ -8,12 +8,10 @@ namespace Conclave.Measurement;
 
 /// <summary>What the kernel keeps of files in memory.</summary>
 [SupportedOSPlatform("linux")]
-internal static unsafe partial class PageCache
+internal static unsafe class PageCache
 {
-    private const int DontNeed = 4;
-
     /// <summary>
-    /// Asks the kernel to drop the pages of files (posix_fadvise, POSIX_FADV_DONTNEED). It keeps those that some process has mapped and touched, and all of
+    /// Asks the kernel to drop the pages of files. It keeps those that some process has mapped and touched, and all of
     /// file systems that live in memory: <see cref="ResidentShare"/> tells.
     /// </summary>
     public static void Drop(IEnumerable<FileInfo> files)
@@ -24,7 +22,7 @@ internal static unsafe partial class PageCache
 
             // Pages that are not on the disk yet would be kept.
             RandomAccess.FlushToDisk(handle);
-            int error = Advise(handle, 0, 0, DontNeed);
+            int error = LinuxMemory.Drop(handle, 0, 0);
             if (error != 0)
             {
                 throw new IOException($"posix_fadvise({file.FullName}): {Marshal.GetPInvokeErrorMessage(error)}");
@@ -47,7 +45,7 @@ internal static unsafe partial class PageCache
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             try
             {
-                if (InCore(start, (nuint)file.Length, flags.Data) != 0)
+                if (!LinuxMemory.TryFindResident(start, (nint)file.Length, flags.Data))
                 {
                     throw new IOException($"mincore({file.FullName}): {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
                 }
@@ -60,17 +58,10 @@ internal static unsafe partial class PageCache
             pages += count;
             for (nint page = 0; page < count; page++)
             {
-                // The other bits are reserved.
                 resident += flags.Data[page] & 1;
             }
         }
 
         return (double)resident / Math.Max(pages, 1);
     }
-
-    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
-    private static partial int Advise(SafeFileHandle file, long offset, long length, int advice);
-
-    [LibraryImport("libc", EntryPoint = "mincore", SetLastError = true)]
-    private static partial int InCore(byte* address, nuint length, byte* pages);
 }
