@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Conclave.Primitives;
 
@@ -62,13 +61,17 @@ public sealed record TokenizerConfig
         string toolPlace = place;
         foreach ((string name, string file) in TemplateFiles(directory))
         {
-            templates[name] = ReadText(file);
+            templates[name] = ReadTemplate(file);
             place = name == DefaultTemplate ? file : place;
             toolPlace = name == ToolTemplateName ? file : toolPlace;
         }
 
         return config with { ChatTemplatePlace = place, ToolTemplatePlace = toolPlace };
     }
+
+    /// <summary>The text of a file that is a template.</summary>
+    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
+    public static string ReadTemplate(string file) => TextFile.Read(file, MaxTemplateBytes);
 
     private static string Token(JsonCursor token) => token.Kind == JsonValueKind.Object ? token.Required("content").String() : token.String();
 
@@ -115,25 +118,6 @@ public sealed record TokenizerConfig
             {
                 yield return (Path.GetFileNameWithoutExtension(named), named);
             }
-        }
-    }
-
-    private static string ReadText(string file)
-    {
-        try
-        {
-            long length = new FileInfo(file).Length;
-            return length <= MaxTemplateBytes
-                ? new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF')
-                : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 
 namespace Conclave.Primitives;
@@ -28,38 +27,13 @@ public readonly struct JsonCursor
 
     /// <summary>Reads a file of at most <paramref name="maxBytes"/> bytes.</summary>
     /// <exception cref="UserErrorException">The file is missing, too large, not UTF-8 or not JSON.</exception>
-    public static JsonCursor ReadFile(string file, long maxBytes = 256L << 20) => Parse(file, ReadText(file, maxBytes));
-
-    /// <summary>The text of a file of at most <paramref name="maxBytes"/> bytes, for readers that need no document: UTF-8 without byte order mark.</summary>
-    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
-    public static ReadOnlyMemory<byte> ReadText(string file, long maxBytes)
-    {
-        try
-        {
-            FileInfo info = new(file);
-            if (!info.Exists)
-            {
-                throw new UserErrorException($"{file}: there is no such file");
-            }
-
-            if (info.Length > maxBytes)
-            {
-                throw new UserErrorException($"{file}: {info.Length} bytes; a JSON file of at most {maxBytes} bytes is expected here");
-            }
-
-            return Checked(file, File.ReadAllBytes(file));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
-        }
-    }
+    public static JsonCursor ReadFile(string file, long maxBytes = 256L << 20) => Parse(file, TextFile.ReadUtf8(file, maxBytes));
 
     /// <summary>Parses JSON text that came from <paramref name="file"/>.</summary>
     /// <exception cref="UserErrorException">The text is not UTF-8 or not JSON.</exception>
     public static JsonCursor Parse(string file, ReadOnlyMemory<byte> utf8)
     {
-        utf8 = Checked(file, utf8);
+        utf8 = TextFile.Check(file, utf8);
         try
         {
             JsonDocument document = JsonDocument.Parse(
@@ -83,27 +57,6 @@ public readonly struct JsonCursor
     /// <summary>The complaint about a key that is no Unicode text, which JSON readers report as an invalid operation.</summary>
     public static UserErrorException UnpairedSurrogate(string file, InvalidOperationException reason) =>
         new($"{file}: a key with an unpaired surrogate; only valid Unicode can be used", reason);
-
-    // Without the byte order mark that some editors write.
-    private static ReadOnlyMemory<byte> Checked(string file, ReadOnlyMemory<byte> utf8)
-    {
-        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
-        if (utf8.Span.StartsWith(mark))
-        {
-            utf8 = utf8[3..];
-        }
-
-        GitLfsPointer.Refuse(file, utf8.Span);
-        try
-        {
-            _ = new UTF8Encoding(false, throwOnInvalidBytes: true).GetCharCount(utf8.Span);
-            return utf8;
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new UserErrorException($"{file}: not valid UTF-8 at byte {e.Index}", e);
-        }
-    }
 
     /// <summary>A complaint about this place; <paramref name="problem"/> continues the sentence after file and path.</summary>
     public UserErrorException Error(string problem) => new($"{_file}: {_path}: {problem}");

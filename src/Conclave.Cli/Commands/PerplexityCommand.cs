@@ -5,8 +5,8 @@ using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
 using Conclave.Models;
+using Conclave.Primitives;
 using Conclave.Text;
-using Spectre.Console;
 
 namespace Conclave.Cli.Commands;
 
@@ -45,7 +45,8 @@ internal static class PerplexityCommand
                 MaxTokensPerStep = Math.Clamp(window, 1, DefaultContext),
             });
             PerplexityMeasurement measurement = new(model, window, result.GetValue(stride) ?? window);
-            PerplexityResult measured = Measure(measurement, tokens, cancellation);
+            PerplexityResult measured = ProgressBar.Run(
+                "perplexity", (IProgress<double> progress) => measurement.Run(CollectionsMarshal.AsSpan(tokens), progress, cancellation), done => done);
             TextWriter output = result.InvocationConfiguration.Output;
             if (result.GetValue(json))
             {
@@ -68,24 +69,5 @@ internal static class PerplexityCommand
             return Task.FromResult(0);
         });
         return command;
-    }
-
-    private static PerplexityResult Measure(PerplexityMeasurement measurement, List<int> tokens, CancellationToken cancellation)
-    {
-        if (Terminal.Progress() is not { } console)
-        {
-            return measurement.Run(CollectionsMarshal.AsSpan(tokens), null, cancellation);
-        }
-
-        return console.Progress().AutoClear(true).Start(bars =>
-        {
-            ProgressTask bar = bars.AddTask("perplexity", maxValue: 1);
-            return measurement.Run(CollectionsMarshal.AsSpan(tokens), new Bar(bar), cancellation);
-        });
-    }
-
-    private sealed class Bar(ProgressTask task) : IProgress<double>
-    {
-        public void Report(double value) => task.Value = value;
     }
 }

@@ -11,8 +11,6 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave template: what a chat template makes of a conversation.</summary>
 internal static class TemplateCommand
 {
-    private const int MaxTemplateBytes = 4 << 20;
-
     public static Command Create()
     {
         Argument<string> source = new("DIR|FILE.jinja") { Description = "The folder of a checkpoint, or a file that is a template" };
@@ -58,7 +56,7 @@ internal static class TemplateCommand
     {
         if (File.Exists(source))
         {
-            ChatTemplate template = Parse(ReadText(source), source);
+            ChatTemplate template = Parse(TokenizerConfig.ReadTemplate(source), source);
             return (template, template, []);
         }
 
@@ -126,8 +124,4 @@ internal static class TemplateCommand
 
         return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { MaxDepth = 256 }).RootElement;
     }
-
-    private static string ReadText(string file) => new FileInfo(file).Length is var length && length <= MaxTemplateBytes
-        ? TextFile.Read(file).TrimStart('\uFEFF')
-        : throw new UserErrorException($"{file}: {length} bytes; a template of at most {MaxTemplateBytes} bytes is expected");
 }

@@ -48,7 +48,7 @@ public sealed class MooncakeTrace : RequestSource
                 $"a trace cannot be scaled by {scale.ToString(CultureInfo.InvariantCulture)}: a block of {BlockTokens} tokens must become a whole number of 1 to {BlockTokens} tokens, as with 0.125");
         }
 
-        ReadOnlyMemory<byte> rest = JsonCursor.ReadText(file, MaxFileBytes);
+        ReadOnlyMemory<byte> rest = TextFile.ReadUtf8(file, MaxFileBytes);
         List<Line> lines = [];
         for (int number = 1; !rest.IsEmpty; number++)
         {

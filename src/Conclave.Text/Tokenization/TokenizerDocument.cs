@@ -33,7 +33,7 @@ internal sealed class TokenizerDocument
     /// <exception cref="UserErrorException">The file cannot be read, or is not JSON.</exception>
     public static TokenizerDocument Read(string file)
     {
-        ReadOnlyMemory<byte> text = JsonCursor.ReadText(file, MaxBytes);
+        ReadOnlyMemory<byte> text = TextFile.ReadUtf8(file, MaxBytes);
         List<Range> parts = [];
         try
         {
