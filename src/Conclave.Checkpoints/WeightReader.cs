@@ -64,9 +64,7 @@ internal static class WeightReader
     private static unsafe BlockScales? ScalesOf(
         Checkpoint checkpoint, StoredTensor tensor, nint rows, nint columns, CheckpointProblems problems)
     {
-        // DeepSeek's name and everyone else's: both are what codes are multiplied by.
-        string released = $"{tensor.Name}_scale_inv";
-        string name = Array.Find([released, $"{tensor.Name}_scale"], scale => checkpoint.TryGet(scale, out _)) ?? released;
+        string name = ScaleNames.Of(tensor.Name, scale => checkpoint.TryGet(scale, out _));
         bool isFp8 = tensor.Format == ElementFormat.F8_E4M3;
         if (!isFp8 || checkpoint.Config.ScaleBlock is not { } block)
         {

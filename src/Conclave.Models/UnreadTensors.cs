@@ -24,8 +24,7 @@ internal static class UnreadTensors
             : Array.Exists(["model.embed_tokens.", "model.norm.", "lm_head."], prefix => name.StartsWith(prefix, StringComparison.Ordinal));
 
     private static bool IsScaleOfAsked(string name, ModelConfig config, HashSet<string> asked) =>
-        Array.Find(["_scale_inv", "_scale"], end => name.EndsWith(end, StringComparison.Ordinal)) is { } suffix
-        && (asked.Contains(name[..^suffix.Length]) || IsOfRoutedExpert(name[..^suffix.Length], config));
+        ScaleNames.TensorOf(name) is { } tensor && (asked.Contains(tensor) || IsOfRoutedExpert(tensor, config));
 
     // Another rank may be the one that asks for it.
     private static bool IsOfRoutedExpert(string name, ModelConfig config)

@@ -1,4 +1,5 @@
 using Conclave.Checkpoints;
+using Conclave.Models;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Inspection;
@@ -17,7 +18,7 @@ internal sealed class CheckpointSummary
     {
         _config = checkpoint.Config;
         Groups = [.. checkpoint.Tensors
-            .GroupBy(tensor => (Kind: TensorKinds.Of(tensor.Name, _config), tensor.Format, AreScales: AreScales(tensor.Name)))
+            .GroupBy(tensor => (Kind: TensorKinds.Of(tensor.Name, _config), tensor.Format, AreScales: ScaleNames.TensorOf(tensor.Name) is not null))
             .OrderBy(group => group.Key.Kind).ThenBy(group => group.Key.AreScales).ThenBy(group => group.Key.Format)
             .Select(group => new TensorGroup(
                 group.Key.Kind, group.Key.Format, group.Key.AreScales, group.Count(), group.Sum(Elements), group.Sum(tensor => (long)tensor.Bytes)))];
@@ -42,15 +43,13 @@ internal sealed class CheckpointSummary
     /// <summary>Bytes of weights that one token reads in generation; of the embedding only its row.</summary>
     public long ActiveBytes => Groups.Sum(group => group.Kind == TensorKind.Embedding && !HeadIsEmbedding ? 0 : Active(group.Kind, group.Bytes));
 
-    /// <summary>Numbers that the cache keeps of one token: the latent and the rotated key of each layer.</summary>
-    public long CacheElementsPerToken => (long)_config.Layers * (_config.LatentDim + _config.RopeDim);
+    /// <summary>Bytes that the cache keeps of one token in a format.</summary>
+    public long CacheBytesPerToken(ElementFormat format) => LatentCache.BytesPerToken(_config, format);
 
     /// <summary>Weights, a cache in binary32 for that many tokens, and room to work.</summary>
-    public long MemoryFor(int tokens) => Bytes + (tokens * CacheElementsPerToken * sizeof(float)) + WorkingMemory;
+    public long MemoryFor(int tokens) => Bytes + (tokens * CacheBytesPerToken(ElementFormat.F32)) + WorkingMemory;
 
     private bool HeadIsEmbedding => !Groups.Any(group => group.Kind == TensorKind.OutputHead);
-
-    private static bool AreScales(string name) => name.EndsWith("_scale_inv", StringComparison.Ordinal) || name.EndsWith("_scale", StringComparison.Ordinal);
 
     private static long Elements(StoredTensor tensor)
     {

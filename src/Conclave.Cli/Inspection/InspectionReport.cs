@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Conclave.Checkpoints;
 using Conclave.Cli.Frame;
+using Conclave.Primitives;
 using Spectre.Console;
 using PlainText = Spectre.Console.Text;
 
@@ -70,8 +71,8 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         json.WriteNumber("mtp_parameters", summary.MtpParameters);
         json.WriteNumber("bytes", summary.Bytes);
         json.WriteNumber("bytes_read_per_token", summary.ActiveBytes);
-        json.WriteNumber("cache_bytes_per_token_f32", summary.CacheElementsPerToken * 4);
-        json.WriteNumber("cache_bytes_per_token_bf16", summary.CacheElementsPerToken * 2);
+        json.WriteNumber("cache_bytes_per_token_f32", summary.CacheBytesPerToken(ElementFormat.F32));
+        json.WriteNumber("cache_bytes_per_token_bf16", summary.CacheBytesPerToken(ElementFormat.BF16));
         json.WriteNumber("memory_for_full_context", summary.MemoryFor(_config.MaxPositions));
         json.WriteStartArray("kinds");
         foreach (TensorGroup group in summary.Groups)
@@ -138,8 +139,8 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         yield return ("parameters", $"{Amount(summary.Parameters)}, of which {Amount(summary.ActiveParameters)} are active for a token"
             + (summary.MtpParameters > 0 ? $"; {Amount(summary.MtpParameters)} more for multi-token prediction" : ""));
         yield return ("files", $"{checkpoint.Files.Count}, {Amount(summary.Bytes)}B of tensors; generating a token reads {Amount(summary.ActiveBytes)}B of them");
-        yield return ("cache", $"{summary.CacheElementsPerToken * 4:N0} bytes for a token in F32, {summary.CacheElementsPerToken * 2:N0} in BF16; "
-            + $"{_config.MaxPositions:N0} tokens take {Amount(_config.MaxPositions * summary.CacheElementsPerToken * 4)}B or half of it");
+        yield return ("cache", $"{summary.CacheBytesPerToken(ElementFormat.F32):N0} bytes for a token in F32, {summary.CacheBytesPerToken(ElementFormat.BF16):N0} in BF16; "
+            + $"{_config.MaxPositions:N0} tokens take {Amount(_config.MaxPositions * summary.CacheBytesPerToken(ElementFormat.F32))}B or half of it");
         long machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         long full = summary.MemoryFor(_config.MaxPositions);
         yield return ("to run it", $"{Amount(full)}B of memory for the whole context (F32 cache), {Amount(summary.MemoryFor(0))}B to begin; this machine has {Amount(machine)}B"
