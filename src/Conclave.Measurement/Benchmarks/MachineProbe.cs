@@ -79,8 +79,7 @@ public sealed unsafe class MachineProbe : IDisposable
             seconds[run] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
-        Array.Sort(seconds);
-        return seconds[runs / 2];
+        return RunRatio.MedianOf(seconds);
     }
 
     private readonly struct ReadWork(byte* data, nint length, int ahead) : IWork

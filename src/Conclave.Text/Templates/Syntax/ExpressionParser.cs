@@ -19,29 +19,7 @@ internal sealed class ExpressionParser(TokenStream stream)
     public Expression Tuple(bool allowConditional = true, bool inParentheses = false)
     {
         int line = stream.Current.Line;
-        List<Expression> items = [];
-        bool isTuple = false;
-        while (true)
-        {
-            if (items.Count > 0)
-            {
-                stream.ExpectOperator(",");
-            }
-
-            if (IsTupleEnd())
-            {
-                break;
-            }
-
-            items.Add(Expression(allowConditional));
-            if (!stream.IsOperator(","))
-            {
-                break;
-            }
-
-            isTuple = true;
-        }
-
+        List<Expression> items = Items(() => Expression(allowConditional), out bool isTuple);
         if (!isTuple)
         {
             if (items.Count > 0)
@@ -62,29 +40,7 @@ internal sealed class ExpressionParser(TokenStream stream)
     public AssignmentTarget Target(bool allowNamespace = false)
     {
         int line = stream.Current.Line;
-        List<AssignmentTarget> items = [];
-        bool isTuple = false;
-        while (true)
-        {
-            if (items.Count > 0)
-            {
-                stream.ExpectOperator(",");
-            }
-
-            if (IsTupleEnd())
-            {
-                break;
-            }
-
-            items.Add(SingleTarget(allowNamespace));
-            if (!stream.IsOperator(","))
-            {
-                break;
-            }
-
-            isTuple = true;
-        }
-
+        List<AssignmentTarget> items = Items(() => SingleTarget(allowNamespace), out bool isTuple);
         return isTuple ? new TupleTarget(line, items)
             : items.Count > 0 ? items[0]
             : throw stream.Fail($"Expected an expression, got {StringRepr.Quote(stream.Current.Describe())}");
@@ -143,6 +99,35 @@ internal sealed class ExpressionParser(TokenStream stream)
         return allowNamespace && stream.SkipOperator(".")
             ? new NamespaceTarget(line, name.Name, stream.ExpectName().Text)
             : name;
+    }
+
+    /// <summary>Items with commas between them, perhaps one behind the last; a single one without a comma is no tuple.</summary>
+    private List<T> Items<T>(Func<T> item, out bool isTuple)
+    {
+        List<T> items = [];
+        isTuple = false;
+        while (true)
+        {
+            if (items.Count > 0)
+            {
+                stream.ExpectOperator(",");
+            }
+
+            if (IsTupleEnd())
+            {
+                break;
+            }
+
+            items.Add(item());
+            if (!stream.IsOperator(","))
+            {
+                break;
+            }
+
+            isTuple = true;
+        }
+
+        return items;
     }
 
     private bool IsTupleEnd() => stream.Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || stream.IsOperator(")");
