@@ -119,8 +119,8 @@ public sealed class BenchServeTests
 
     [Theory]
     [InlineData("localhost:8080", "such as http://127.0.0.1:8080")]
-    [InlineData("http://a --clients 0", "--clients 0: numbers from 1")]
-    [InlineData("http://a --clients 1,x", "--clients 1,x: numbers from 1")]
+    [InlineData("http://a --clients 0", "--clients 0: \"0\" is no number from 1 to 10000")]
+    [InlineData("http://a --clients 1,x", "--clients 1,x: \"x\" is no number from 1 to 10000")]
     [InlineData("http://a --clients 2 --rate 3", "--rate and --clients: one or the other")]
     [InlineData("http://a --trace t --rate 3", "--trace and --rate")]
     [InlineData("http://a --trace t --input-tokens 3", "--trace and --input-tokens")]

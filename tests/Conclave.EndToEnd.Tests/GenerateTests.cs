@@ -81,7 +81,7 @@ public sealed class GenerateTests
 
     [Theory]
     [InlineData("either PROMPT or --ids", "x", "--ids", "1")]
-    [InlineData("'two' is not a token id", "--ids", "1,two")]
+    [InlineData("--ids 1,two: \"two\" is no number from 0 on", "--ids", "1,two")]
     [InlineData("token id 8192 is outside the vocabulary of 8192", "--ids", "8192")]
     [InlineData("from 0 to 100", "x", "--temperature", "-1")]
     [InlineData("1 to 1024", "x", "--context", "2000")]

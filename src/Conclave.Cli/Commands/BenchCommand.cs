@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using Conclave.Cli.Frame;
 using Conclave.Kernels;
@@ -40,22 +39,8 @@ internal static class BenchCommand
     }
 
     /// <summary>Numbers with commas between them; none where the option is empty.</summary>
-    public static int[] Numbers(ParseResult result, Option<string> option, int least, int most = int.MaxValue)
-    {
-        string text = result.GetValue(option) ?? "";
-        List<int> numbers = [];
-        foreach (string part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-        {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) || number < least || number > most)
-            {
-                throw new UserErrorException($"{option.Name} {text}: \"{part}\" is no number from {least} {(most == int.MaxValue ? "on" : $"to {most}")}");
-            }
-
-            numbers.Add(number);
-        }
-
-        return [.. numbers];
-    }
+    public static int[] Numbers(ParseResult result, Option<string> option, int least, int most = int.MaxValue) =>
+        result.GetValue(option) is { Length: > 0 } text ? NumberOptions.List(option.Name, text, least, most) : [];
 
     /// <summary>"12.3 GB/s, 81 % of 15.2".</summary>
     public static string Rate(double perSecond, double limit, string unit) =>
@@ -75,18 +60,6 @@ internal static class BenchCommand
     {
         json.WriteNumber("limit_bytes_per_second", Math.Round(limits.Bandwidth));
         json.WriteNumber("limit_flops", Math.Round(limits.Peak));
-    }
-
-    /// <summary>A list of numbers.</summary>
-    public static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<double> numbers)
-    {
-        json.WriteStartArray(name);
-        foreach (double number in numbers)
-        {
-            json.WriteNumberValue(number);
-        }
-
-        json.WriteEndArray();
     }
 
     /// <summary>The processor as the system names it.</summary>

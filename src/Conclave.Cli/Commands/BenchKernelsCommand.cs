@@ -91,7 +91,7 @@ internal static class BenchKernelsCommand
             json.WriteString("shape", sample.Name.Shape);
             json.WriteNumber("inputs", sample.Name.Inputs);
             json.WriteNumber("seconds", sample.Seconds);
-            BenchCommand.WriteNumbers(json, "runs_seconds", sample.Runs);
+            json.WriteArray("runs_seconds", sample.Runs, json.WriteNumberValue);
             json.WriteNumber("bytes", sample.Cost.Bytes);
             json.WriteNumber("flops", sample.Cost.Flops);
             BenchCommand.WriteLimits(json, sample.Limits);

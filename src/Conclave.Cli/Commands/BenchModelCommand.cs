@@ -164,14 +164,14 @@ internal static class BenchModelCommand
             json.WriteNumber("context", workload.Context);
             json.WriteNumber("batch", workload.Batch);
             json.WriteNumber("tokens_per_second", median.Rate);
-            BenchCommand.WriteNumbers(json, "runs_tokens_per_second", samples.Select(sample => sample.Rate));
+            json.WriteArray("runs_tokens_per_second", samples.Select(sample => sample.Rate), json.WriteNumberValue);
             json.WriteNumber("bytes_per_token", median.Total.Bytes / median.Tokens);
             json.WriteNumber("flops_per_token", median.Total.Flops / median.Tokens);
             BenchCommand.WriteLimits(json, median.Limits);
             json.WriteNumber("bandwidth_share", median.BandwidthShare);
             json.WriteNumber("peak_share", median.PeakShare);
             json.WriteNumber("roofline_share", median.RooflineShare);
-            BenchCommand.WriteNumbers(json, "roofline_shares", samples.Select(sample => sample.RooflineShare));
+            json.WriteArray("roofline_shares", samples.Select(sample => sample.RooflineShare), json.WriteNumberValue);
             WritePeers(json, PeerFigures.For(config, workload, median.Limits));
             json.WriteStartObject("operators");
             foreach ((string name, OperatorTotals one) in median.Operators)

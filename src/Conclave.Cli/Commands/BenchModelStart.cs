@@ -60,7 +60,7 @@ internal sealed class BenchModelStart(StartSample sample, long peakBytes)
     {
         json.WriteStartObject(name);
         json.WriteNumber("seconds", runs[runs.Length / 2]);
-        BenchCommand.WriteNumbers(json, "runs_seconds", runs);
+        json.WriteArray("runs_seconds", runs, json.WriteNumberValue);
         json.WriteEndObject();
     }
 }

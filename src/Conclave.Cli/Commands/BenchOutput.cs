@@ -137,8 +137,8 @@ internal sealed class BenchOutput(string benchmark)
         }
 
         json.WriteEndArray();
-        WriteLabels(json, "then_only", comparison.OnlyEarlier);
-        WriteLabels(json, "now_only", comparison.OnlyLater);
+        json.WriteArray("then_only", comparison.OnlyEarlier, json.WriteStringValue);
+        json.WriteArray("now_only", comparison.OnlyLater, json.WriteStringValue);
         json.WriteEndObject();
     }
 
@@ -149,16 +149,5 @@ internal sealed class BenchOutput(string benchmark)
         json.WriteNumber("median", ratio.Median);
         json.WriteNumber("max", ratio.Max);
         json.WriteEndObject();
-    }
-
-    private static void WriteLabels(Utf8JsonWriter json, string name, IReadOnlyList<string> labels)
-    {
-        json.WriteStartArray(name);
-        foreach (string label in labels)
-        {
-            json.WriteStringValue(label);
-        }
-
-        json.WriteEndArray();
     }
 }

@@ -16,7 +16,7 @@ internal static class BenchServeCommand
     {
         Argument<string> url = new("URL") { Description = "The server, such as http://127.0.0.1:8080; /v1 is added where it is missing" };
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the first that the server lists", HelpName = "NAME" };
-        Option<string?> key = new("--api-key") { Description = "The bearer token, or a file that holds it", HelpName = "KEY|@FILE" };
+        ApiKeyOption key = new("The bearer token");
         Option<string> endpoint = new("--endpoint")
         {
             Description = "completions: prompts are token ids, their lengths exact; chat: prompts are common words, about one token each",
@@ -50,11 +50,12 @@ internal static class BenchServeCommand
             url,
         };
         load.AddTo(command);
-        foreach (Option option in (Option[])[model, key, endpoint, vocabulary, warmUp, timeout, ttft, itl, json])
+        foreach (Option option in (Option[])[model, endpoint, vocabulary, warmUp, timeout, ttft, itl, json])
         {
             command.Add(option);
         }
 
+        key.AddTo(command);
         plot.AddTo(command);
         command.SetAction(async (result, cancellation) =>
         {
@@ -70,7 +71,7 @@ internal static class BenchServeCommand
                     string other => throw new UserErrorException($"--endpoint {other}: completions or chat is expected"),
                     null => LoadEndpoint.Completions,
                 },
-                Key(result.GetValue(key)),
+                key.Read(result),
                 TimeSpan.FromSeconds(result.GetValue(timeout) is null ? 600 : LoadArguments.Number(result, timeout, MostSeconds)));
             int words = BenchCommand.Positive(result, vocabulary);
             int unmeasured = result.GetValue(warmUp);
@@ -134,30 +135,4 @@ internal static class BenchServeCommand
 
     private static TimeSpan? Milliseconds(ParseResult result, Option<double?> option) =>
         result.GetValue(option) is null ? null : TimeSpan.FromMilliseconds(LoadArguments.Number(result, option, MostSeconds * 1000));
-
-    private static string? Key(string? given)
-    {
-        if (given is null)
-        {
-            return null;
-        }
-
-        string key = given;
-        if (given.StartsWith('@'))
-        {
-            try
-            {
-                key = File.ReadAllText(given[1..]).Trim();
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-            {
-                throw new UserErrorException($"--api-key {given}: the file cannot be read: {e.Message}", e);
-            }
-        }
-
-        // The key itself appears in no message.
-        return key.Length > 0 && key.All(c => c is > ' ' and < '\u007f')
-            ? key
-            : throw new UserErrorException("--api-key: printable ASCII without spaces is expected");
-    }
 }

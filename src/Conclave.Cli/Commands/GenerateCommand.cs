@@ -50,8 +50,8 @@ internal static class GenerateCommand
         {
             TextWriter output = result.InvocationConfiguration.Output;
             using LoadedModel loaded = compute.Load(result, ModelDirectory.Resolve(result.GetValue(model)));
-            List<int> tokens = result.GetValue(ids) is { } list
-                ? ParseIds(list)
+            IReadOnlyList<int> tokens = result.GetValue(ids) is { } list
+                ? NumberOptions.List(ids.Name, list, least: 0)
                 : Encode(loaded, result.GetValue(prompt)!, result.GetValue(chat));
             using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = 1 });
             bool streaming = !result.GetValue(json);
@@ -101,32 +101,19 @@ internal static class GenerateCommand
         return ids;
     }
 
-    private static List<int> ParseIds(string list)
-    {
-        List<int> ids = [];
-        foreach (string part in list.Split(',', StringSplitOptions.TrimEntries))
-        {
-            ids.Add(int.TryParse(part, out int id) && id >= 0
-                ? id
-                : throw new UserErrorException($"--ids: '{part}' is not a token id; whole numbers with commas between them are expected"));
-        }
-
-        return ids;
-    }
-
     private static TimeSpan SinceStart()
     {
         using Process process = Process.GetCurrentProcess();
         return DateTime.Now - process.StartTime;
     }
 
-    private static void Write(Utf8JsonWriter json, List<int> prompt, GeneratedText answer, TimeSpan? first)
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<int> prompt, GeneratedText answer, TimeSpan? first)
     {
         using Process process = Process.GetCurrentProcess();
         json.WriteStartObject();
         json.WriteString("text", answer.Text);
-        WriteIds(json, "prompt_ids", prompt);
-        WriteIds(json, "ids", answer.Tokens);
+        json.WriteArray("prompt_ids", prompt, json.WriteNumberValue);
+        json.WriteArray("ids", answer.Tokens, json.WriteNumberValue);
         json.WriteString("finish_reason", answer.Finish.ToString().ToLowerInvariant());
         json.WriteNumber("seed", answer.Generation.Seeds[0]);
         json.WriteNumber("prefill_seconds", Math.Round(answer.Generation.Times.Prefill.TotalSeconds, 6));
@@ -135,16 +122,5 @@ internal static class GenerateCommand
         json.WriteNumber("resident_bytes", process.WorkingSet64);
         json.WriteNumber("peak_resident_bytes", process.PeakWorkingSet64);
         json.WriteEndObject();
-    }
-
-    private static void WriteIds(Utf8JsonWriter json, string name, IReadOnlyList<int> ids)
-    {
-        json.WriteStartArray(name);
-        foreach (int id in ids)
-        {
-            json.WriteNumberValue(id);
-        }
-
-        json.WriteEndArray();
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Conclave.Cli.Frame;
 using Conclave.Measurement.Load;
 using Conclave.Primitives;
 
@@ -126,17 +127,7 @@ internal sealed class LoadArguments
             return new LoadPlan(source, description, requests, Span(seconds), [], $"{rate} requests/s", PoissonArrivals.Times(rate, seed));
         }
 
-        return new LoadPlan(source, description, requests, Span(seconds), Clients(result), "", []);
-    }
-
-    private int[] Clients(ParseResult result)
-    {
-        string text = result.GetValue(_clients) ?? "1";
-        string[] parts = text.Split(',', StringSplitOptions.TrimEntries);
-        int[] clients = [.. parts.Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : 0)];
-        return clients.All(number => number is >= 1 and <= MostClients)
-            ? clients
-            : throw new UserErrorException($"--clients {text}: numbers from 1 to {MostClients} with commas between them are expected");
+        return new LoadPlan(source, description, requests, Span(seconds), NumberOptions.List(_clients.Name, result.GetValue(_clients) ?? "1", 1, MostClients), "", []);
     }
 
     private static TokenRange Range(ParseResult result, Option<string?> option)

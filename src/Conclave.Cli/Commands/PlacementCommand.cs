@@ -122,14 +122,6 @@ internal static class PlacementCommand
         json.WriteEndObject();
     }
 
-    private static void WriteLayers(Utf8JsonWriter json, string name, ExpertPlacement placement, Func<int, double> value)
-    {
-        json.WriteStartArray(name);
-        for (int layer = 0; layer < placement.Layers; layer++)
-        {
-            json.WriteNumberValue(value(layer));
-        }
-
-        json.WriteEndArray();
-    }
+    private static void WriteLayers(Utf8JsonWriter json, string name, ExpertPlacement placement, Func<int, double> value) =>
+        json.WriteArray(name, Enumerable.Range(0, placement.Layers).Select(value), json.WriteNumberValue);
 }

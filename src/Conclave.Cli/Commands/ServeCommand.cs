@@ -20,7 +20,7 @@ internal static class ServeCommand
         Option<string?> model = ModelDirectory.Option();
         Option<string> host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
         Option<int> port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
-        Option<string?> key = new("--api-key") { Description = "Key that clients must send; @FILE reads it from a file", HelpName = "KEY" };
+        ApiKeyOption key = new("Key that clients must send");
         Option<string[]> origins = new("--allowed-origins")
         {
             Description = "Origin whose pages browsers let use the server, such as http://localhost:3000, or * for all; may be repeated. Default: none, else any site's page could use a server on this machine",
@@ -61,8 +61,9 @@ internal static class ServeCommand
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),
             ("conclave serve --model DeepSeek-V2-Lite-Chat --cache-memory 4GiB --host 0.0.0.0 --api-key @key.txt", "another one, for others too"))
         {
-            model, host, port, key, origins, name, running, waiting, memory, reuse, timeout, traces, experts,
+            model, host, port, origins, name, running, waiting, memory, reuse, timeout, traces, experts,
         };
+        key.AddTo(command);
         compute.AddTo(command, cache: true, steps: true);
         command.SetAction(async (result, cancellation) =>
         {
@@ -71,7 +72,7 @@ internal static class ServeCommand
             {
                 Host = ReadHost(result.GetRequiredValue(host)),
                 Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
-                ApiKey = ReadKey(result.GetValue(key)),
+                ApiKey = key.Read(result),
                 AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
                 ModelName = ReadName(result.GetValue(name)) ?? LoadedModel.NameOf(directory),
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
@@ -162,29 +163,6 @@ internal static class ServeCommand
         text == "*" ? text
         : Uri.TryCreate(text, UriKind.Absolute, out Uri? origin) && origin is { Host.Length: > 0, UserInfo: "", PathAndQuery: "/" or "", Fragment: "" } ? origin.GetLeftPart(UriPartial.Authority)
         : throw new UserErrorException($"--allowed-origins {text}: a scheme, a host and perhaps a port are expected, such as http://localhost:3000, or *");
-
-    private static string? ReadKey(string? key)
-    {
-        if (key is null)
-        {
-            return null;
-        }
-
-        string text = key.StartsWith('@') ? ReadFile(key[1..]).Trim() : key;
-        return text.Length > 0 ? text : throw new UserErrorException("--api-key: the key is empty");
-    }
-
-    private static string ReadFile(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new UserErrorException($"--api-key @{path}: the file cannot be read: {e.Message}", e);
-        }
-    }
 
     private static T InRange<T>(string name, T value, T minimum, T maximum)
         where T : IComparable<T> => value.CompareTo(minimum) >= 0 && value.CompareTo(maximum) <= 0

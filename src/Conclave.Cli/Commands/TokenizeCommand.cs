@@ -71,20 +71,8 @@ internal static class TokenizeCommand
     private static void WriteJson(TextWriter output, Tokenizer tokenizer, List<int> ids) => JsonOutput.WriteLine(output, json =>
     {
         json.WriteStartObject();
-        json.WriteStartArray("ids");
-        foreach (int id in ids)
-        {
-            json.WriteNumberValue(id);
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("tokens");
-        foreach (int id in ids)
-        {
-            json.WriteStringValue(tokenizer.TokenText(id));
-        }
-
-        json.WriteEndArray();
+        json.WriteArray("ids", ids, json.WriteNumberValue);
+        json.WriteArray("tokens", ids.Select(tokenizer.TokenText), json.WriteStringValue);
         json.WriteString("decoded", tokenizer.Decode(CollectionsMarshal.AsSpan(ids), skipSpecialTokens: false));
         json.WriteEndObject();
     });

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using Conclave.Primitives;
 
 namespace Conclave.Cli.Frame;
 
@@ -26,6 +27,20 @@ internal static class NumberOptions
             Check(subcommand);
         }
     }
+
+    /// <summary>Numbers with commas between them.</summary>
+    /// <param name="option">The option's name, for messages.</param>
+    /// <param name="text">Its value.</param>
+    /// <param name="least">The smallest that is allowed.</param>
+    /// <param name="most">The largest.</param>
+    /// <exception cref="UserErrorException">One of them is no such number, or there is none.</exception>
+    public static int[] List(string option, string text, int least, int most = int.MaxValue) =>
+    [
+        .. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
+            int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+                ? number
+                : throw new UserErrorException($"{option} {text}: \"{part}\" is no number from {least} {(most == int.MaxValue ? "on" : $"to {most}")}")),
+    ];
 
     private static void Check(OptionResult result, string name, Func<string, string?> problem)
     {
