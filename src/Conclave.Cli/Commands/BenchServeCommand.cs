@@ -88,22 +88,7 @@ internal static class BenchServeCommand
                 RequestFormat Format(int run, bool warm) => new(target.Endpoint, name, words, load.Salt(result, run, warm));
                 LoadOutput output = new(target, name, plan, objective);
                 TextWriter? text = result.GetValue(json) ? null : result.InvocationConfiguration.Output;
-                int runs = Math.Max(plan.Clients.Length, 1);
-                for (int run = 0; run < runs && !cancellation.IsCancellationRequested; run++)
-                {
-                    int clients = plan.Clients.Length > 0 ? plan.Clients[run] : 1;
-                    await runner.WarmUpAsync(Format(run, warm: true), unmeasured, clients, cancellation);
-                    if (!cancellation.IsCancellationRequested)
-                    {
-                        output.Add(
-                            plan.Clients.Length > 0 ? $"{clients} client{(clients == 1 ? "" : "s")}" : plan.OpenLoop,
-                            plan.Clients.Length > 0
-                                ? await runner.ClosedLoopAsync(Format(run, warm: false), clients, cancellation)
-                                : await runner.OpenLoopAsync(Format(run, warm: false), plan.Arrivals, cancellation),
-                            text);
-                    }
-                }
-
+                await RunAsync(runner, plan, Format, unmeasured, (label, run) => output.Add(label, run, text), cancellation);
                 if (output.Runs.Count > 0)
                 {
                     plot.Write(result, output.Svg);
@@ -124,6 +109,33 @@ internal static class BenchServeCommand
             }
         });
         return command;
+    }
+
+    /// <summary>The runs of a plan, each after requests that are not measured, until they are cancelled.</summary>
+    private static async Task RunAsync(
+        LoadRunner runner, LoadPlan plan, Func<int, bool, RequestFormat> format, int unmeasured, Action<string, LoadResult> add, CancellationToken cancellation)
+    {
+        bool isClosed = plan.Clients.Length > 0;
+        int runs = Math.Max(plan.Clients.Length, 1);
+        for (int run = 0; run < runs && !cancellation.IsCancellationRequested; run++)
+        {
+            int clients = isClosed ? plan.Clients[run] : 1;
+            await runner.WarmUpAsync(format(run, true), unmeasured, clients, cancellation);
+            if (cancellation.IsCancellationRequested)
+            {
+                return;
+            }
+
+            RequestFormat measured = format(run, false);
+            if (isClosed)
+            {
+                add($"{clients} client{(clients == 1 ? "" : "s")}", await runner.ClosedLoopAsync(measured, clients, cancellation));
+            }
+            else
+            {
+                add(plan.OpenLoop, await runner.OpenLoopAsync(measured, plan.Arrivals, cancellation));
+            }
+        }
     }
 
     // The person's arguments are right, so it is no mistake of usage.

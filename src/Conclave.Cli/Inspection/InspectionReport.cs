@@ -74,6 +74,22 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         json.WriteNumber("cache_bytes_per_token_f32", summary.CacheBytesPerToken(ElementFormat.F32));
         json.WriteNumber("cache_bytes_per_token_bf16", summary.CacheBytesPerToken(ElementFormat.BF16));
         json.WriteNumber("memory_for_full_context", summary.MemoryFor(_config.MaxPositions));
+        WriteKinds(json);
+        if (listTensors)
+        {
+            WriteTensors(json);
+        }
+
+        if (findings is not null)
+        {
+            WriteFindings(json, findings);
+        }
+
+        json.WriteEndObject();
+    });
+
+    private void WriteKinds(Utf8JsonWriter json)
+    {
         json.WriteStartArray("kinds");
         foreach (TensorGroup group in summary.Groups)
         {
@@ -88,28 +104,22 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         }
 
         json.WriteEndArray();
-        if (listTensors)
+    }
+
+    private static void WriteFindings(Utf8JsonWriter json, IEnumerable<NanFinding> findings)
+    {
+        json.WriteStartArray("nan");
+        foreach (NanFinding finding in findings)
         {
-            WriteTensors(json);
+            json.WriteStartObject();
+            json.WriteString("tensor", finding.Tensor.Name);
+            json.WriteNumber("count", finding.Count);
+            json.WriteNumber("first_element", finding.FirstElement);
+            json.WriteEndObject();
         }
 
-        if (findings is not null)
-        {
-            json.WriteStartArray("nan");
-            foreach (NanFinding finding in findings)
-            {
-                json.WriteStartObject();
-                json.WriteString("tensor", finding.Tensor.Name);
-                json.WriteNumber("count", finding.Count);
-                json.WriteNumber("first_element", finding.FirstElement);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-        }
-
-        json.WriteEndObject();
-    });
+        json.WriteEndArray();
+    }
 
     private void WriteTensors(Utf8JsonWriter json)
     {
