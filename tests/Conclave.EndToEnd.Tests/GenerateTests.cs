@@ -80,6 +80,7 @@ public sealed class GenerateTests
     }
 
     [Theory]
+    [InlineData("--raw and --chat exclude", "x", "--raw", "--chat")]
     [InlineData("either PROMPT or --ids", "x", "--ids", "1")]
     [InlineData("--ids 1,two: \"two\" is no number from 0 on", "--ids", "1,two")]
     [InlineData("token id 8192 is outside the vocabulary of 8192", "--ids", "8192")]

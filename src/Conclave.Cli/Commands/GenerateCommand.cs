@@ -18,6 +18,7 @@ internal static class GenerateCommand
     {
         Argument<string?> prompt = new("PROMPT") { Description = "The text to continue or, with --chat, the message to answer", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> model = ModelDirectory.Option();
+        Option<bool> raw = new("--raw") { Description = "Continue the prompt as it is (the default)" };
         Option<bool> chat = new("--chat") { Description = "Answer the prompt as a message, through the model's chat template" };
         Option<string?> ids = new("--ids") { Description = "The prompt as token ids", HelpName = "1,2,3" };
         Option<bool> json = new("--json") { Description = "Write one JSON object at the end instead of streaming text" };
@@ -30,12 +31,17 @@ internal static class GenerateCommand
             ("conclave generate --model DeepSeek-V2-Lite --chat \"Why is the sky blue?\" --temperature 0", "another model, without chance"),
             ("conclave generate --ids 0,3,70 --max-tokens 8 --json", "from token ids, for programs"))
         {
-            prompt, model, chat, ids, json,
+            prompt, model, raw, chat, ids, json,
         };
         sampling.AddTo(command);
         compute.AddTo(command, cache: true, steps: true);
         command.Validators.Add(result =>
         {
+            if (result.GetValue(raw) && result.GetValue(chat))
+            {
+                result.AddError("--raw and --chat exclude each other");
+            }
+
             if ((result.GetValue(prompt) is null) == (result.GetValue(ids) is null))
             {
                 result.AddError("either PROMPT or --ids is expected");
