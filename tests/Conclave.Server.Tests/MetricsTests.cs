@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using Conclave.Engine;
 using Conclave.Engine.Tests.Requests;
@@ -53,7 +52,7 @@ public sealed partial class MetricsTests
         await ReadAsync(waiting);
         await ReadAsync(running);
 
-        Metrics metrics = Metrics.Parse(await ScrapeAsync(server));
+        ModelSeries metrics = ModelSeries.Parse(await ScrapeAsync(server), ModelName);
         Assert.Equal(130 + (2 * 130) + 130 + 100 + 100 + 20, metrics.Value("conclave_prompt_tokens_total"));
         Assert.Equal(130 + 2 + 130 + 2 + 100 + 100 + 36 + 20, metrics.Value("conclave_prefill_tokens_total"));
         Assert.Equal(3 + 8 + 1 + 120 + 60 + 1, metrics.Value("conclave_generation_tokens_total"));
@@ -94,7 +93,7 @@ public sealed partial class MetricsTests
             new ScriptedRunner(model.Tokenizer.VocabularySize), model.Tokenizer, [70], new EngineSizes(5, 256, 320), new EngineOptions { MaxRunning = 8, ModelName = ModelName });
         await using ConclaveServer server = await ConclaveServer.StartAsync(model, engine, new ServerOptions { Port = 0, ModelName = ModelName });
         await RunAsync(engine, new GenerationRequest { Prompt = [10, 10, 10], Sampling = new SamplingOptions { Temperature = 0 } });
-        Metrics metrics = Metrics.Parse(await ScrapeAsync(server));
+        ModelSeries metrics = ModelSeries.Parse(await ScrapeAsync(server), ModelName);
         CheckSizes(metrics, "conclave_request_params_max_tokens", 1, 317);
         CheckSizes(metrics, "conclave_request_generation_tokens", 1, 1);
         string[] lengths = ["1", "2", "5", "10", "20", "50", "100", "200", "+Inf"];
@@ -117,7 +116,7 @@ public sealed partial class MetricsTests
         await RunAsync(engine, Request(10, 5, 3));
         string text = await ScrapeAsync(server);
         Assert.Contains("service_name=\"conclave\"", text, StringComparison.Ordinal);
-        Assert.All(["stop", "abort", "error"], reason => Assert.Equal(0, Metrics.Parse(text).Value("conclave_request_success_total", reason)));
+        Assert.All(["stop", "abort", "error"], reason => Assert.Equal(0, ModelSeries.Parse(text, ModelName).Value("conclave_request_success_total", reason)));
 
         // Beside vLLM's: what was computed, which vLLM does not count step by step.
         string[] expected =
@@ -135,14 +134,14 @@ public sealed partial class MetricsTests
             .Where(static line => !line.StartsWith("expert_tokens", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
     }
 
-    private static void CheckSizes(Metrics metrics, string name, int count, long sum)
+    private static void CheckSizes(ModelSeries metrics, string name, int count, long sum)
     {
         Assert.Equal(count, metrics.Value(name + "_count"));
         Assert.Equal(sum, metrics.Value(name + "_sum"));
     }
 
     /// <summary>Each answer counts as a request. A request's time is that of its last answer; others of those in <paramref name="several"/> may have ended before.</summary>
-    private static void CheckTimes(Metrics metrics, string name, Generation[] generations, Func<GenerationTimes, TimeSpan> time, params Generation[] several)
+    private static void CheckTimes(ModelSeries metrics, string name, Generation[] generations, Func<GenerationTimes, TimeSpan> time, params Generation[] several)
     {
         Assert.All(generations, one => Assert.True(time(one.Times) > TimeSpan.Zero));
         Assert.Equal(generations.Sum(static one => one.Request.Samples), metrics.Value(name + "_count"));
@@ -177,24 +176,4 @@ public sealed partial class MetricsTests
 
     [GeneratedRegex(@"^# TYPE conclave_(?<Type>\w+ \w+)$", RegexOptions.Multiline, 1000)]
     private static partial Regex TypeLine();
-
-    /// <summary>The series of this test's model.</summary>
-    private sealed partial class Metrics(ILookup<string, (string Labels, double Value)> series)
-    {
-        public static Metrics Parse(string text) => new(SeriesLine().Matches(text)
-            .Select(static match => (Name: match.Groups["Name"].Value, Labels: match.Groups["Labels"].Value, Value: double.Parse(match.Groups["Value"].Value, CultureInfo.InvariantCulture)))
-            .Where(static one => one.Labels.Contains($"model_name=\"{ModelName}\"", StringComparison.Ordinal) && one.Labels.Contains("engine=\"0\"", StringComparison.Ordinal))
-            .ToLookup(static one => one.Name, static one => (one.Labels, one.Value)));
-
-        public double Value(string name, string? reason = null) => Assert.Single(
-            series[name], one => reason is null || one.Labels.Contains($"finished_reason=\"{reason}\"", StringComparison.Ordinal)).Value;
-
-        public string[] Buckets(string name) => [.. series[name + "_bucket"].Select(static one => BucketLabel().Match(one.Labels).Groups["Le"].Value)];
-
-        [GeneratedRegex("le=\"(?<Le>[^\"]+)\"", RegexOptions.None, 1000)]
-        private static partial Regex BucketLabel();
-
-        [GeneratedRegex(@"^(?<Name>conclave_\w+)\{(?<Labels>.*)\} (?<Value>\S+)", RegexOptions.Multiline, 1000)]
-        private static partial Regex SeriesLine();
-    }
 }

@@ -217,23 +217,12 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     }
 
     [Fact]
-    public async Task WhoLeavesOrTakesTooLongIsCancelled()
+    public async Task WhoTakesTooLongIsCancelled()
     {
         await using FableServer server = await FableServer.StartAsync(timeout: TimeSpan.FromSeconds(0.3));
         string body = "{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 1000, \"ignore_eos\": true, \"n\": 16}";
         (HttpStatusCode status, JsonNode answer) = await server.PostAsync("/v1/completions", body);
         CheckError(504, null, "was cancelled", status, answer);
-        await server.WaitUntilIdleAsync();
-
-        using HttpRequestMessage request = new(HttpMethod.Post, "/v1/completions")
-        {
-            Content = new StringContent(body.Replace("}", ", \"stream\": true}", StringComparison.Ordinal), Encoding.UTF8, "application/json"),
-        };
-        using (HttpResponseMessage response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop))
-        {
-            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        }
-
         await server.WaitUntilIdleAsync();
         Assert.Null(server.Engine.Unavailable);
     }

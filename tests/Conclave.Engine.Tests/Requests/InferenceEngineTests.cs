@@ -168,7 +168,7 @@ public sealed class InferenceEngineTests
     [Fact]
     public async Task LeavingTheReaderCancels()
     {
-        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize) { StepTime = TimeSpan.FromMilliseconds(10) });
         Generation generation = engine.Submit(Request(500));
         await foreach (GenerationUpdate update in generation.ReadAllAsync(Stop))
         {
@@ -178,6 +178,9 @@ public sealed class InferenceEngineTests
 
         await engine.DrainAsync(Stop);
         Assert.Equal(0, engine.Status.UsedBlocks);
+        (int tokens, FinishReason? finish) = await Count(generation);
+        Assert.Equal(FinishReason.Cancelled, finish);
+        Assert.InRange(tokens, 0, 250);
     }
 
     [Fact]

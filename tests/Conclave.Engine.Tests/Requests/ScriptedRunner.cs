@@ -28,9 +28,13 @@ internal sealed class ScriptedRunner : IModelRunner
     /// <summary>Closed: steps wait.</summary>
     public ManualResetEventSlim Gate { get; } = new(true);
 
+    /// <summary>How long a step takes: a long answer of slow steps cannot end before its client's leaving is noticed.</summary>
+    public TimeSpan StepTime { get; init; }
+
     public TensorView Run(params ReadOnlySpan<StepPlan> plans)
     {
         Gate.Wait();
+        Thread.Sleep(StepTime);
         if (Failure is { } failure)
         {
             throw failure;
