@@ -125,16 +125,31 @@ public sealed class DotNetSdkTests(ServeFixture server) : IClassFixture<ServeFix
     [Fact]
     public async Task LeavingAStreamCancelsIt()
     {
+        // So many at a time that they take much longer than it takes to leave.
+        const int Answers = 32;
+        int aborted = await server.EndedAsync("abort", Stop);
+        int complete = await server.EndedAsync("length", Stop);
         using CancellationTokenSource cancel = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            ChatCompletionOptions options = new() { Temperature = 2, MaxOutputTokenCount = 900 };
+            ChatCompletionOptions options = new() { MaxOutputTokenCount = 900 };
+            options.Patch.Set("$.ignore_eos"u8, true);
+            options.Patch.Set("$.n"u8, Answers);
             await foreach (StreamingChatCompletionUpdate _ in Chat().CompleteChatStreamingAsync(Story, options, cancel.Token))
             {
                 await cancel.CancelAsync();
             }
         });
+
+        // What /metrics says may be 0.3 s old.
+        for (int attempt = 0; await server.EndedAsync("abort", Stop) < aborted + Answers; attempt++)
+        {
+            Assert.True(attempt < 300, "the answers go on");
+            await Task.Delay(50, Stop);
+        }
+
         await server.WaitUntilIdleAsync(Stop);
+        Assert.Equal(complete, await server.EndedAsync("length", Stop));
     }
 
     [Fact]

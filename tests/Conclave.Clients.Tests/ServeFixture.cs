@@ -39,6 +39,13 @@ public sealed partial class ServeFixture : IAsyncLifetime
         }
     }
 
+    /// <summary>How many answers have ended for a reason.</summary>
+    public async Task<int> EndedAsync(string reason, CancellationToken cancellation)
+    {
+        string metrics = await Http.GetStringAsync(new Uri(Address, "/metrics"), cancellation);
+        return int.Parse(Ends().Matches(metrics).Single(match => match.Groups["reason"].Value == reason).Groups["value"].ValueSpan, CultureInfo.InvariantCulture);
+    }
+
     public async ValueTask DisposeAsync()
     {
         Assert.Equal(0, await _server!.StopAsync(CancellationToken.None));
@@ -48,4 +55,7 @@ public sealed partial class ServeFixture : IAsyncLifetime
 
     [GeneratedRegex("^conclave_(num_requests_running|kv_cache_usage_perc)\\{[^}]*\\} (?<value>[0-9.eE+-]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5000)]
     private static partial Regex Gauges();
+
+    [GeneratedRegex("^conclave_request_success_total\\{[^}]*finished_reason=\"(?<reason>[a-z]+)\"[^}]*\\} (?<value>[0-9]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 5000)]
+    private static partial Regex Ends();
 }

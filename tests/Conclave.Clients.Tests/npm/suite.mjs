@@ -1,5 +1,6 @@
 // Usage: node suite.mjs URL KEY. The npm client against a server: one JSON line for each case, {"name", "ok", "error"}.
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import OpenAI from "openai";
 
 const [baseURL, apiKey] = process.argv.slice(2);
@@ -19,6 +20,12 @@ function checkWeather(text) {
   assert.deepEqual(Object.keys(value), ["city", "unit"]);
   assert.match(value.city, /^[A-Z][a-z]{0,11}$/);
   assert.ok(["c", "f"].includes(value.unit));
+}
+
+// How many answers have ended for a reason.
+async function ended(reason) {
+  const metrics = await (await fetch(new URL("/metrics", baseURL))).text();
+  return Number(metrics.match(new RegExp(`^conclave_request_success_total\\{[^}]*finished_reason="${reason}"[^}]*\\} (\\d+)`, "m"))[1]);
 }
 
 const cases = {
@@ -78,9 +85,12 @@ const cases = {
     assert.equal(ended.choices[0].logprobs.content.at(-1).token, "<｜end▁of▁sentence｜>");
   },
   async "text completion, stop and echo"() {
-    const answer = await client.completions.create({ model, prompt: "Once upon a time", max_tokens: 60, seed: 1, echo: true, stop: ["wolf", "."] });
-    assert.ok(answer.choices[0].text.startsWith("Once upon a time"));
-    assert.ok(!answer.choices[0].text.includes("."));
+    const request = { model, prompt: "Once upon a time", max_tokens: 60, seed: 1, echo: true };
+    const { text } = (await client.completions.create(request)).choices[0];
+    assert.ok(text.startsWith("Once upon a time") && text.includes("."));
+    const stopped = (await client.completions.create({ ...request, stop: ["no such text", "."] })).choices[0];
+    assert.equal(stopped.text, text.slice(0, text.indexOf(".")));
+    assert.equal(stopped.finish_reason, "stop");
   },
   async "errors are the client's own"() {
     const wrong = new OpenAI({ baseURL, apiKey: "wrong", maxRetries: 0 });
@@ -92,10 +102,22 @@ const cases = {
     await assert.rejects(client.embeddings.create({ model, input: "x" }), OpenAI.NotFoundError);
   },
   async "cancel"() {
-    const stream = await client.chat.completions.create({ model, messages, temperature: 2, max_tokens: 900, stream: true });
+    // So many at a time that they take much longer than it takes to leave.
+    const n = 32;
+    const aborted = await ended("abort");
+    const complete = await ended("length");
+    const stream = await client.chat.completions.create({ model, messages, n, max_tokens: 900, ignore_eos: true, stream: true });
+    let chunks = 0;
     for await (const _ of stream) {
+      chunks++;
       stream.controller.abort();
     }
+    assert.ok(chunks < n * 10, `${chunks} chunks came`);
+    for (let attempt = 0; (await ended("abort")) < aborted + n; attempt++) {
+      assert.ok(attempt < 300, "the answers go on");
+      await setTimeout(50);
+    }
+    assert.equal(await ended("length"), complete);
   },
   async "models"() {
     const models = [];
