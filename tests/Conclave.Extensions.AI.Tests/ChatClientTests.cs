@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Threading.Channels;
 using Conclave.Engine;
 using Conclave.Primitives;
 using Microsoft.Extensions.AI;
@@ -102,35 +104,62 @@ public sealed class ChatClientTests(ChatFixture chat) : IClassFixture<ChatFixtur
     public async Task WhoLeavesOrCancelsFreesTheEngine()
     {
         ChatOptions endless = new() { RawRepresentationFactory = _ => new SamplingOptions { IgnoreEos = true } };
-        await foreach (ChatResponseUpdate update in chat.Client.GetStreamingResponseAsync(Question, endless, TestContext.Current.CancellationToken))
+        using Activity caller = new Activity("leaving").Start();
+        Channel<Activity> ended = Channel.CreateUnbounded<Activity>();
+        using ActivityListener listener = new()
         {
-            if (update.Text.Length > 0)
-            {
-                break;
-            }
-        }
+            ShouldListenTo = static source => source.Name == InferenceEngine.ActivitySourceName,
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = activity => _ = activity.TraceId == caller.TraceId && ended.Writer.TryWrite(activity),
+        };
+        ActivitySource.AddActivityListener(listener);
 
-        await chat.WaitUntilIdleAsync();
-        using CancellationTokenSource cancel = new();
-        int updates = 0;
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        // The 1000 tokens that the context holds take 50 seconds.
+        chat.StepPause = TimeSpan.FromMilliseconds(50);
+        try
         {
-            await foreach (ChatResponseUpdate update in chat.Client.GetStreamingResponseAsync(Question, endless, cancel.Token))
+            await foreach (ChatResponseUpdate update in chat.Client.GetStreamingResponseAsync(Question, endless, TestContext.Current.CancellationToken))
             {
-                if (++updates == 3)
+                if (update.Text.Length > 0)
                 {
-                    await cancel.CancelAsync();
+                    break;
                 }
             }
-        });
-        Assert.InRange(updates, 3, 900);
-        await chat.WaitUntilIdleAsync();
-        using CancellationTokenSource soon = new();
-        Task<ChatResponse> whole = chat.Client.GetResponseAsync(Question, endless, soon.Token);
-        await soon.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => whole);
-        await chat.WaitUntilIdleAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => chat.Client.GetResponseAsync(Question, endless, soon.Token));
+
+            await CheckCancelledAsync();
+            using CancellationTokenSource cancel = new();
+            int updates = 0;
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+            {
+                await foreach (ChatResponseUpdate update in chat.Client.GetStreamingResponseAsync(Question, endless, cancel.Token))
+                {
+                    if (++updates == 3)
+                    {
+                        await cancel.CancelAsync();
+                    }
+                }
+            });
+            Assert.InRange(updates, 3, 500);
+            await CheckCancelledAsync();
+            using CancellationTokenSource soon = new();
+            Task<ChatResponse> whole = chat.Client.GetResponseAsync(Question, endless, soon.Token);
+            await soon.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => whole);
+            await CheckCancelledAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => chat.Client.GetResponseAsync(Question, endless, soon.Token));
+        }
+        finally
+        {
+            chat.StepPause = TimeSpan.Zero;
+        }
+
+        async Task CheckCancelledAsync()
+        {
+            Activity request = await ended.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+            Assert.Equal(["abort"], (string[])request.GetTagItem("gen_ai.response.finish_reasons")!);
+            Assert.InRange((int)request.GetTagItem("gen_ai.usage.output_tokens")!, 0, 500);
+            await chat.WaitUntilIdleAsync();
+        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Conclave.Engine;
+using Conclave.Models;
 using Conclave.Testing;
 using Microsoft.Extensions.AI;
 
@@ -14,7 +15,17 @@ public class ChatFixture : IDisposable
 
     protected ChatFixture(string directory)
     {
-        Model = LoadedModel.Open(directory, new LoadOptions { Contexts = 16 });
+        Model = LoadedModel.Open(directory, new LoadOptions
+        {
+            Contexts = 16,
+            Divide = (config, kernels, team, options) => options with
+            {
+                Experts = new ExpertPartition(
+                    new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
+                    _ => [.. Enumerable.Range(0, config.RoutedExperts)],
+                    (_, _) => Thread.Sleep(StepPause)),
+            },
+        });
         Engine = new InferenceEngine(Model, new EngineOptions { MaxRunning = 16 });
         Client = new ConclaveChatClient(Model, Engine);
     }
@@ -24,6 +35,9 @@ public class ChatFixture : IDisposable
     public InferenceEngine Engine { get; }
 
     public ConclaveChatClient Client { get; }
+
+    /// <summary>What each step waits for: fable fills its context in less than a second, before one who leaves is noticed on a busy machine.</summary>
+    public TimeSpan StepPause { get; set; }
 
     /// <summary>All updates of an answer.</summary>
     public async Task<List<ChatResponseUpdate>> StreamAsync(IEnumerable<ChatMessage> messages, ChatOptions options)
