@@ -3,6 +3,9 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Conclave.Engine;
+using Conclave.Engine.Tests.Requests;
+using Conclave.Server.Api;
+using Conclave.Testing;
 using CsCheck;
 
 namespace Conclave.Server.Tests;
@@ -74,6 +77,82 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/chat/completions", $"{{\"model\": \"fable\", {fields}}}");
         CheckError(400, param, message, code, answer);
+    }
+
+    /// <summary>A request may hold so much of each, and no more.</summary>
+    [Theory]
+    [InlineData("stop", RequestLimits.StopStrings)]
+    [InlineData("stop_token_ids", RequestLimits.StopTokens)]
+    [InlineData("logit_bias", RequestLimits.Biases)]
+    [InlineData("prompt", RequestLimits.Prompts)]
+    [InlineData("tools", RequestLimits.Tools)]
+    [InlineData("messages", RequestLimits.Messages)]
+    [InlineData("response_format", 256 << 10)]
+    public async Task AsMuchAsIsAllowedAndNoMore(string field, int most)
+    {
+        bool isChat = field is "tools" or "messages";
+        string path = isChat ? "/v1/chat/completions" : "/v1/completions";
+        (HttpStatusCode code, JsonNode answer) = await _server.PostAsync(path, Body(most));
+        Assert.True(code == HttpStatusCode.OK, answer.ToJsonString());
+        (code, answer) = await _server.PostAsync(path, Body(most + 1));
+        string message = field switch
+        {
+            "logit_bias" => $"logit_bias: more than {most} entries",
+            "response_format" => $"response_format.json_schema.schema: larger than {most} characters",
+            _ => $"{field}: {most + 1} entries; at most {most} are allowed",
+        };
+        CheckError(400, field, message, code, answer);
+
+        string Body(int count)
+        {
+            string list(Func<int, string> entry) => string.Join(", ", Enumerable.Range(0, count).Select(entry));
+            string given = field switch
+            {
+                "stop" => $"[{list(i => $"\"no such text {i}\"")}]",
+                "stop_token_ids" => $"[{list(i => $"{i}")}]",
+                "logit_bias" => $"{{{list(i => $"\"{i}\": 1")}}}",
+                "prompt" => $"[{list(i => $"\"{i}\"")}]",
+                "tools" => $"[{list(i => $"{{\"type\": \"function\", \"function\": {{\"name\": \"f{i}\"}}}}")}]",
+                "messages" => $"[{list(i => $"{{\"role\": \"{(i == 0 ? "user" : "system")}\", \"content\": \"\"}}")}]",
+                _ => $"{{\"type\": \"json_schema\", \"json_schema\": {{\"schema\": {Schema(count)}}}}}",
+            };
+            string other = field == "prompt" ? "" : "\"prompt\": \"x\", ";
+            other += field == "messages" ? "" : "\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], ";
+
+            // Messages, even empty ones, may be more than the context holds.
+            return $"{{\"model\": \"fable\", \"max_tokens\": 1, \"truncate_prompt_tokens\": 10, {other}\"{field}\": {given}}}";
+        }
+
+        static string Schema(int characters)
+        {
+            const string Begin = "{\"type\": \"object\", \"description\": \"";
+            return $"{Begin}{new string('x', characters - Begin.Length - 2)}\"}}";
+        }
+    }
+
+    /// <summary>A client that waits for leave to send (Expect: 100-continue) gets its answer for certain; others may be cut off while they send.</summary>
+    [Theory]
+    [InlineData(ServerOptions.MostBodyBytes, 200)]
+    [InlineData(ServerOptions.MostBodyBytes + 1, 413)]
+    public async Task ABodyIsNoLargerThanIsAllowed(int bytes, int status)
+    {
+        using SocketsHttpHandler handler = new() { Expect100ContinueTimeout = Timeout.InfiniteTimeSpan };
+        using HttpClient http = new(handler) { BaseAddress = _server.Http.BaseAddress };
+        using HttpRequestMessage request = new(HttpMethod.Post, "/v1/completions")
+        {
+            Content = new StringContent("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 1}".PadRight(bytes), Encoding.UTF8, "application/json"),
+            Headers = { ExpectContinue = true, Authorization = _server.Http.DefaultRequestHeaders.Authorization },
+        };
+        using HttpResponseMessage response = await http.SendAsync(request, Stop);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
+        if (status == 200)
+        {
+            Assert.True(response.IsSuccessStatusCode, answer.ToJsonString());
+        }
+        else
+        {
+            CheckError(status, null, $"the body is larger than {ServerOptions.MostBodyBytes} bytes", response.StatusCode, answer);
+        }
     }
 
     /// <summary>Clients that speak Latin-1, or write a name twice, made a failure of the server with a stack in its log.</summary>
@@ -160,18 +239,18 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     }
 
     [Theory]
-    [InlineData("GET", "/v1/chat/completions", 405)]
-    [InlineData("POST", "/v1/models", 405)]
-    [InlineData("POST", "/v1/responses", 404)]
-    [InlineData("POST", "/v1/embeddings", 404)]
-    [InlineData("GET", "/nowhere", 404)]
-    [InlineData("GET", "/v1/models/gpt-5", 404)]
-    public async Task APathThatIsNotThere(string method, string path, int status)
+    [InlineData("GET", "/v1/chat/completions", 405, "/v1/chat/completions does not take GET")]
+    [InlineData("POST", "/v1/models", 405, "/v1/models does not take POST")]
+    [InlineData("POST", "/v1/responses", 404, "/v1/responses is not supported; this server has /v1/chat/completions and /v1/completions")]
+    [InlineData("POST", "/v1/embeddings", 404, "/v1/embeddings is not supported; this server has /v1/chat/completions and /v1/completions")]
+    [InlineData("GET", "/nowhere", 404, "there is no /nowhere; this server has /v1/chat/completions, /v1/completions and /v1/models")]
+    [InlineData("GET", "/v1/models/gpt-5", 404, "the model 'gpt-5' does not exist here; this server has 'fable'")]
+    public async Task APathThatIsNotThere(string method, string path, int status, string message)
     {
         using HttpRequestMessage request = new(new HttpMethod(method), path);
         using HttpResponseMessage response = await _server.Http.SendAsync(request, Stop);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!;
-        CheckError(status, path.EndsWith("gpt-5", StringComparison.Ordinal) ? "model" : null, "", response.StatusCode, answer);
+        CheckError(status, path.EndsWith("gpt-5", StringComparison.Ordinal) ? "model" : null, message, response.StatusCode, answer);
     }
 
     [Theory]
@@ -196,24 +275,46 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
 
         using HttpResponseMessage response = await http.GetAsync(new Uri(path, UriKind.Relative), Stop);
         Assert.Equal(status, (int)response.StatusCode);
+        if (status == 401)
+        {
+            CheckError(status, null, header is null ? "no API key" : "the API key is wrong", response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!);
+            Assert.Equal("Bearer", Assert.Single(response.Headers.WwwAuthenticate).Scheme);
+        }
     }
 
     [Fact]
     public async Task AFullQueueIsSaidWithWhenToTryAgain()
     {
-        await using FableServer server = await FableServer.StartAsync(new EngineOptions { MaxRunning = 1, MaxWaiting = 1 });
-        string body = "{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 900, \"ignore_eos\": true, \"stream\": true}";
-        List<HttpResponseMessage> responses = [];
-        for (int i = 0; i < 3; i++)
+        using LoadedModel model = LoadedModel.Open(Repository.Fable, new LoadOptions { Threads = 1 });
+        ScriptedRunner runner = new(model.Tokenizer.VocabularySize);
+        runner.Gate.Reset();
+        using InferenceEngine engine = new(
+            runner, model.Tokenizer, [1], new EngineSizes(CacheBlocks: 5, TokensPerStep: 256, ContextLength: 320), new EngineOptions { MaxRunning = 1, MaxWaiting = 1 });
+        await using ConclaveServer server = await ConclaveServer.StartAsync(model, engine, new ServerOptions { Port = 0, ModelName = "scripted" });
+        try
         {
-            HttpRequestMessage request = new(HttpMethod.Post, "/v1/completions") { Content = new StringContent(body, Encoding.UTF8, "application/json") };
-            responses.Add(await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop).WaitAsync(TimeSpan.FromSeconds(i == 1 ? 0.2 : 60), Stop)
-                .ContinueWith(task => task.IsCompletedSuccessfully ? task.Result : new HttpResponseMessage(HttpStatusCode.Processing), TaskScheduler.Default));
+            GenerationRequest request = new() { Prompt = [5], Sampling = new SamplingOptions { MaxTokens = 10 } };
+            engine.Submit([request, request]);
+            using HttpClient http = new() { BaseAddress = server.Address };
+            using StringContent content = new("{\"prompt\": \"x\"}", Encoding.UTF8, "application/json");
+            using HttpResponseMessage response = await http.PostAsync(new Uri("/v1/completions", UriKind.Relative), content, Stop);
+            CheckError(429, null, "as many requests wait as may wait", response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Stop))!);
+            Assert.Equal(TimeSpan.FromSeconds(1), response.Headers.RetryAfter!.Delta);
         }
+        finally
+        {
+            // The engine ends after the step that it is in.
+            runner.Gate.Set();
+        }
+    }
 
-        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.Processing, HttpStatusCode.TooManyRequests], responses.Select(response => response.StatusCode));
-        Assert.NotNull(responses[2].Headers.RetryAfter);
-        responses.ForEach(response => response.Dispose());
+    [Fact]
+    public async Task AServerThatDrainsRefuses()
+    {
+        await using FableServer server = await FableServer.StartAsync();
+        await server.Engine.DrainAsync(Stop);
+        (HttpStatusCode status, JsonNode answer) = await server.PostAsync("/v1/completions", "{\"model\": \"fable\", \"prompt\": \"x\"}");
+        CheckError(503, null, "the engine is shutting down", status, answer);
     }
 
     [Fact]
@@ -269,7 +370,20 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
         Assert.True(status == (int)code, $"{(int)code}: {answer.ToJsonString()}");
         Assert.Equal(param, error["param"]?.GetValue<string>());
         Assert.Contains(message, error["message"]!.GetValue<string>(), StringComparison.Ordinal);
-        Assert.NotEmpty(error["type"]!.GetValue<string>());
         Assert.DoesNotContain("   at ", error["message"]!.GetValue<string>(), StringComparison.Ordinal);
+        (string Type, string? Code) expected = status switch
+        {
+            400 => ("invalid_request_error", message.Contains("maximum context length", StringComparison.Ordinal) ? "context_length_exceeded" : null),
+            401 => ("invalid_request_error", "invalid_api_key"),
+            404 => ("invalid_request_error", param == "model" ? "model_not_found" : "unknown_url"),
+            405 => ("invalid_request_error", "method_not_allowed"),
+            413 => ("invalid_request_error", "body_too_large"),
+            415 => ("invalid_request_error", "unsupported_media_type"),
+            429 => ("rate_limit_error", "queue_full"),
+            503 => ("service_unavailable", "shutting_down"),
+            504 => ("timeout_error", "timeout"),
+            _ => throw new ArgumentOutOfRangeException(nameof(status), status, "no kind of error is expected"),
+        };
+        Assert.Equal(expected, (error["type"]!.GetValue<string>(), error["code"]?.GetValue<string>()));
     }
 }
