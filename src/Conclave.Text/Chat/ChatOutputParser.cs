@@ -64,6 +64,9 @@ public sealed class ChatOutputParser
     /// <summary>How many of the texts that were appended stand in reasoning: tokens, where each is appended by itself.</summary>
     public int ReasoningTexts { get; private set; }
 
+    /// <summary>The characters that are looked at again when more arrive.</summary>
+    internal int HeldBack => _end - _start;
+
     private bool IsReasoning => _place == Place.Reasoning || (_place == Place.Start && _startsInside);
 
     /// <summary>Takes more text.</summary>
