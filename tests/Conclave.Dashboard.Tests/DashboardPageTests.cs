@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Conclave.Engine;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -28,6 +29,46 @@ public sealed class DashboardPageTests(BrowserFixture browser) : IClassFixture<B
         await Expect(page.Locator("#generation-now")).Not.ToHaveTextAsync("0");
         Assert.Empty(opened.Complaints);
         Assert.All(opened.Requests, request => Assert.Equal(browser.Address.Authority, request.Authority));
+    }
+
+    [Fact]
+    public async Task Queue_and_cache_show_what_the_engine_has()
+    {
+        // Four can run. While they are in their first 64 tokens the figures stay as they are.
+        browser.StepPause = TimeSpan.FromSeconds(2);
+        GenerationRequest request = new() { Prompt = [.. Enumerable.Repeat(70, 130)], Sampling = new SamplingOptions { IgnoreEos = true } };
+        List<Generation> generations = [];
+        try
+        {
+            generations.Add(browser.Engine.Submit(request));
+            while (!generations[0].TryRead(out _))
+            {
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
+
+            // These find two blocks of the first one's prompt.
+            generations.AddRange(browser.Engine.Submit([.. Enumerable.Repeat(request, 5)]));
+            while (browser.Engine.Status.Running < 4)
+            {
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
+
+            await using OpenPage opened = await browser.OpenAsync();
+            IPage page = opened.Page;
+            await Expect(page.Locator("#running")).ToHaveTextAsync("4");
+            await Expect(page.Locator("#waiting")).ToHaveTextAsync("2");
+            EngineStatus status = browser.Engine.Status;
+            Assert.True(status is { UsedBlocks: > 0, PrefixHits: >= 3 * 128 }, $"{status}");
+            await Expect(page.Locator("#cache")).ToHaveTextAsync(FormattableString.Invariant($"{100.0 * status.UsedBlocks / status.CacheBlocks:F1} %"));
+            await Expect(page.Locator("#cache-note")).ToHaveTextAsync(FormattableString.Invariant($"{status.UsedBlocks:N0} of {status.CacheBlocks:N0} blocks"));
+            await Expect(page.Locator("#prefix")).ToHaveTextAsync(FormattableString.Invariant($"{100.0 * status.PrefixHits / status.PrefixQueries:F1} %"));
+            await Expect(page.Locator("#prefix-note")).ToHaveTextAsync(FormattableString.Invariant($"{status.PrefixHits:N0} of {status.PrefixQueries:N0} tokens"));
+        }
+        finally
+        {
+            generations.ForEach(generation => generation.Cancel());
+            browser.StepPause = TimeSpan.Zero;
+        }
     }
 
     [Fact]
@@ -81,20 +122,19 @@ public sealed class DashboardPageTests(BrowserFixture browser) : IClassFixture<B
             Assert.Equal(1, browser.Engine.Status.Running);
             await page.ClickAsync("#stop");
             await Expect(page.Locator(".assistant .note")).ToContainTextAsync("stopped");
+            await Expect(page.Locator("#stop")).ToBeHiddenAsync();
+            await Expect(page.Locator("#send")).ToBeEnabledAsync();
+
+            // The server notices a moment later that the page has closed its connection; the answer would take more than a minute.
+            for (int attempt = 0; browser.Engine.Status.Running > 0; attempt++)
+            {
+                Assert.True(attempt < 600, "the answer goes on");
+                await Task.Delay(50, TestContext.Current.CancellationToken);
+            }
         }
         finally
         {
             browser.StepPause = TimeSpan.Zero;
-        }
-
-        await Expect(page.Locator("#stop")).ToBeHiddenAsync();
-        await Expect(page.Locator("#send")).ToBeEnabledAsync();
-
-        // The server notices a moment later that the page has closed its connection.
-        for (int attempt = 0; browser.Engine.Status.Running > 0; attempt++)
-        {
-            Assert.True(attempt < 600, "the answer goes on");
-            await Task.Delay(50, TestContext.Current.CancellationToken);
         }
 
         await Expect(page.Locator("#running")).ToHaveTextAsync("0");
