@@ -29,7 +29,12 @@ while (await Task.WhenAny(run, Task.Delay(TimeSpan.FromMinutes(1))) != run)
 
 await run;
 await Task.Delay(TimeSpan.FromSeconds(2));
-double left = await traffic.MetricAsync("conclave_kv_cache_usage_perc", default) + await traffic.MetricAsync("conclave_num_requests_running", default);
+double left = 0;
+foreach (string gauge in (string[])["conclave_num_requests_running", "conclave_num_requests_waiting", "conclave_kv_cache_usage_perc"])
+{
+    left += await traffic.MetricAsync(gauge, default);
+}
+
 foreach ((string outcome, int count) in traffic.Outcomes.OrderBy(entry => entry.Key, StringComparer.Ordinal))
 {
     Console.WriteLine($"{count,9} {outcome}");
@@ -41,6 +46,6 @@ foreach (string violation in traffic.Violations.Take(20))
 }
 
 int code = await server.StopAsync(default);
-bool clean = !server.Log.Contains("exception", StringComparison.OrdinalIgnoreCase);
-Console.WriteLine($"running and in the cache at the end: {left}; exit code {code}; {(clean ? "no exception" : "exceptions")} in the log");
+bool clean = !server.Log.Contains("exception", StringComparison.OrdinalIgnoreCase) && !server.Log.Contains("fail:", StringComparison.OrdinalIgnoreCase);
+Console.WriteLine($"running, waiting and in the cache at the end: {left}; exit code {code}; {(clean ? "no failure" : "failures")} in the log");
 return traffic.Violations.Count == 0 && left == 0 && code == 0 && clean ? 0 : 1;

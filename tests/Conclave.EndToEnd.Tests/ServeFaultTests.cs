@@ -46,12 +46,14 @@ public sealed class ServeFaultTests(ITestOutputHelper output)
         Assert.True(again > Requests / 100, "the server was hardly ever full");
         Assert.All(traffic.Answered, kind => Assert.True(kind.Value > Requests / 200, $"{kind.Value} times {kind.Key}"));
         Assert.True(preemptions > 0, "no answer ever lost its blocks");
-        foreach (string kind in (string[])["connection dropped while streaming: dropped", "cancelled: gave up", "malformed body: 400", "wrong key: 401", "unknown model: 404"])
+        foreach (string kind in (string[])["connection dropped while streaming: dropped", "cancelled: gave up", "oversized body: 413", "malformed body: 400", "wrong key: 401", "unknown model: 404"])
         {
             Assert.True(Count(traffic, kind) > 0, kind);
         }
 
-        Assert.True(resident[^1] <= (resident[0] * 1.2) + (16 << 20), $"memory grew: {string.Join(' ', resident)}");
+
+        // Code is compiled and pools are filled in the first part; the later ones were 3 MB apart.
+        Assert.True(resident[^1] <= resident[1] + (16 << 20), $"memory grew: {string.Join(' ', resident)}");
         await IdleAsync(traffic);
         Assert.Equal(0, await server.StopAsync(Stop));
         Assert.DoesNotContain("fail:", server.Log, StringComparison.OrdinalIgnoreCase);

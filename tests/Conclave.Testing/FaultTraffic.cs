@@ -35,7 +35,8 @@ public sealed class FaultTraffic : IDisposable
     /// <param name="bodyLimit">Most bytes of a body that it takes.</param>
     public FaultTraffic(Uri server, string key, string model, int bodyLimit)
     {
-        _http = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(1) }) { BaseAddress = server, Timeout = TimeSpan.FromMinutes(5) };
+        // Who asks before a body is sent (Expect: 100-continue) waits for the answer, however busy the machine is.
+        _http = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(1), Expect100ContinueTimeout = Timeout.InfiniteTimeSpan }) { BaseAddress = server, Timeout = TimeSpan.FromMinutes(5) };
         _key = key;
         _model = model;
         _bodyLimit = bodyLimit;
@@ -107,7 +108,7 @@ public sealed class FaultTraffic : IDisposable
             ("streamed answer", () => StreamAsync(question, int.MaxValue)),
             ("connection dropped while streaming", () => StreamAsync(question, 1 + random.Next(12))),
             ("cancelled", () => CancelledAsync(question, random.Next(60))),
-            ("oversized body", OversizedAsync),
+            ("oversized body", () => OversizedAsync(asksFirst: random.Next(2) == 0)),
             ("malformed body", () => RefusedAsync(Malformed(random), _key, HttpStatusCode.BadRequest)),
             ("wrong key", () => RefusedAsync(_questions[question].Text(stream: true), "wrong", HttpStatusCode.Unauthorized)),
             ("unknown model", UnknownModelAsync),
@@ -209,7 +210,13 @@ public sealed class FaultTraffic : IDisposable
         try
         {
             using HttpResponseMessage response = await SendAsync(_questions[question], stream: false, HttpCompletionOption.ResponseContentRead, cancel.Token);
-            return response.IsSuccessStatusCode ? "too late" : ((int)response.StatusCode).ToString();
+            if (await RefusedAsBusyAsync(response))
+            {
+                return Full;
+            }
+
+            await ExpectAsync(response, HttpStatusCode.OK);
+            return "too late";
         }
         catch (OperationCanceledException)
         {
@@ -217,16 +224,17 @@ public sealed class FaultTraffic : IDisposable
         }
     }
 
-    private async Task<string> OversizedAsync()
+    private async Task<string> OversizedAsync(bool asksFirst)
     {
         try
         {
             using HttpResponseMessage response = await SendAsync(
-                Completions, $"{{\"model\": \"{_model}\", \"prompt\": \"{new string('x', _bodyLimit)}\"}}", _key, HttpCompletionOption.ResponseContentRead, default);
-            await ExpectAsync(response, HttpStatusCode.RequestEntityTooLarge);
+                Completions, $"{{\"model\": \"{_model}\", \"prompt\": \"{new string('x', _bodyLimit)}\"}}", _key, HttpCompletionOption.ResponseContentRead, default, asksFirst);
+            JsonNode error = JsonNode.Parse(await ExpectAsync(response, HttpStatusCode.RequestEntityTooLarge))!["error"]!;
+            Expect(error["code"]!.GetValue<string>() == "body_too_large" && error["message"]!.GetValue<string>().Contains($"{_bodyLimit} bytes", StringComparison.Ordinal), error.ToJsonString());
             return "413";
         }
-        catch (HttpRequestException e) when (e.InnerException is IOException)
+        catch (HttpRequestException e) when (e.InnerException is IOException && !asksFirst)
         {
             // A server need not read all of it before it answers and closes.
             return "connection closed";
@@ -328,10 +336,12 @@ public sealed class FaultTraffic : IDisposable
     private Task<HttpResponseMessage> SendAsync(Question question, bool stream, HttpCompletionOption completion, CancellationToken cancellation) =>
         SendAsync(question.Path, question.Text(stream), _key, completion, cancellation);
 
-    private async Task<HttpResponseMessage> SendAsync(string path, string body, string key, HttpCompletionOption completion, CancellationToken cancellation)
+    private async Task<HttpResponseMessage> SendAsync(
+        string path, string body, string key, HttpCompletionOption completion, CancellationToken cancellation, bool asksFirst = false)
     {
         using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        request.Headers.ExpectContinue = asksFirst ? true : null;
         return await _http.SendAsync(request, completion, cancellation);
     }
 
