@@ -1,53 +1,15 @@
 using System.Globalization;
 using Conclave.Checkpoints;
 using Conclave.Conversion;
-using Conclave.Kernels;
 using Conclave.Measurement.Load;
-using Conclave.Parallel.Balancing;
-using Conclave.Parallel.Exchange;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
 
-/// <summary>A row of the ablation: everything that is switched on.</summary>
-/// <param name="Name">The last of its switches.</param>
-/// <param name="Exchange">How tokens travel.</param>
-/// <param name="Balancing">Whether experts move, and the hot ones get replicas.</param>
-/// <param name="FusedPrepare">Whether the operator before attention is one.</param>
-/// <param name="Overlap">Whether tokens travel under computation.</param>
-/// <param name="Batching">Whether answers are computed together.</param>
-/// <param name="DataParallel">Whether requests are divided over as many ranks as there are cores.</param>
-internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool Balancing, bool FusedPrepare, bool Overlap, bool Batching, bool DataParallel)
-{
-    private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false, false, false);
-
-    /// <summary>One switch at a time.</summary>
-    /// <param name="batching">Whether answers are computed together in all rows, not in the last ones only.</param>
-    public static AblationRow[] Table(bool batching)
-    {
-        AblationRow naive = Naive with { Batching = batching };
-        AblationRow twoHops = naive with
-        {
-            Name = "two hops", Exchange = new ExchangeOptions(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost),
-        };
-        AblationRow fp8 = twoHops with { Name = "FP8 to the experts", Exchange = ExchangeOptions.Fast(PayloadFormat.BF16) };
-        AblationRow balancing = fp8 with { Name = "balancing", Balancing = true };
-        AblationRow prepare = balancing with { Name = "prepare as one operator", FusedPrepare = true };
-        AblationRow overlap = prepare with { Name = "overlap", Overlap = true };
-        AblationRow batched = overlap with { Name = "batching", Batching = true };
-        AblationRow groups = batched with { Name = "data-parallel attention", DataParallel = true };
-        AblationRow[] rows = [naive, twoHops, fp8, balancing, prepare, overlap];
-        return batching ? [.. rows, groups] : [.. rows, batched, groups];
-    }
-}
-
 /// <summary>Runs rows of the ablation, each as a launch of its own, on a model that it writes.</summary>
 internal sealed class Ablation : IDisposable
 {
-    // As many as the default's 32 requests have in the two rounds that are not measured: by then experts have moved once.
-    private const int LoadsWindow = 2048;
-
     // Far above what scores differ by, so that every token chooses it.
     private const float Hot = 10;
 
@@ -112,23 +74,7 @@ internal sealed class Ablation : IDisposable
     private ClosedLoopResult Run(AblationRow row, CancellationToken cancellation)
     {
         string file = Path.Combine(_folder, "result");
-        string[] separate = row.FusedPrepare ? [] : ["--separate-prepare"];
-
-        // A rank whose requests wait for a core that another rank has gains nothing.
-        int groups = row.DataParallel ? Math.Min(_ranks, WorkerTeam.DefaultThreads) : 1;
-        WorldPlan plan = new(_ranks, _hosts, row.Exchange, 1)
-        {
-            DataParallel = groups,
-            DivideFrom = row.Overlap ? WorldPlan.DefaultDivideFrom : null,
-            Slots = row.Balancing ? ((Shape.RoutedExperts + _ranks - 1) / _ranks + 1) * _ranks : null,
-            Balancing = new BalancerOptions { WindowTokens = LoadsWindow },
-        };
-        string[] command =
-        [
-            "bench", "closed-loop", Model, "--clients", $"{_clients}", "--requests", $"{_requests}",
-            "--max-running", row.Batching ? $"{(_clients + groups - 1) / groups}" : "1", "--out", file, .. separate,
-        ];
-        using (Launcher launcher = new(plan, command, TextWriter.Null))
+        using (Launcher launcher = new(row.Plan(_ranks, _hosts, Shape.RoutedExperts), row.Command(Model, _ranks, _clients, _requests, file), TextWriter.Null))
         {
             int code = launcher.RunProcesses(cancellation);
             if (code != 0)
