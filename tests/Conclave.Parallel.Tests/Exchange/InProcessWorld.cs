@@ -5,6 +5,7 @@ using Conclave.Parallel.Exchange;
 using Conclave.Primitives;
 using Conclave.Transport;
 using Conclave.Transport.InProcess;
+using Conclave.Transport.Tests;
 
 namespace Conclave.Parallel.Tests.Exchange;
 
@@ -17,6 +18,13 @@ internal static class InProcessWorld
     {
         InProcessFabric fabric = new(topology, options, seed);
         Run([.. Enumerable.Range(0, topology.World).Select(number => fabric[number])], rank, fabric.Dispose, patience);
+    }
+
+    /// <summary>Runs all ranks over UCX.</summary>
+    public static void RunOverUcx(Topology topology, TransportOptions options, Action<ITransport> rank)
+    {
+        using UcxWorld world = new(topology, options);
+        Run(world.Ranks, rank);
     }
 
     /// <summary>Runs all ranks over other transports than those of a fabric.</summary>
@@ -74,34 +82,48 @@ internal static class InProcessWorld
     /// <returns>Combined rows by exchange, rank and token.</returns>
     public static float[][][][] Run(ExchangeCase world, int seed, Action<ITransport, RankedExchange>? finished = null, Func<ITransport, ITransport>? wrap = null, bool expectRows = true)
     {
-        float[][][][] results = [.. world.Exchanges.Select(ranks => new float[ranks.Length][][])];
-        Run(world.Topology, world.Transport, seed, transport =>
+        float[][][][] results = Results(world);
+        Run(world.Topology, world.Transport, seed, transport => RunRank(world, wrap?.Invoke(transport) ?? transport, results, finished, expectRows));
+        return results;
+    }
+
+    /// <summary>Runs the exchanges of a case over UCX.</summary>
+    /// <returns>Combined rows by exchange, rank and token.</returns>
+    public static float[][][][] RunOverUcx(ExchangeCase world)
+    {
+        float[][][][] results = Results(world);
+        RunOverUcx(world.Topology, world.Transport, transport => RunRank(world, transport, results));
+        return results;
+    }
+
+    /// <summary>Where the ranks of a case put their combined rows, by exchange and rank.</summary>
+    public static float[][][][] Results(ExchangeCase world) => [.. world.Exchanges.Select(ranks => new float[ranks.Length][][])];
+
+    /// <summary>Runs one rank's part in the exchanges of a case.</summary>
+    public static void RunRank(ExchangeCase world, ITransport transport, float[][][][] results, Action<ITransport, RankedExchange>? finished = null, bool expectRows = true)
+    {
+        using WorkerTeam team = new(1);
+        RankedExchange exchange = new(transport, world.Topology, world.SlotsByLayer, world.Options, world.Columns, world.ExpertsPerToken, KernelSet.Best, team);
+        MicroBatch[] batches = [.. Enumerable.Range(0, world.Slots).Select(_ => new MicroBatch(world, exchange, transport.Rank, expectRows))];
+        for (int first = 0; first < world.Exchanges.Length; first += world.Slots)
         {
-            using WorkerTeam team = new(1);
-            RankedExchange exchange = new(
-                wrap?.Invoke(transport) ?? transport, world.Topology, world.SlotsByLayer, world.Options, world.Columns, world.ExpertsPerToken, KernelSet.Best, team);
-            MicroBatch[] batches = [.. Enumerable.Range(0, world.Slots).Select(_ => new MicroBatch(world, exchange, transport.Rank, expectRows))];
-            for (int first = 0; first < world.Exchanges.Length; first += world.Slots)
+            int count = Math.Min(world.Slots, world.Exchanges.Length - first);
+            foreach (Action<MicroBatch, int> half in new Action<MicroBatch, int>[]
             {
-                int count = Math.Min(world.Slots, world.Exchanges.Length - first);
-                foreach (Action<MicroBatch, int> half in new Action<MicroBatch, int>[]
+                (batch, step) => batch.BeginDispatch(step),
+                (batch, step) => batch.Compute(step),
+                (batch, step) => results[step][transport.Rank] = batch.FinishCombine(step),
+            })
+            {
+                for (int i = 0; i < count; i++)
                 {
-                    (batch, step) => batch.BeginDispatch(step),
-                    (batch, step) => batch.Compute(step),
-                    (batch, step) => results[step][transport.Rank] = batch.FinishCombine(step),
-                })
-                {
-                    for (int i = 0; i < count; i++)
-                    {
-                        half(batches[i], first + i);
-                    }
+                    half(batches[i], first + i);
                 }
             }
+        }
 
-            finished?.Invoke(transport, exchange);
-            Array.ForEach(batches, batch => batch.Dispose());
-        });
-        return results;
+        finished?.Invoke(transport, exchange);
+        Array.ForEach(batches, batch => batch.Dispose());
     }
 
     private sealed unsafe class MicroBatch(ExchangeCase world, RankedExchange exchange, int rank, bool expectRows) : IDisposable

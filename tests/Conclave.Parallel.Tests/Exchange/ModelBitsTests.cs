@@ -77,7 +77,21 @@ public sealed class ModelBitsTests
         CheckWorld(checkpoint, KernelSet.Best, requests, alone, world, hosts, hosts == 2 ? null : DivideFrom);
     }
 
-    private static void CheckWorld(Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts, int? divideFrom)
+    public static TheoryData<string> SmallModels() => [.. Repository.SmallModels];
+
+    [Theory]
+    [MemberData(nameof(SmallModels))]
+    public void ExactModeGivesTheBitsOfOneRankOverUcxToo(string name)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
+        int[][] requests = [RequestSteps.Tokens(checkpoint, PromptLength, 1), RequestSteps.Tokens(checkpoint, 5, 2), RequestSteps.Tokens(checkpoint, 9, 3)];
+        uint[][][] alone = [.. requests.Select(request => RequestSteps.Alone(checkpoint, KernelSet.Best, request))];
+        CheckWorld(checkpoint, KernelSet.Best, requests, alone, 3, 2, null, overUcx: true);
+        CheckWorld(checkpoint, KernelSet.Best, requests, alone, 5, 2, DivideFrom, overUcx: true);
+    }
+
+    private static void CheckWorld(
+        Checkpoint checkpoint, KernelSet kernels, int[][] requests, uint[][][] alone, int world, int hosts, int? divideFrom, bool overUcx = false)
     {
         uint[][]?[] answers = new uint[world][][];
         SlotMap slots = SlotMap.Even(world, checkpoint.Config.RoutedExperts);
@@ -86,7 +100,7 @@ public sealed class ModelBitsTests
         int[][] tokens = [.. Enumerable.Range(0, world).Select(rank => requests.Where((_, i) => RankOf(i) == rank).SelectMany(RequestSteps.TokensOfSteps).ToArray())];
         int[] tokensOfAll = [.. Enumerable.Range(0, tokens.Max(steps => steps.Length)).Select(step => tokens.Sum(steps => steps.ElementAtOrDefault(step)))];
         TransportOptions transportOptions = new() { Credits = 2, MaxMessageBytes = 4096 };
-        InProcessWorld.Run(topology, transportOptions, world, transport =>
+        void Rank(ITransport transport)
         {
             using WorkerTeam team = new(1);
             ModelConfig config = checkpoint.Config;
@@ -99,7 +113,17 @@ public sealed class ModelBitsTests
             Array.ForEach(tokensOfAll, count => mySteps.Next(count));
 
             answers[transport.Rank] = [.. mySteps.Logits];
-        });
+        }
+
+        if (overUcx)
+        {
+            InProcessWorld.RunOverUcx(topology, transportOptions, Rank);
+        }
+        else
+        {
+            InProcessWorld.Run(topology, transportOptions, world, Rank);
+        }
+
         for (int i = 0; i < requests.Length; i++)
         {
             int before = Enumerable.Range(0, i).Count(earlier => RankOf(earlier) == RankOf(i));

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Conclave.Parallel.Exchange;
 using Conclave.Transport.Faults;
 using CsCheck;
@@ -35,18 +36,91 @@ public sealed class RankedExchangeTests
 
                 // Half of the worlds get their messages late, and peers overtake one another.
                 FaultPlan plan = new() { Seed = seed, MostPollsHeld = 5 };
-                float[][][][] results = InProcessWorld.Run(
-                    world, seed, wrap: transport => seed % 2 == 0 ? transport : new FaultyTransport(transport, plan));
-                for (int exchange = 0; exchange < results.Length; exchange++)
-                {
-                    for (int rank = 0; rank < results[exchange].Length; rank++)
-                    {
-                        Assert.Equal(Bits(PlainLoop.Combined(world, exchange, rank)), Bits(results[exchange][rank]));
-                    }
-                }
+                AssertPlainLoop(world, InProcessWorld.Run(world, seed, wrap: transport => seed % 2 == 0 ? transport : new FaultyTransport(transport, plan)));
             },
             iter: 20,
             threads: 1);
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void OverUcxToo(ExchangePath path, PayloadFormat dispatch, PayloadFormat combine, CombineReduction reduction) =>
+        Gen.Int.Sample(
+            seed =>
+            {
+                ExchangeCase world = ExchangeCase.Random(seed, new ExchangeOptions(path, dispatch, combine, reduction), maxWorld: 6);
+                AssertPlainLoop(world, InProcessWorld.RunOverUcx(world));
+            },
+            iter: 3,
+            threads: 1);
+
+    [Fact]
+    public void WhereAPeerIsLostAllEndAndNameIt()
+    {
+        int lost = 0;
+        Gen.Int.Sample(
+            seed =>
+            {
+                Random random = new(seed);
+                ExchangeOptions options = random.Next(2) == 0 ? ExchangeOptions.Exact : ExchangeOptions.Fast(PayloadFormat.BF16);
+                ExchangeCase world = ExchangeCase.Random(seed, options);
+                int ranks = world.Topology.World;
+                int victim = random.Next(ranks);
+                FaultPlan[] plans =
+                [
+                    .. Enumerable.Range(0, ranks).Select(rank => new FaultPlan
+                    {
+                        Seed = seed,
+                        MostPollsHeld = random.Next(5),
+                        LostAfter = rank == victim ? ImmutableDictionary<int, long>.Empty : ImmutableDictionary<int, long>.Empty.Add(victim, random.Next(40)),
+                    }),
+                ];
+                PeerException?[] ends = new PeerException?[ranks];
+                float[][][][] results = InProcessWorld.Results(world);
+                InProcessWorld.Run(
+                    world.Topology,
+                    world.Transport,
+                    seed,
+                    transport =>
+                    {
+                        try
+                        {
+                            InProcessWorld.RunRank(world, new FaultyTransport(transport, plans[transport.Rank]), results);
+                        }
+                        catch (PeerException e)
+                        {
+                            ends[transport.Rank] = e;
+                        }
+                    },
+                    patience: TimeSpan.FromSeconds(30));
+                for (int rank = 0; rank < ranks; rank++)
+                {
+                    if (rank == victim)
+                    {
+                        continue;
+                    }
+
+                    // A rank that has ended is lost to the others, who then may not have noticed yet who was lost first.
+                    int named = rank;
+                    for (int links = 0; named != victim && ends[named] is { } end; links++)
+                    {
+                        Assert.InRange(links, 0, ranks);
+                        named = end.Rank;
+                    }
+
+                    if (ends[rank] is null)
+                    {
+                        Assert.Equal(Bits(PlainLoop.Combined(world, results.Length - 1, rank)), Bits(results[^1][rank]));
+                        continue;
+                    }
+
+                    Assert.Equal(victim, named);
+                    lost++;
+                }
+            },
+            iter: 60,
+            threads: 1);
+        Assert.InRange(lost, 60, int.MaxValue);
+    }
 
     [Theory]
     [InlineData(PayloadFormat.F32)]
@@ -73,6 +147,17 @@ public sealed class RankedExchangeTests
             },
             iter: 20,
             threads: 1);
+
+    private static void AssertPlainLoop(ExchangeCase world, float[][][][] results)
+    {
+        for (int exchange = 0; exchange < results.Length; exchange++)
+        {
+            for (int rank = 0; rank < results[exchange].Length; rank++)
+            {
+                Assert.Equal(Bits(PlainLoop.Combined(world, exchange, rank)), Bits(results[exchange][rank]));
+            }
+        }
+    }
 
     private static uint[][] Bits(float[][] rows) => Array.ConvertAll(rows, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
 }
