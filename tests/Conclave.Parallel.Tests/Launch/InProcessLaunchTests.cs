@@ -1,3 +1,4 @@
+using System.Globalization;
 using Conclave.Engine;
 using Conclave.Parallel.Balancing;
 using Conclave.Parallel.DataParallel;
@@ -12,6 +13,13 @@ namespace Conclave.Parallel.Tests.Launch;
 /// <summary>An engine whose model is computed by ranks of one process.</summary>
 public sealed class InProcessLaunchTests
 {
+    private static readonly string[] Prompts =
+    [
+        "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
+        "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
+        "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
+    ];
+
     [Fact]
     public void Ranks_answer_with_the_bits_of_one()
     {
@@ -222,30 +230,65 @@ public sealed class InProcessLaunchTests
         Assert.InRange(balance.Reached, 1, 1.2);
     }
 
-    [Fact]
-    public void Bfloat16_both_ways_writes_the_greedy_text_of_one()
+    /// <summary>
+    /// bfloat16 keeps the greedy texts; E4M3, which has 4 significant bits instead of 8, cannot, and is held to its distance. Errors are those of log-probabilities of given tokens behind given tokens, so none is led
+    /// on by an earlier one. Measured with AVX-512 and AVX2, which differ by 1 %: on the average 0.0013, 0.0010, 0.0135 and 0.0162, at most 0.057, 0.057, 0.168 and 0.172. Half as much again is allowed.
+    /// The baseline, which rounds the output of each expert, loses one text with AVX2.
+    /// </summary>
+    [Theory]
+    [InlineData(ExchangePath.OneHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.None, 19, 0.002, 0.09)]
+    [InlineData(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost, 20, 0.0015, 0.09)]
+    [InlineData(ExchangePath.TwoHop, PayloadFormat.E4M3, PayloadFormat.BF16, CombineReduction.InHost, 10, 0.02, 0.25)]
+    [InlineData(ExchangePath.TwoHop, PayloadFormat.E4M3, PayloadFormat.E4M3, CombineReduction.InHost, 10, 0.024, 0.25)]
+    public void Fast_modes_keep_their_distance_from_one_rank_and_their_bits(
+        ExchangePath path, PayloadFormat dispatch, PayloadFormat combine, CombineReduction reduction, int sameTexts, double meanError, double mostError)
     {
-        string[] prompts =
-        [
-            "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
-            "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
-            "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
-        ];
-        GenerationRequest[] requests = [.. prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
-        ExchangeOptions bfloat16 = new(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost);
+        GenerationRequest[] requests = [.. Prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
         string[] alone = LaunchedEngine.Alone(requests);
-        string[] answers = LaunchedEngine.Over(LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16 }, requests).Answers;
-        Assert.Equal(alone.Select(Tokens), answers.Select(Tokens));
+        WorldPlan plan = LaunchedEngine.Plan(4, 2) with { Exchange = new ExchangeOptions(path, dispatch, combine, reduction) };
+        string[] answers = LaunchedEngine.Over(plan, requests).Answers;
+        int same = alone.Zip(answers).Count(pair => Tokens(pair.First).SequenceEqual(Tokens(pair.Second)));
+        TestContext.Current.TestOutputHelper!.WriteLine($"{same} of {requests.Length} greedy texts are those of one rank");
+        Assert.InRange(same, sameTexts, requests.Length);
 
-        // It is another exchange: their probabilities differ.
-        Assert.NotEqual(alone, answers);
+        // With other requests in the same steps, too.
+        Assert.Equal(answers, LaunchedEngine.Over(plan, requests, running: 3).Answers);
 
-        WorldPlan balanced = LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 30 } };
-        (string[] moved, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(balanced, requests, running: 4);
-        Assert.Equal(alone.Select(Tokens), moved.Select(Tokens));
+        GenerationRequest[] forced =
+        [
+            .. requests.Zip(alone, (request, answer) => request with
+            {
+                Prompt = [.. request.Prompt, .. Tokens(answer)], PromptLogprobs = 0, Logprobs = 0, Sampling = request.Sampling with { MaxTokens = 1 },
+            }),
+        ];
+        double[] expected = [], given = [];
+        LaunchedEngine.Use(null, engine => Force(engine, out expected), forced.Length, forced.Length);
+        LaunchedEngine.Over(plan, engine => Force(engine, out given), forced.Length, forced.Length);
+        double[] errors = [.. expected.Zip(given, (one, other) => Math.Abs(one - other))];
+        TestContext.Current.TestOutputHelper!.WriteLine($"{errors.Length} tokens: at most {errors.Max()}, on the average {errors.Average()}");
+
+        // None at all were the exact mode's.
+        Assert.InRange(errors.Average(), meanError / 10, meanError);
+        Assert.InRange(errors.Max(), 0, mostError);
+
+        string[] Force(InferenceEngine engine, out double[] logprobs)
+        {
+            Generation[] running = [.. forced.Select(engine.Submit)];
+            string[] read = [.. running.Select(LaunchedEngine.Read)];
+            logprobs = [.. running.SelectMany(generation => generation.PromptLogprobs.Skip(1)).Select(token => token!.Chosen.Logprob)];
+            return read;
+        }
+    }
+
+    [Fact]
+    public void Bfloat16_writes_the_greedy_text_of_one_while_experts_move()
+    {
+        GenerationRequest[] requests = [.. Prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
+        ExchangeOptions bfloat16 = new(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost);
+        WorldPlan plan = LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 30 } };
+        (string[] answers, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, requests, running: 4);
+        Assert.Equal(LaunchedEngine.Alone(requests).Select(Tokens), answers.Select(Tokens));
         AssertMoved(reports);
-
-        static string Tokens(string answer) => string.Join(' ', answer.Split('\n').Select(line => line[..line.IndexOf(' ')]));
     }
 
     [Fact]
@@ -260,6 +303,14 @@ public sealed class InProcessLaunchTests
         Assert.Equal(["layer 1", "layer 2", "layer 3", "layer 4", "total", "rank 0", "rank 1", "rank 2", "rank 3"], lines.Select(line => line[..line.IndexOf(':')]));
         Assert.All(lines[..5], line => Assert.Matches(@"same rank [0-9.]+ MB.*, same host [0-9.]+ MB \([0-9]+ % of flat\), cross host [0-9.]+ MB \([0-9]+ % of flat\)", line));
         Assert.All(lines[..5], line => Assert.Matches("; exchange [0-9.]+ ms, [0-9.]+ ms shown, -?[0-9]+ % hidden$", line));
+
+        // A rank's share of a layer's rows: 1.00 where all computed equally many.
+        Assert.All(lines[..4], line =>
+        {
+            long[] computed = [.. reports.Select(report => report!.Rows[line["layer ".Length] - '0'])];
+            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"; rows max/mean {computed.Max() * computed.Length / (double)computed.Sum():F2}; "), line, StringComparison.Ordinal);
+            Assert.InRange(computed.Max(), computed.Min() + 1, long.MaxValue);
+        });
 
         // The leader alone has tokens.
         Assert.All(Enumerable.Range(1, 4), layer => Assert.InRange(reports[0]!.Times[layer].Waited, TimeSpan.FromTicks(1), reports[0]!.Times[layer].Taken));
@@ -319,6 +370,9 @@ public sealed class InProcessLaunchTests
 
         Assert.Equal(new LaunchFailure(1, "rank 1 failed: the card fell out"), await coordinator.Ended);
     }
+
+    /// <summary>The tokens of an answer.</summary>
+    private static int[] Tokens(string answer) => [.. answer.Split('\n').Select(line => int.Parse(line.AsSpan(0, line.IndexOf(' ')), CultureInfo.InvariantCulture))];
 
     /// <summary>All ranks have switched equally often, at least once, and experts have moved.</summary>
     private static void AssertMoved(IReadOnlyList<RankReport?> reports)
