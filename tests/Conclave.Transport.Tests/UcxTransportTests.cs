@@ -95,6 +95,18 @@ public sealed class UcxTransportTests
     }
 
     [Fact]
+    public void A_rank_that_leaves_at_once_is_missed()
+    {
+        // Its only slot for messages of credits is under way with the greeting.
+        using UcxWorld ranks = new(2, new TransportOptions { Credits = 1, MaxMessageBytes = 100 });
+        Thread leaving = new(ranks.Ranks[1].Dispose);
+        leaving.Start();
+        List<Completion> seen = Until([ranks.Ranks[0]], 0, completions => completions.Exists(c => c.Kind == CompletionKind.PeerFailed));
+        leaving.Join();
+        Assert.Equal("closed its transport", Assert.Single(seen).Reason);
+    }
+
+    [Fact]
     public void A_rank_that_leaves_fails_once_after_what_it_had_sent()
     {
         using UcxWorld ranks = new(3, Small);

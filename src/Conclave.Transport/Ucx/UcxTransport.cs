@@ -230,13 +230,23 @@ public sealed unsafe class UcxTransport : ITransport
         UcxPeer[] others = [.. _peers.Where(peer => peer.Rank != Rank)];
         long start = Stopwatch.GetTimestamp();
         Linger(() => Array.TrueForAll(others, peer => !peer.IsConnected || peer.CreditsLeft == _options.Credits), start);
-        Array.ForEach(others, peer => TellCredits(peer, Envelope.MarkOfFarewell));
+
+        // The slots for such messages may all be under way, as they are when a rank leaves soon.
+        List<UcxPeer> untold = [.. others];
+        Linger(() => SayFarewell(untold), start);
         nint[] closing = [.. _peers.Select(peer => peer.Close(force: false)).Where(request => request != 0)];
         Linger(() => Array.TrueForAll(closing, request => Ucp.RequestCheckStatus(request) != Ucp.InProgress), start);
         Array.ForEach(closing, Ucp.RequestFree);
         _worker.Dispose();
         _memory.Dispose();
         _registered.ForEach(buffer => buffer.Dispose());
+    }
+
+    /// <returns>Whether all know.</returns>
+    private bool SayFarewell(List<UcxPeer> untold)
+    {
+        untold.RemoveAll(peer => !peer.IsConnected || TellCredits(peer, Envelope.MarkOfFarewell));
+        return untold.Count == 0;
     }
 
     private void Linger(Func<bool> isDone, long start)
