@@ -15,7 +15,7 @@ public sealed class KernelCaseTests
         // Four blocks of scales.
         { new MatMulCase(ElementFormat.F8_E4M3, 130, 256, 3), (130 * 256) + (4 * 4), 2 * 130 * 256 * 3 },
         { new ExpertMlpCase(ElementFormat.BF16, 16, 32, 2), 16 * 3 * 16 * 32 * 2, 16 * 3 * 16 * 32 * 2 * 2 },
-        { new MlaPrepareCase("", Shape, 16, 4, ElementFormat.BF16, 3, sequential: false), ((4 * 16) + (12 * 4) + (10 * 16)) * 2, ((4 * 16) + (12 * 4) + (10 * 16)) * 2 * 3 },
+        { new MlaPrepareCase("", Shape, 16, 4, ElementFormat.BF16, 3), ((4 * 16) + (12 * 4) + (10 * 16)) * 2, ((4 * 16) + (12 * 4) + (10 * 16)) * 2 * 3 },
 
         // kv_b_proj [16, 8] and 70 rows of 10 latents; one query of two heads, or the six queries that see 65 to 70 positions.
         { new LatentAttentionCase(AttentionForm.Absorbed, "", Shape, ElementFormat.BF16, ElementFormat.F32, 70, 1), (16 * 8 * 2) + (70 * 10 * 4), 2 * 2 * ((8 * 8) + (70 * 18)) },
@@ -30,8 +30,9 @@ public sealed class KernelCaseTests
     {
         using WorkerTeam team = new(1);
         using ColdWeights weights = new();
-        (double[] runs, OperatorCost cost) = kernel.Time(KernelSet.Best, team, weights, 2);
+        (double[] runs, OperatorCost cost, double[]? sequential) = kernel.Time(KernelSet.Best, team, weights, 2);
         Assert.Equal((2, bytes, flops), (runs.Length, cost.Bytes, cost.Flops));
-        Assert.All(runs, seconds => Assert.True(seconds > 0));
+        Assert.All([.. runs, .. sequential ?? []], seconds => Assert.True(seconds > 0));
+        Assert.Equal(kernel is MlaPrepareCase ? 2 : null, sequential?.Length);
     }
 }

@@ -61,7 +61,7 @@ internal static class BenchKernelsCommand
                     if (!outputs.IsJson(result))
                     {
                         output.WriteLine(
-                            $"{kernels.Name,-9} {sample.Name.Label,BenchOutput.LabelWidth} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Cost.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Cost.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference");
+                            $"{kernels.Name,-9} {sample.Name.Label,BenchOutput.LabelWidth} {sample.Seconds / Micro,9:F0} µs  {BenchCommand.Rate(sample.Cost.Bytes / sample.Seconds, sample.Limits.Bandwidth, "GB/s")}  {BenchCommand.Rate(sample.Cost.Flops / sample.Seconds, sample.Limits.Peak, "GFLOP/s")}  roofline {sample.RooflineShare,4:P0}  {sample.ReferenceSeconds / sample.Seconds,5:F0} × reference{Gain(sample)}");
                         output.Flush();
                     }
                 }
@@ -76,6 +76,8 @@ internal static class BenchKernelsCommand
         });
         return command;
     }
+
+    private static string Gain(KernelSample sample) => sample.SequentialSeconds is { } sequential ? $"  {sequential / sample.Seconds:F2} × one after the other" : "";
 
     private static string Name(KernelName one) => $"{one.Operator}/{one.Format} {one.Shape} × {one.Inputs}";
 
@@ -97,6 +99,11 @@ internal static class BenchKernelsCommand
             BenchCommand.WriteLimits(json, sample.Limits);
             json.WriteNumber("roofline_share", sample.RooflineShare);
             json.WriteNumber("times_reference", sample.ReferenceSeconds / sample.Seconds);
+            if (sample.SequentialSeconds is { } sequential)
+            {
+                json.WriteNumber("sequential_seconds", sequential);
+            }
+
             json.WriteEndObject();
         }
 

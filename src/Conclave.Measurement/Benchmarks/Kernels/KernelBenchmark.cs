@@ -10,7 +10,8 @@ namespace Conclave.Measurement;
 /// <param name="Limits">The machine at that time.</param>
 /// <param name="Cost">What a call has to do.</param>
 /// <param name="ReferenceSeconds">What the scalar reference would take, from a slice of it.</param>
-public sealed record KernelSample(KernelName Name, double[] Runs, MachineLimits Limits, OperatorCost Cost, double ReferenceSeconds)
+/// <param name="SequentialSeconds">Median time of its parts one after the other, where it fuses some.</param>
+public sealed record KernelSample(KernelName Name, double[] Runs, MachineLimits Limits, OperatorCost Cost, double ReferenceSeconds, double? SequentialSeconds)
 {
     /// <summary>Median time of a call.</summary>
     public double Seconds => Runs[Runs.Length / 2];
@@ -36,10 +37,11 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
     public KernelSample Run(KernelCase kernel, int runs)
     {
         MachineLimits before = probe.Measure(team);
-        (double[] seconds, OperatorCost cost) = kernel.Time(kernels, team, weights, runs);
+        (double[] seconds, OperatorCost cost, double[]? sequential) = kernel.Time(kernels, team, weights, runs);
         MachineLimits after = probe.Measure(team);
         Array.Sort(seconds);
-        return new KernelSample(kernel.Name, seconds, MachineLimits.Mean(before, after), cost, cost.Flops * ReferenceSecondsPerFlop(kernel.Slice));
+        return new KernelSample(
+            kernel.Name, seconds, MachineLimits.Mean(before, after), cost, cost.Flops * ReferenceSecondsPerFlop(kernel.Slice), sequential is null ? null : RunRatio.MedianOf(sequential));
     }
 
     /// <summary>V2-Lite's query projection and experts, V3's query down-projection and one expert's gate.</summary>
@@ -75,10 +77,7 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
         {
             foreach (int tokens in new[] { 1, 2, 4, 8 })
             {
-                foreach (bool sequential in new[] { false, true })
-                {
-                    yield return new MlaPrepareCase(model, shape, hidden, rank, ElementFormat.F8_E4M3, tokens, sequential);
-                }
+                yield return new MlaPrepareCase(model, shape, hidden, rank, ElementFormat.F8_E4M3, tokens);
             }
         }
     }
@@ -120,7 +119,7 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
     private double ReferenceSecondsPerFlop(KernelCase slice)
     {
         using WorkerTeam alone = new(1);
-        (double[] seconds, OperatorCost cost) = slice.Time(KernelSet.Supported[0], alone, weights, ReferenceRuns);
+        (double[] seconds, OperatorCost cost, _) = slice.Time(KernelSet.Supported[0], alone, weights, ReferenceRuns);
         return seconds.Min() / cost.Flops;
     }
 }

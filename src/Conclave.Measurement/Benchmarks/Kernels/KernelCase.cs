@@ -18,7 +18,8 @@ public readonly record struct KernelName(string Operator, ElementFormat Format, 
 /// <summary>Calls of an operator.</summary>
 /// <param name="Runs">Seconds of each call.</param>
 /// <param name="Cost">What a call has to do.</param>
-public readonly record struct KernelTimes(double[] Runs, OperatorCost Cost);
+/// <param name="Sequential">The same of its parts one after the other, called in turn with it, where it is an operator that fuses some.</param>
+public readonly record struct KernelTimes(double[] Runs, OperatorCost Cost, double[]? Sequential = null);
 
 /// <summary>One operator on one shape.</summary>
 /// <param name="name">What it is called.</param>
@@ -41,17 +42,28 @@ public abstract class KernelCase(KernelName name)
     /// <param name="runs">How many.</param>
     /// <param name="next">What comes before each call and is not timed.</param>
     /// <param name="call">The call.</param>
-    protected static double[] Time(int runs, Action next, Action call)
+    protected static double[] Time(int runs, Action next, Action call) => Time(runs, next, [call])[0];
+
+    /// <summary>The same of several calls that take turns.</summary>
+    protected static double[][] Time(int runs, Action next, params ReadOnlySpan<Action> calls)
     {
-        double[] seconds = new double[runs];
+        double[][] seconds = new double[calls.Length][];
+        for (int call = 0; call < calls.Length; call++)
+        {
+            seconds[call] = new double[runs];
+        }
+
         for (int run = -1; run < runs; run++)
         {
-            next();
-            long start = Stopwatch.GetTimestamp();
-            call();
-            if (run >= 0)
+            for (int call = 0; call < calls.Length; call++)
             {
-                seconds[run] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                next();
+                long start = Stopwatch.GetTimestamp();
+                calls[call]();
+                if (run >= 0)
+                {
+                    seconds[call][run] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                }
             }
         }
 
