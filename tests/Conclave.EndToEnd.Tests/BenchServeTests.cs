@@ -136,6 +136,7 @@ public sealed class BenchServeTests
     [InlineData("http://a --output-tokens 1-2-3", "--output-tokens 1-2-3")]
     [InlineData("http://a --endpoint talk", "completions or chat")]
     [InlineData("http://a --api-key @/no/such/file", "--api-key @/no/such/file")]
+    [InlineData("http://a --api-key schlüssel", "--api-key: printable ASCII is expected")]
     [InlineData("http://a --warmup -1", "--warmup -1")]
     [InlineData("http://a --vocabulary 0", "--vocabulary 0")]
     [InlineData("http://a --timeout 0", "--timeout 0")]

@@ -16,7 +16,7 @@ internal static class BenchServeCommand
     {
         Argument<string> url = new("URL") { Description = "The server, such as http://127.0.0.1:8080; /v1 is added where it is missing" };
         Option<string?> model = new("--model") { Description = "The model to ask. Default: the first that the server lists", HelpName = "NAME" };
-        ApiKeyOption key = new("The bearer token");
+        ApiKeyOption key = new("The bearer token", isSent: true);
         Option<string> endpoint = new("--endpoint")
         {
             Description = "completions: prompts are token ids, their lengths exact; chat: prompts are common words, about one token each",

@@ -20,7 +20,7 @@ internal static class ServeCommand
         Option<string?> model = ModelDirectory.Option();
         Option<string> host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
         Option<int> port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
-        ApiKeyOption key = new("Key that clients must send");
+        ApiKeyOption key = new("Key that clients must send", isSent: false);
         Option<string[]> origins = new("--allowed-origins")
         {
             Description = "Origin whose pages browsers let use the server, such as http://localhost:3000, or * for all; may be repeated. Default: none, else any site's page could use a server on this machine",

@@ -5,7 +5,8 @@ namespace Conclave.Cli.Frame;
 
 /// <summary>--api-key KEY, or @FILE: everyone on a machine sees the arguments of its processes.</summary>
 /// <param name="description">What the key is for.</param>
-internal sealed class ApiKeyOption(string description)
+/// <param name="isSent">Whether this process puts it into a header, which not every text can be; what clients may send is their matter.</param>
+internal sealed class ApiKeyOption(string description, bool isSent)
 {
     private readonly Option<string?> _option = new("--api-key") { Description = $"{description}; @FILE reads it from a file", HelpName = "KEY|@FILE" };
 
@@ -22,9 +23,12 @@ internal sealed class ApiKeyOption(string description)
         }
 
         string key = given.StartsWith('@') ? ReadFile(given[1..]).Trim() : given;
-        return key.Length > 0 && key.All(c => c is > ' ' and < '\u007f')
-            ? key
-            : throw new UserErrorException($"{_option.Name}: {(key.Length == 0 ? "the key is empty; " : "")}printable ASCII without spaces is expected");
+        if (key.Length == 0)
+        {
+            throw new UserErrorException($"{_option.Name}: the key is empty");
+        }
+
+        return !isSent || key.All(c => c is >= ' ' and < '\u007f') ? key : throw new UserErrorException($"{_option.Name}: printable ASCII is expected");
     }
 
     // No TextFile: it would name the file without the option that it was given to.
