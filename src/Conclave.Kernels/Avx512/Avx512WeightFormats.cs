@@ -291,7 +291,7 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
 
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
-    public static int MostClassInputs => 24;
+    public static int MostClassInputs => 12;
 
     public static bool HasHalves => true;
 
