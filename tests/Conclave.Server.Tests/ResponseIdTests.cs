@@ -39,7 +39,7 @@ public sealed class ResponseIdTests(FableFixture fixture) : IClassFixture<FableF
             (HttpStatusCode status, _, string text) = await SendAsync("/v1/completions", header, body, stream: false);
             JsonNode error = JsonNode.Parse(text)!["error"]!;
             Assert.Equal((HttpStatusCode.BadRequest, "request_id"), (status, error["param"]!.GetValue<string>()));
-            Assert.StartsWith("request_id: it cannot be an id; 1 to 128 letters", error["message"]!.GetValue<string>(), StringComparison.Ordinal);
+            Assert.StartsWith($"request_id: '{body[..Math.Min(body.Length, 128)]}' cannot be an id; 1 to 128 letters", error["message"]!.GetValue<string>(), StringComparison.Ordinal);
         }
     }
 

@@ -31,6 +31,13 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         get => TWeights.Interleaving == 4 ? TPair.Value + 2 : (2 * TPair.Value) + 1;
     }
 
+    // Where decoding has one way only, its inputs have one factor.
+    private static bool HasLongWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+    }
+
     // Where in a group of bytes the weights of these classes lie.
     private static ulong Codes
     {
@@ -62,12 +69,12 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                     Sse.Prefetch1(ahead);
                     ahead += step;
                     _ = TWeights.TryLoad(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
-                    if (TPair.Value == 0 && TWeights.HasLongWay)
+                    if (TPair.Value == 0 && HasLongWay)
                     {
                         *small = TWeights.Small(p);
                     }
 
-                    if (TWeights.HasLongWay && (*small & Codes) != 0)
+                    if (HasLongWay && (*small & Codes) != 0)
                     {
                         TWeights.Load(p, out v0, out v1, out v2, out v3);
                         AddReduced<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);

@@ -34,10 +34,7 @@ internal unsafe interface IAvx2Weights
     /// </summary>
     static abstract bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
-    /// <summary>Whether there are weights that cannot go the shorter way.</summary>
-    static abstract bool HasLongWay { get; }
-
-    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way.</summary>
+    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way. All go it where both input factors are one.</summary>
     static abstract ulong Small(byte* p);
 }
 
@@ -68,8 +65,6 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
         v2 = Avx.LoadVector256((float*)p + 16);
         v3 = Avx.LoadVector256((float*)p + 24);
     }
-
-    public static bool HasLongWay => false;
 
     public static ulong Small(byte* p) => 0;
 }
@@ -103,8 +98,6 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
         v2 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
         v3 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
     }
-
-    public static bool HasLongWay => false;
 
     public static ulong Small(byte* p) => 0;
 }
@@ -152,8 +145,6 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
         Vector256<uint> value = Avx.Min(normal, subnormal).AsUInt32();
         return Avx2.Or(value, Avx2.And(upper, Vector256.Create(0x80000000u))).AsSingle();
     }
-
-    public static bool HasLongWay => false;
 
     public static ulong Small(byte* p) => 0;
 }
@@ -204,8 +195,6 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
         v3 = Avx2.And(odd, upper).AsSingle();
     }
 
-    public static bool HasLongWay => false;
-
     public static ulong Small(byte* p) => 0;
 }
 
@@ -254,8 +243,6 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
         Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
         Avx2E4M3Subnormal.Halves(even, odd, out v0, out v1, out v2, out v3);
     }
-
-    public static bool HasLongWay => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong Small(byte* p) => Vector256.Equals(Avx2.And(Avx.LoadVector256(p), Vector256.Create((byte)0x78)), Vector256<byte>.Zero).ExtractMostSignificantBits();

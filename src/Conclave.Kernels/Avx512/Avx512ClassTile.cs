@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Conclave.Kernels;
 
 /// <summary>
-/// One class of a segment for weights of a byte: two weight rows at a time, decoded in registers, times up to twelve inputs. An input that is loaded serves both rows; 24 sums leave eight
+/// One class of a segment for weights of a byte: two weight rows at a time, decoded in registers, times seven to twelve inputs (fewer go by pairs). An input that is loaded serves both rows; 24 sums leave eight
 /// registers. Kept apart from the methods that choose among numbers of inputs: inlined there, one size takes the compiler's whole allowance and the loop is left with calls and spilled sums.
 /// </summary>
 internal static unsafe class Avx512ClassTile<TWeights>
@@ -15,6 +15,13 @@ internal static unsafe class Avx512ClassTile<TWeights>
 
     // A class has every fourth byte.
     private const ulong Codes = 0x1111111111111111;
+
+    // Where decoding has one way only, its inputs have one factor.
+    private static bool HasLongWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+    }
 
     /// <summary>See <see cref="IProjectionLoops.ClassTile"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -45,12 +52,12 @@ internal static unsafe class Avx512ClassTile<TWeights>
                 {
                     Sse.Prefetch1(ahead);
                     ahead += step;
-                    if (TWeights.HasLongWay && ofClass == 0)
+                    if (HasLongWay && ofClass == 0)
                     {
                         *small = TWeights.Small(p) | TWeights.Small(q);
                     }
 
-                    bool isLong = TWeights.HasLongWay && (*small & codes) != 0;
+                    bool isLong = HasLongWay && (*small & codes) != 0;
                     Vector512<float> v = TWeights.Class(ofClass, p, shift, isLong);
                     Vector512<float> w = TWeights.Class(ofClass, q, shift, isLong);
                     small++;
@@ -68,47 +75,29 @@ internal static unsafe class Avx512ClassTile<TWeights>
                     a0 = Avx512F.FusedMultiplyAdd(v, x0, a0);
                     b0 = Avx512F.FusedMultiplyAdd(w, x0, b0);
 
-                    if (TCount.Value > 1)
-                    {
-                        Vector512<float> x1 = Vector512.Load(y + Vector512<float>.Count);
-                        a1 = Avx512F.FusedMultiplyAdd(v, x1, a1);
-                        b1 = Avx512F.FusedMultiplyAdd(w, x1, b1);
-                    }
+                    Vector512<float> x1 = Vector512.Load(y + Vector512<float>.Count);
+                    a1 = Avx512F.FusedMultiplyAdd(v, x1, a1);
+                    b1 = Avx512F.FusedMultiplyAdd(w, x1, b1);
 
-                    if (TCount.Value > 2)
-                    {
-                        Vector512<float> x2 = Vector512.Load(y + (2 * Vector512<float>.Count));
-                        a2 = Avx512F.FusedMultiplyAdd(v, x2, a2);
-                        b2 = Avx512F.FusedMultiplyAdd(w, x2, b2);
-                    }
+                    Vector512<float> x2 = Vector512.Load(y + (2 * Vector512<float>.Count));
+                    a2 = Avx512F.FusedMultiplyAdd(v, x2, a2);
+                    b2 = Avx512F.FusedMultiplyAdd(w, x2, b2);
 
-                    if (TCount.Value > 3)
-                    {
-                        Vector512<float> x3 = Vector512.Load(y + (3 * Vector512<float>.Count));
-                        a3 = Avx512F.FusedMultiplyAdd(v, x3, a3);
-                        b3 = Avx512F.FusedMultiplyAdd(w, x3, b3);
-                    }
+                    Vector512<float> x3 = Vector512.Load(y + (3 * Vector512<float>.Count));
+                    a3 = Avx512F.FusedMultiplyAdd(v, x3, a3);
+                    b3 = Avx512F.FusedMultiplyAdd(w, x3, b3);
 
-                    if (TCount.Value > 4)
-                    {
-                        Vector512<float> x4 = Vector512.Load(y + (4 * Vector512<float>.Count));
-                        a4 = Avx512F.FusedMultiplyAdd(v, x4, a4);
-                        b4 = Avx512F.FusedMultiplyAdd(w, x4, b4);
-                    }
+                    Vector512<float> x4 = Vector512.Load(y + (4 * Vector512<float>.Count));
+                    a4 = Avx512F.FusedMultiplyAdd(v, x4, a4);
+                    b4 = Avx512F.FusedMultiplyAdd(w, x4, b4);
 
-                    if (TCount.Value > 5)
-                    {
-                        Vector512<float> x5 = Vector512.Load(y + (5 * Vector512<float>.Count));
-                        a5 = Avx512F.FusedMultiplyAdd(v, x5, a5);
-                        b5 = Avx512F.FusedMultiplyAdd(w, x5, b5);
-                    }
+                    Vector512<float> x5 = Vector512.Load(y + (5 * Vector512<float>.Count));
+                    a5 = Avx512F.FusedMultiplyAdd(v, x5, a5);
+                    b5 = Avx512F.FusedMultiplyAdd(w, x5, b5);
 
-                    if (TCount.Value > 6)
-                    {
-                        Vector512<float> x6 = Vector512.Load(y + (6 * Vector512<float>.Count));
-                        a6 = Avx512F.FusedMultiplyAdd(v, x6, a6);
-                        b6 = Avx512F.FusedMultiplyAdd(w, x6, b6);
-                    }
+                    Vector512<float> x6 = Vector512.Load(y + (6 * Vector512<float>.Count));
+                    a6 = Avx512F.FusedMultiplyAdd(v, x6, a6);
+                    b6 = Avx512F.FusedMultiplyAdd(w, x6, b6);
 
                     if (TCount.Value > 7)
                     {
@@ -163,41 +152,23 @@ internal static unsafe class Avx512ClassTile<TWeights>
             (Avx512Lanes.Start(first, lanes) + a0).Store(lanes);
             (Avx512Lanes.Start(first, lanes + Vector512<float>.Count) + b0).Store(lanes + Vector512<float>.Count);
 
-            if (TCount.Value > 1)
-            {
-                (Avx512Lanes.Start(first, lanes + (4 * Vector512<float>.Count)) + a1).Store(lanes + (4 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (5 * Vector512<float>.Count)) + b1).Store(lanes + (5 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (4 * Vector512<float>.Count)) + a1).Store(lanes + (4 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (5 * Vector512<float>.Count)) + b1).Store(lanes + (5 * Vector512<float>.Count));
 
-            if (TCount.Value > 2)
-            {
-                (Avx512Lanes.Start(first, lanes + (8 * Vector512<float>.Count)) + a2).Store(lanes + (8 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (9 * Vector512<float>.Count)) + b2).Store(lanes + (9 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (8 * Vector512<float>.Count)) + a2).Store(lanes + (8 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (9 * Vector512<float>.Count)) + b2).Store(lanes + (9 * Vector512<float>.Count));
 
-            if (TCount.Value > 3)
-            {
-                (Avx512Lanes.Start(first, lanes + (12 * Vector512<float>.Count)) + a3).Store(lanes + (12 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (13 * Vector512<float>.Count)) + b3).Store(lanes + (13 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (12 * Vector512<float>.Count)) + a3).Store(lanes + (12 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (13 * Vector512<float>.Count)) + b3).Store(lanes + (13 * Vector512<float>.Count));
 
-            if (TCount.Value > 4)
-            {
-                (Avx512Lanes.Start(first, lanes + (16 * Vector512<float>.Count)) + a4).Store(lanes + (16 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (17 * Vector512<float>.Count)) + b4).Store(lanes + (17 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (16 * Vector512<float>.Count)) + a4).Store(lanes + (16 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (17 * Vector512<float>.Count)) + b4).Store(lanes + (17 * Vector512<float>.Count));
 
-            if (TCount.Value > 5)
-            {
-                (Avx512Lanes.Start(first, lanes + (20 * Vector512<float>.Count)) + a5).Store(lanes + (20 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (21 * Vector512<float>.Count)) + b5).Store(lanes + (21 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (20 * Vector512<float>.Count)) + a5).Store(lanes + (20 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (21 * Vector512<float>.Count)) + b5).Store(lanes + (21 * Vector512<float>.Count));
 
-            if (TCount.Value > 6)
-            {
-                (Avx512Lanes.Start(first, lanes + (24 * Vector512<float>.Count)) + a6).Store(lanes + (24 * Vector512<float>.Count));
-                (Avx512Lanes.Start(first, lanes + (25 * Vector512<float>.Count)) + b6).Store(lanes + (25 * Vector512<float>.Count));
-            }
+            (Avx512Lanes.Start(first, lanes + (24 * Vector512<float>.Count)) + a6).Store(lanes + (24 * Vector512<float>.Count));
+            (Avx512Lanes.Start(first, lanes + (25 * Vector512<float>.Count)) + b6).Store(lanes + (25 * Vector512<float>.Count));
 
             if (TCount.Value > 7)
             {

@@ -31,6 +31,13 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
         get => TWeights.Interleaving == 4 ? TPair.Value + 2 : (2 * TPair.Value) + 1;
     }
 
+    // Where decoding has one way only, its inputs have one factor.
+    private static bool HasLongWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+    }
+
     // Where in a group of bytes the weights of these classes lie.
     private static ulong Codes
     {
@@ -67,12 +74,12 @@ internal static unsafe class Avx512PairTile<TWeights, TPair>
                     Prefetch(ahead, step);
                     ahead += 2 * step;
                     _ = TWeights.TryUnpack(p, out Vector512<uint> pa, out Vector512<uint> pb) & TWeights.TryUnpack(q, out Vector512<uint> qa, out Vector512<uint> qb);
-                    if (TPair.Value == 0 && TWeights.HasLongWay)
+                    if (TPair.Value == 0 && HasLongWay)
                     {
                         *small = TWeights.Small(p) | TWeights.Small(q);
                     }
 
-                    if (TWeights.HasLongWay && (*small & Codes) != 0)
+                    if (HasLongWay && (*small & Codes) != 0)
                     {
                         TWeights.LoadHalves(p, out pa, out pb);
                         TWeights.LoadHalves(q, out qa, out qb);

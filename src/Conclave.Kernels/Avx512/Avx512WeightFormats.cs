@@ -43,10 +43,7 @@ internal unsafe interface IAvx512Weights
     /// <summary>Vector <paramref name="j"/> (a constant) of the group at <paramref name="p"/>, which was unpacked.</summary>
     static abstract Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b);
 
-    /// <summary>Whether there are weights that cannot go the shorter way.</summary>
-    static abstract bool HasLongWay { get; }
-
-    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way.</summary>
+    /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way. All go it where both input factors are one.</summary>
     static abstract ulong Small(byte* p);
 
     /// <summary>
@@ -90,8 +87,6 @@ internal readonly unsafe struct Avx512F32 : IAvx512Weights
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Vector(int j, byte* p, Vector512<uint> a, Vector512<uint> b) => Avx512F.LoadVector512((float*)p + (16 * j));
 
-    public static bool HasLongWay => false;
-
     public static ulong Small(byte* p) => 0;
 
     public static Vector512<float> Class(int ofClass, byte* p, Vector512<uint> shift, bool isLong) => throw new NotSupportedException();
@@ -129,8 +124,6 @@ internal readonly unsafe struct Avx512BF16 : IAvx512Weights
         2 => Avx512F.ShiftLeftLogical(b, 16).AsSingle(),
         _ => Avx512F.And(b, Vector512.Create(0xFFFF0000u)).AsSingle(),
     };
-
-    public static bool HasLongWay => false;
 
     public static ulong Small(byte* p) => 0;
 
@@ -182,8 +175,6 @@ internal readonly unsafe struct Avx512F16 : IAvx512Weights
         Vector512<uint> value = Avx512F.Min(normal, subnormal).AsUInt32();
         return Avx512F.TernaryLogic(value, upper, Vector512.Create(0x80000000u), 0xF8).AsSingle();
     }
-
-    public static bool HasLongWay => false;
 
     public static ulong Small(byte* p) => 0;
 
@@ -266,8 +257,6 @@ internal readonly unsafe struct Avx512E4M3Subnormal : IAvx512Weights
         b = Avx512F.And(Avx512BW.ShiftRightArithmetic(codes, 4), field).AsUInt32();
     }
 
-    public static bool HasLongWay => false;
-
     public static ulong Small(byte* p) => 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -333,8 +322,6 @@ internal readonly unsafe struct Avx512E4M3 : IAvx512Weights
         b = Avx512F.TernaryLogic(
             Avx512F.And(Avx512BW.ShiftRightLogical(normalized, 4), field), codes.AsUInt16(), sign, 0xF8).AsUInt32();
     }
-
-    public static bool HasLongWay => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong Small(byte* p) => Vector512.Equals(Avx512F.And(Avx512F.LoadVector512(p), Vector512.Create((byte)0x78)), Vector512<byte>.Zero).ExtractMostSignificantBits();

@@ -27,7 +27,7 @@ internal static class RequestId
         string? named = body.String("request_id");
         return named is null || IsId(named)
             ? Given(context) ?? named ?? $"{Guid.NewGuid():N}"
-            : throw ApiException.Invalid($"request_id: it cannot be an id; 1 to {MostCharacters} letters, digits and signs among _ - . : / + = are expected", "request_id");
+            : throw ApiException.Invalid($"request_id: '{named[..Math.Min(named.Length, MostCharacters)]}' cannot be an id; 1 to {MostCharacters} letters, digits and signs among _ - . : / + = are expected", "request_id");
     }
 
     // What goes into logs and traces of others: nothing that is long or could be read as something else.
