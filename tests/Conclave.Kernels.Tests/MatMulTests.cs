@@ -104,8 +104,13 @@ public sealed unsafe class MatMulTests
 
         // E4M3 once more among codes that are not below 8: vectors without any of those are decoded on a way of their own.
         const byte SmallestNormal = 8;
+        // Short rows have a way of their own too.
         foreach ((ElementFormat format, byte others, int k) in
-            new[] { (ElementFormat.F8_E4M3, (byte)0, 67), (ElementFormat.F8_E4M3, SmallestNormal, 67), (ElementFormat.F16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 67) })
+            new[]
+            {
+                (ElementFormat.F8_E4M3, (byte)0, 67), (ElementFormat.F8_E4M3, SmallestNormal, 67), (ElementFormat.F8_E4M3, (byte)0, 270), (ElementFormat.F8_E4M3, SmallestNormal, 270),
+                (ElementFormat.F16, (byte)0, 67), (ElementFormat.BF16, (byte)0, 67), (ElementFormat.F16, (byte)0, 35), (ElementFormat.BF16, (byte)0, 35),
+            })
         {
             // One row for each code, which lies at another column each time; the other weights are zero, or so that all sums are exact.
             int codes = format == ElementFormat.F8_E4M3 ? 256 : 65536;
@@ -248,6 +253,9 @@ public sealed unsafe class MatMulTests
 
             // Whole groups: nothing is filled up.
             2 or 3 => 64 * random.Next(1, 40),
+
+            // Rows that are short for few inputs, or for many.
+            4 => random.Next(1, 66),
             _ => random.Next(1, 300),
         };
         ElementFormat format = Formats[random.Next(Formats.Length)];

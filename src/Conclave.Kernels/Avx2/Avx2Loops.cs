@@ -160,6 +160,10 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     }
 
     /// <inheritdoc/>
+    public static void ShortTile(int count, int rows, float* weights, float* inputs, nint groups, float* output, nint outputStride) =>
+        Avx2ShortTile.Run(count, rows, weights, inputs, groups, OutputFactor, output, outputStride);
+
+    /// <inheritdoc/>
     public static void AddLanes(int count, float* lanes, float* sums) => Avx2Lanes.Sum(count, lanes, sums);
 
     private static void PairTile<TPair>(int count, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)

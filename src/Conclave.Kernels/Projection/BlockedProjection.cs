@@ -29,6 +29,7 @@ internal static unsafe class BlockedProjection<TLoops>
             }
         }
 
+        bytes = nint.Max(bytes, ShortProjection<TLoops>.ScratchBytes(k, int.Min(m, InputsAtOnce)));
         return ProjectionBlocks<TLoops>.Alignment + bytes;
     }
 
@@ -41,7 +42,11 @@ internal static unsafe class BlockedProjection<TLoops>
         {
             int inputs = int.Min(InputsAtOnce, m - i);
             float* target = output + (i * outputStride);
-            if (inputs <= TLoops.GemvInputs)
+            if (ShortProjection<TLoops>.Takes(weights.Columns, inputs))
+            {
+                ShortProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
+            }
+            else if (inputs <= TLoops.GemvInputs)
             {
                 RegisterProjection<TLoops>.Run(weights, firstRow, rowCount, input.From(i), inputs, target, outputStride, aligned);
             }

@@ -58,7 +58,7 @@ internal abstract unsafe class ClassProjection<TLoops> : ProjectionBlocks<TLoops
                 float* packed = scratch + Layout.Packed + (first * Padded(k)) + (count * start);
                 for (int i = 0; i < count; i++)
                 {
-                    Pack(input.Row(first + i) + start, length, scales, packed + (i * TLoops.Lanes), count, Padded(length) / Classes, scratch + Layout.Group);
+                    Pack(input.Row(first + i) + start, length, scales, packed + (i * TLoops.Lanes), count * TLoops.Lanes, Padded(length) / Classes * count, scratch + Layout.Group);
                 }
 
                 first += count;

@@ -93,4 +93,10 @@ internal unsafe interface IProjectionLoops
     /// <paramref name="sums"/> is not null, the sums over lanes are written there instead, four for each input.
     /// </summary>
     static abstract void Tile(int count, int streams, int ofClass, float* weights, float* inputs, nint vectors, float* lanes, bool first, float* sums);
+
+    /// <summary>
+    /// <paramref name="count"/> arranged inputs times <paramref name="rows"/> decoded weight rows, a multiple of four, all of <paramref name="groups"/> whole groups, one behind the other: writes the true sums,
+    /// a row of <paramref name="output"/> for each input.
+    /// </summary>
+    static abstract void ShortTile(int count, int rows, float* weights, float* inputs, nint groups, float* output, nint outputStride);
 }

@@ -71,7 +71,7 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
             int tileInputs = layout.FirstInput(t + 1) - i;
             for (int j = 0; j < tileInputs; j++)
             {
-                Pack(input.Row(i + j) + start, count, scales, packed + (j * TLoops.Lanes), tileInputs, classLength, scratch + Layout.Group);
+                Pack(input.Row(i + j) + start, count, scales, packed + (j * TLoops.Lanes), tileInputs * TLoops.Lanes, classLength * tileInputs, scratch + Layout.Group);
             }
 
             float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * TLoops.PanelRows * TLoops.Lanes);

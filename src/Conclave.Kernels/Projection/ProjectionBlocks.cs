@@ -110,21 +110,20 @@ internal abstract unsafe class ProjectionBlocks<TLoops>
     }
 
     /// <summary>
-    /// A segment of an input, multiplied with its elements' scales, in the order of decoded weights: class after class, of each the vectors of
-    /// <paramref name="inputs"/> inputs in turn.
+    /// A segment of an input, multiplied with its elements' scales, in the order of decoded weights: groups <paramref name="stride"/> elements apart, the four vectors of a group
+    /// <paramref name="classStride"/>. The last group is filled up with zeros.
     /// </summary>
-    public static void Pack(float* natural, nint count, float* scales, float* packed, int inputs, nint classLength, float* group)
+    public static void Pack(float* natural, nint count, float* scales, float* packed, nint stride, nint classStride, float* group)
     {
         nint groups = count / TLoops.Group;
-        nint stride = inputs * TLoops.Lanes;
-        TLoops.Pack(natural, scales, packed, stride, classLength * inputs, groups);
+        TLoops.Pack(natural, scales, packed, stride, classStride, groups);
         nint whole = groups * TLoops.Group;
         if (whole < count)
         {
             Span<float> padded = new(group, TLoops.Group);
             new ReadOnlySpan<float>(natural + whole, (int)(count - whole)).CopyTo(padded);
             padded[(int)(count - whole)..].Clear();
-            TLoops.Pack(group, scales is null ? null : scales + whole, packed + (groups * stride), stride, classLength * inputs, 1);
+            TLoops.Pack(group, scales is null ? null : scales + whole, packed + (groups * stride), stride, classStride, 1);
         }
     }
 
