@@ -15,6 +15,9 @@ public sealed unsafe class UcxTransport : ITransport
     private static readonly TimeSpan YieldBeforeSleep = TimeSpan.FromMicroseconds(200);
     private static readonly TimeSpan MostLinger = TimeSpan.FromSeconds(1);
 
+    // Credits travel with the next message, of which there is nearly always one soon; a message of their own wakes its receiver for nothing. Fewer than half of them can wait.
+    private static readonly TimeSpan LongestUntold = TimeSpan.FromMilliseconds(5);
+
     private readonly TransportOptions _options;
     private readonly UcxWorker _worker;
     private readonly UcxMemory _memory;
@@ -25,6 +28,7 @@ public sealed unsafe class UcxTransport : ITransport
     private readonly int _owedBeforeTold;
     private UcxPeer? _leaving;
     private bool _mayOwe;
+    private long _owedSince;
     private int _failuresSeen;
     private int _lossesToReport;
     private bool _connected;
@@ -161,7 +165,7 @@ public sealed unsafe class UcxTransport : ITransport
 
         if (count == 0)
         {
-            TellAllCredits();
+            TellOldCredits();
         }
 
         return count;
@@ -185,7 +189,12 @@ public sealed unsafe class UcxTransport : ITransport
 
         peer.Post(slot);
         peer.CreditsOwed++;
-        _mayOwe = true;
+        if (!_mayOwe)
+        {
+            _mayOwe = true;
+            _owedSince = Stopwatch.GetTimestamp();
+        }
+
         if (peer.CreditsOwed >= _owedBeforeTold)
         {
             TellCredits(peer, Envelope.MarkOfVersion1);
@@ -195,7 +204,6 @@ public sealed unsafe class UcxTransport : ITransport
     /// <inheritdoc/>
     public void Wait(TimeSpan atMost)
     {
-        TellAllCredits();
         long start = Stopwatch.GetTimestamp();
         TimeSpan yield = atMost < YieldBeforeSleep ? atMost : YieldBeforeSleep;
         while (!MayReport)
@@ -213,7 +221,8 @@ public sealed unsafe class UcxTransport : ITransport
             }
             else
             {
-                _worker.Sleep(atMost - waited);
+                TimeSpan untold = TellOldCredits();
+                _worker.Sleep(untold < atMost - waited ? untold : atMost - waited);
             }
         }
     }
@@ -227,6 +236,7 @@ public sealed unsafe class UcxTransport : ITransport
         }
 
         _disposed = true;
+        TellAllCredits();
         UcxPeer[] others = [.. _peers.Where(peer => peer.Rank != Rank)];
         long start = Stopwatch.GetTimestamp();
         Linger(() => Array.TrueForAll(others, peer => !peer.IsConnected || peer.CreditsLeft == _options.Credits), start);
@@ -266,6 +276,25 @@ public sealed unsafe class UcxTransport : ITransport
         }
 
         TellAllCredits();
+    }
+
+    /// <returns>After what time to ask again.</returns>
+    private TimeSpan TellOldCredits()
+    {
+        if (!_mayOwe)
+        {
+            return TimeSpan.MaxValue;
+        }
+
+        TimeSpan left = LongestUntold - Stopwatch.GetElapsedTime(_owedSince);
+        if (left > TimeSpan.Zero)
+        {
+            return left;
+        }
+
+        TellAllCredits();
+        _owedSince = Stopwatch.GetTimestamp();
+        return _mayOwe ? LongestUntold : TimeSpan.MaxValue;
     }
 
     private void TellAllCredits()

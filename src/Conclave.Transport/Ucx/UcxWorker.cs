@@ -48,13 +48,17 @@ internal sealed unsafe partial class UcxWorker : IDisposable
     /// <summary>Does what can be done now; callbacks run inside. Returns whether anything was done.</summary>
     public bool Progress() => Ucp.WorkerProgress(_worker) != 0;
 
-    /// <summary>Sleeps until there is something to do; returns at once where there is already.</summary>
+    /// <summary>Sleeps until there is something to do; where there is already, lets others run, since it may be that one of them has to take something first.</summary>
     public void Sleep(TimeSpan atMost)
     {
         if (Ucp.WorkerArm(_worker) == Ucp.Ok)
         {
             PollDescriptor descriptor = new() { Descriptor = _eventDescriptor, Events = PollIn };
             _ = WaitForEvents(&descriptor, 1, (int)Math.Clamp(Math.Ceiling(atMost.TotalMilliseconds), 0, int.MaxValue));
+        }
+        else
+        {
+            Thread.Yield();
         }
     }
 
