@@ -65,6 +65,8 @@ public sealed class FrameTests
         { ["generate", "a", "--max-tokens", "0"], "--max-tokens: 0 is out of range; at least 1 is expected" },
         { ["generate", "a", "--max-tokens", "2", "--min-tokens", "3"], "--min-tokens: 3 is more than --max-tokens, which is 2" },
         { ["perplexity", Repository.Fable, "--text", "/no/such/file"], "/no/such/file: there is no such file" },
+        { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "1"], "--context 1: 2 to " },
+        { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "8", "--stride", "9"], "--stride 9: 1 to 8 tokens" },
         { ["serve", "--port", ""], "--port : a whole number" },
         { ["serve", "--served-model-name", ""], "--served-model-name: the name that clients ask for is empty" },
         { ["serve", "--served-model-name", " "], "--served-model-name: the name that clients ask for is empty" },

@@ -44,7 +44,7 @@ internal static class PerplexityCommand
                 CacheBlocks = LatentCache.BlocksFor(Math.Clamp(window, 1, checkpoint.Config.MaxPositions)),
                 MaxTokensPerStep = Math.Clamp(window, 1, DefaultContext),
             });
-            PerplexityMeasurement measurement = new(model, window, result.GetValue(stride) ?? window);
+            PerplexityMeasurement measurement = Measurement(model, window, result.GetValue(stride) ?? window);
             PerplexityResult measured = ProgressBar.Run(
                 "perplexity", (IProgress<double> progress) => measurement.Run(CollectionsMarshal.AsSpan(tokens), progress, cancellation), done => done);
             TextWriter output = result.InvocationConfiguration.Output;
@@ -69,5 +69,18 @@ internal static class PerplexityCommand
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    // What it refuses it names as the options are named.
+    private static PerplexityMeasurement Measurement(DeepSeekModel model, int context, int stride)
+    {
+        try
+        {
+            return new PerplexityMeasurement(model, context, stride);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"--{e.Message}", e);
+        }
     }
 }

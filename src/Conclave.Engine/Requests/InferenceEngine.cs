@@ -285,7 +285,7 @@ public sealed class InferenceEngine : IDisposable
         if (prompt.Length >= ContextLength)
         {
             throw new UserErrorException(
-                $"the prompt has {prompt.Length} tokens, the context holds {ContextLength} including the answer; shorten the prompt or raise --context");
+                $"the prompt has {prompt.Length} tokens, the context holds {ContextLength} including the answer; shorten the prompt or give the model a longer context");
         }
 
         foreach (int token in prompt)

@@ -36,13 +36,13 @@ public sealed class LoadClient(LoadTarget target) : IDisposable
             using HttpResponseMessage response = await _http.SendAsync(message, limit.Token);
             if (!response.IsSuccessStatusCode)
             {
-                throw new LoadException($"{address}: status {(int)response.StatusCode}{Tail(await ErrorOfAsync(response, limit.Token))}; --model says which model to ask");
+                throw new LoadException($"{address}: status {(int)response.StatusCode}{Tail(await ErrorOfAsync(response, limit.Token))}; say which model to ask");
             }
 
             byte[] list = await BeginningAsync(response, ModelListBytes, limit.Token);
             return JsonCursor.Parse(address.ToString(), list).Required("data").Items().FirstOrDefault() is { Element.ValueKind: not JsonValueKind.Undefined } first
                 ? first.Required("id").String()
-                : throw new LoadException($"{address}: the list of models is empty; --model says which one to ask");
+                : throw new LoadException($"{address}: the list of models is empty; say which one to ask");
         }
         catch (UserErrorException e)
         {

@@ -30,12 +30,12 @@ public sealed class PerplexityMeasurement
     {
         if (context < 2 || context > model.Config.MaxPositions)
         {
-            throw new UserErrorException($"--context {context}: 2 to {model.Config.MaxPositions} tokens are expected");
+            throw new UserErrorException($"context {context}: 2 to {model.Config.MaxPositions} tokens are expected");
         }
 
         if (stride < 1 || stride > context)
         {
-            throw new UserErrorException($"--stride {stride}: 1 to {context} tokens (the context) are expected");
+            throw new UserErrorException($"stride {stride}: 1 to {context} tokens (the context) are expected");
         }
 
         _model = model;
@@ -52,7 +52,7 @@ public sealed class PerplexityMeasurement
     {
         if (tokens.Length < _context)
         {
-            throw new UserErrorException($"the text has {tokens.Length} tokens, a window {_context}; give a longer text or a smaller --context");
+            throw new UserErrorException($"the text has {tokens.Length} tokens, a window {_context}; give a longer text or a smaller context");
         }
 
         int blocks = LatentCache.BlocksFor(_context);
