@@ -126,6 +126,6 @@ public sealed class ConclaveChatClient : IChatClient
         null => null,
         FinishReason.Stop => hasCalled ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop,
         FinishReason.Length => ChatFinishReason.Length,
-        _ => new ChatFinishReason("abort"),
+        { } other => new ChatFinishReason(FinishReasons.Word(other)),
     };
 }

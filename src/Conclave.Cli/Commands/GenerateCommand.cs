@@ -120,7 +120,7 @@ internal static class GenerateCommand
         json.WriteString("text", answer.Text);
         json.WriteArray("prompt_ids", prompt, json.WriteNumberValue);
         json.WriteArray("ids", answer.Tokens, json.WriteNumberValue);
-        json.WriteString("finish_reason", answer.Finish.ToString().ToLowerInvariant());
+        json.WriteString("finish_reason", FinishReasons.Word(answer.Finish));
         json.WriteNumber("seed", answer.Generation.Seeds[0]);
         json.WriteNumber("prefill_seconds", Math.Round(answer.Generation.Times.Prefill.TotalSeconds, 6));
         json.WriteNumber("decode_seconds", Math.Round(answer.Generation.Times.Decode.TotalSeconds, 6));

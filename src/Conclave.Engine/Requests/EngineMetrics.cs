@@ -24,12 +24,11 @@ internal sealed class EngineMetrics : IDisposable
     private static readonly long[] StepBuckets = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
     private static readonly long[] AnswersBuckets = [1, 2, 5, 10, 20];
 
-    // vLLM's words, in the order of FinishReason, and the one for what failed.
-    private static readonly string[] EndReasons = ["stop", "length", "abort", "error"];
+    private static readonly FinishReason[] Reasons = Enum.GetValues<FinishReason>();
 
     private readonly Meter _meter = new(InferenceEngine.MeterName);
     private readonly KeyValuePair<string, object?>[] _labels;
-    private readonly long[] _ended = new long[EndReasons.Length];
+    private readonly long[] _ended = new long[Reasons.Length];
     private readonly Counter<long> _promptTokens;
     private readonly Counter<long> _prefillTokens;
     private readonly Counter<long> _generationTokens;
@@ -47,6 +46,7 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Histogram<long> _requestMaxTokens;
     private readonly Histogram<long> _requestAnswers;
     private readonly Histogram<long> _longestAnswer;
+    private long _failed;
 
     /// <summary>Creates the instruments.</summary>
     /// <param name="model">The name that the model is served under, for the label model_name.</param>
@@ -177,7 +177,7 @@ internal sealed class EngineMetrics : IDisposable
         {
             if (answer.Reason is null)
             {
-                _ended[^1]++;
+                _failed++;
                 RecordBegin(generation);
             }
         }
@@ -215,7 +215,9 @@ internal sealed class EngineMetrics : IDisposable
 
     // All from the start: the first error would else be no increase to whoever watches the rate.
     private IEnumerable<Measurement<long>> Ends() =>
-        EndReasons.Select((reason, index) => new Measurement<long>(_ended[index], [.. _labels, new("finished_reason", reason)]));
+        Reasons.Select(reason => Ends(_ended[(int)reason], FinishReasons.Word(reason))).Append(Ends(_failed, FinishReasons.Error));
+
+    private Measurement<long> Ends(long count, string reason) => new(count, [.. _labels, new("finished_reason", reason)]);
 
     private void Gauge<T>(string name, Func<T> read, string description)
         where T : struct => _meter.CreateObservableGauge(name, () => new Measurement<T>(read(), _labels), description: description);

@@ -82,7 +82,7 @@ internal static class GenerationTrace
             activity.SetTag("gen_ai.response.model", activity.GetTagItem("gen_ai.request.model"));
             activity.SetTag("gen_ai.usage.output_tokens", generation.Answers.Sum(static answer => answer.Generated));
             activity.SetTag("gen_ai.usage.cache_read.input_tokens", generation.ReusedTokens);
-            activity.SetTag("gen_ai.response.finish_reasons", Array.ConvertAll(generation.Answers, static answer => Word(answer.Reason)));
+            activity.SetTag("gen_ai.response.finish_reasons", Array.ConvertAll(generation.Answers, static answer => answer.Reason is { } reason ? FinishReasons.Word(reason) : FinishReasons.Error));
             activity.SetTag("gen_ai.latency.time_in_queue", times.Queue.TotalSeconds);
             activity.SetTag("gen_ai.latency.time_in_model_prefill", times.Prefill.TotalSeconds);
             activity.SetTag("gen_ai.latency.time_in_model_decode", times.Decode.TotalSeconds);
@@ -110,12 +110,4 @@ internal static class GenerationTrace
             Activity.Current = current;
         }
     }
-
-    private static string Word(FinishReason? reason) => reason switch
-    {
-        FinishReason.Stop => "stop",
-        FinishReason.Length => "length",
-        FinishReason.Cancelled => "abort",
-        _ => "error",
-    };
 }

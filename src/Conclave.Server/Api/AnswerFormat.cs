@@ -50,14 +50,8 @@ internal abstract class AnswerFormat(string id, string objectName, string model)
     /// <summary>The object name of events.</summary>
     protected abstract string EventName { get; }
 
-    /// <summary>OpenAI's word for why an answer ended.</summary>
-    protected static string? Word(FinishReason? reason) => reason switch
-    {
-        null => null,
-        FinishReason.Stop => "stop",
-        FinishReason.Length => "length",
-        _ => "abort",
-    };
+    /// <summary>The word for why an answer ended; null: it has not.</summary>
+    protected static string? Word(FinishReason? reason) => reason is { } ended ? FinishReasons.Word(ended) : null;
 
     /// <summary>Writes why an answer ended, in a word, and which stop string or token of the request did it, as vLLM says.</summary>
     protected static void WriteEnd(Utf8JsonWriter json, string? word, in GenerationUpdate last)
