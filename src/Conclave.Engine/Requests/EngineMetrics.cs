@@ -104,10 +104,10 @@ internal sealed class EngineMetrics : IDisposable
             }
         }
 
-        _stepTokens.Record(all, _labels);
+        Record(_stepTokens, all);
         if (prompt > 0)
         {
-            _prefillTokens.Add(prompt, _labels);
+            Add(_prefillTokens, prompt);
         }
     }
 
@@ -116,10 +116,10 @@ internal sealed class EngineMetrics : IDisposable
     {
         long now = Stopwatch.GetTimestamp();
         Generation generation = sample.Generation;
-        _generationTokens.Add(1, _labels);
+        Add(_generationTokens, 1);
         if (sample.LastTokenAt != 0)
         {
-            _interToken.Record(Stopwatch.GetElapsedTime(sample.LastTokenAt, now).TotalSeconds, _labels);
+            Record(_interToken, Stopwatch.GetElapsedTime(sample.LastTokenAt, now).TotalSeconds);
         }
         else
         {
@@ -128,8 +128,8 @@ internal sealed class EngineMetrics : IDisposable
                 generation.BeginDecode(now);
             }
 
-            _promptTokens.Add(generation.Request.Prompt.Count, _labels);
-            _firstToken.Record(Stopwatch.GetElapsedTime(generation.SubmittedAt, generation.FirstTokenAt).TotalSeconds, _labels);
+            Add(_promptTokens, generation.Request.Prompt.Count);
+            Record(_firstToken, Stopwatch.GetElapsedTime(generation.SubmittedAt, generation.FirstTokenAt).TotalSeconds);
         }
 
         sample.LastTokenAt = now;
@@ -151,21 +151,21 @@ internal sealed class EngineMetrics : IDisposable
 
         (TimeSpan queue, TimeSpan prefill, TimeSpan decode) = generation.Times;
         Sequence sequence = sample.Sequence!;
-        _decode.Record(decode.TotalSeconds, _labels);
-        _inference.Record((prefill + decode).TotalSeconds, _labels);
-        _endToEnd.Record((queue + prefill + decode).TotalSeconds, _labels);
+        Record(_decode, decode.TotalSeconds);
+        Record(_inference, (prefill + decode).TotalSeconds);
+        Record(_endToEnd, (queue + prefill + decode).TotalSeconds);
         if (sample.Generated > 1)
         {
-            _timePerToken.Record(decode.TotalSeconds / (sample.Generated - 1), _labels);
+            Record(_timePerToken, decode.TotalSeconds / (sample.Generated - 1));
         }
 
-        _requestPrompt.Record(sequence.PromptLength, _labels);
-        _requestGeneration.Record(sample.Generated, _labels);
-        _requestMaxTokens.Record(sequence.Capacity - sequence.PromptLength, _labels);
+        Record(_requestPrompt, sequence.PromptLength);
+        Record(_requestGeneration, sample.Generated);
+        Record(_requestMaxTokens, sequence.Capacity - sequence.PromptLength);
         if (Array.TrueForAll(generation.Answers, IsComplete))
         {
-            _requestAnswers.Record(generation.Answers.Length, _labels);
-            _longestAnswer.Record(generation.Answers.Max(static answer => answer.Generated), _labels);
+            Record(_requestAnswers, generation.Answers.Length);
+            Record(_longestAnswer, generation.Answers.Max(static answer => answer.Generated));
         }
     }
 
@@ -192,12 +192,39 @@ internal sealed class EngineMetrics : IDisposable
     {
         if (generation.BeganAt != 0)
         {
-            _queue.Record(generation.Times.Queue.TotalSeconds, _labels);
+            Record(_queue, generation.Times.Queue.TotalSeconds);
         }
 
         if (generation.FirstTokenAt != 0)
         {
-            _prefill.Record(generation.Times.Prefill.TotalSeconds, _labels);
+            Record(_prefill, generation.Times.Prefill.TotalSeconds);
+        }
+    }
+
+    private void Record<T>(Histogram<T> histogram, T value)
+        where T : struct
+    {
+        try
+        {
+            histogram.Record(value, _labels);
+        }
+#pragma warning disable CA1031 // An application's listener threw, on the engine's thread: requests, which are nothing to it, go on.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+
+    private void Add(Counter<long> counter, long count)
+    {
+        try
+        {
+            counter.Add(count, _labels);
+        }
+#pragma warning disable CA1031 // As above.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
         }
     }
 

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using Conclave.Testing;
 using Conclave.Text;
 
 namespace Conclave.Engine.Tests.Requests;
 
-/// <summary>An application's listener to activities that throws: nobody waits for ever, and the engine goes on.</summary>
+/// <summary>An application's listener to activities or metrics that throws: nobody waits for ever, and the engine goes on.</summary>
 public sealed class ThrowingListenerTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -68,6 +69,45 @@ public sealed class ThrowingListenerTests
         await engine.DrainAsync(Stop).WaitAsync(Patience, Stop);
     }
 
+    [Fact]
+    public async Task WhoeverListensToMetricsEndsNoRequest()
+    {
+        const string model = "listened to";
+        int heard = 0;
+        void Throw<T>(Instrument instrument, T value, ReadOnlySpan<KeyValuePair<string, object?>> labels, object? state)
+        {
+            if (labels.Contains(new("model_name", model)))
+            {
+                heard++;
+                throw new TimeoutException("the listener's");
+            }
+        }
+
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == InferenceEngine.MeterName)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>(Throw);
+        listener.SetMeasurementEventCallback<double>(Throw);
+        listener.Start();
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize), model);
+        for (int request = 0; request < 2; request++)
+        {
+            List<GenerationUpdate> updates = [];
+            await ReadAsync(engine.Submit(Request()), updates);
+            Assert.Equal(5, updates.Count);
+        }
+
+        await engine.DrainAsync(Stop).WaitAsync(Patience, Stop);
+        Assert.NotEqual(0, heard);
+    }
+
     // Other tests run beside: only what belongs to the caller's trace is heard.
     private static ActivityListener Listen(Activity caller, Action<Activity>? started = null, Action<Activity>? stopped = null)
     {
@@ -83,8 +123,8 @@ public sealed class ThrowingListenerTests
         return listener;
     }
 
-    private static InferenceEngine Start(ScriptedRunner runner) =>
-        new(runner, Tokenizer, [], new EngineSizes(CacheBlocks: 64, TokensPerStep: 64, ContextLength: 512), new EngineOptions { MaxRunning = 8 });
+    private static InferenceEngine Start(ScriptedRunner runner, string? model = null) => new(
+        runner, Tokenizer, [], new EngineSizes(CacheBlocks: 64, TokensPerStep: 64, ContextLength: 512), new EngineOptions { MaxRunning = 8, ModelName = model });
 
     private static GenerationRequest Request() => new() { Prompt = [5, 6, 7], Sampling = new SamplingOptions { MaxTokens = 5, Temperature = 0 } };
 
