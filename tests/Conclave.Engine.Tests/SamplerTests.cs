@@ -160,8 +160,7 @@ public sealed class SamplerTests
         SamplingOptions options = new() { TopK = topK, MinP = minP, TopP = topP, Seed = 7 };
         SamplerWorkspace workspace = new(logits.Length);
         Sampler sampler = new(options, workspace, [], []);
-        float[] probabilities = new float[logits.Length];
-        sampler.Probabilities(logits, probabilities);
+        float[] probabilities = Probabilities(sampler, workspace, logits);
         const int draws = 50_000;
         int[] counts = new int[logits.Length];
         for (int i = 0; i < draws; i++)
@@ -207,12 +206,12 @@ public sealed class SamplerTests
         {
             PresencePenalty = 0.25, FrequencyPenalty = 0.5, RepetitionPenalty = 2, LogitBias = new Dictionary<int, double> { [5] = 1.5 },
         };
-        Sampler sampler = new(options, new SamplerWorkspace(logits.Length), [0, 3, 0], []);
+        SamplerWorkspace workspace = new(logits.Length);
+        Sampler sampler = new(options, workspace, [0, 3, 0], []);
         sampler.Accept(1);
         sampler.Accept(1);
         sampler.Accept(3);
-        float[] actual = new float[logits.Length];
-        sampler.Probabilities(logits, actual);
+        float[] actual = Probabilities(sampler, workspace, logits);
         double[] expected = Softmax([0.5, 0.5 - 0.25 - 1.0, 1, -2 - 0.25 - 0.5, -1, 2.5]);
         for (int i = 0; i < logits.Length; i++)
         {
@@ -247,10 +246,9 @@ public sealed class SamplerTests
     public void Only_allowed_tokens_are_chosen()
     {
         float[] logits = [0, 9, 8, 7, 6, 9];
-        float[] actual = new float[logits.Length];
         SamplingOptions options = new() { AllowedTokens = [4, 2, 3, 2], RepetitionPenalty = 2, LogitBias = new Dictionary<int, double> { [5] = 100 } };
         SamplerWorkspace workspace = new(logits.Length);
-        new Sampler(options, workspace, [4], []).Probabilities(logits, actual);
+        float[] actual = Probabilities(new Sampler(options, workspace, [4], []), workspace, logits);
         double none = double.NegativeInfinity;
         double[] expected = Softmax([none, none, 8, 7, 3, none]);
         for (int i = 0; i < logits.Length; i++)
@@ -397,8 +395,21 @@ public sealed class SamplerTests
 
     private static float[] Probabilities(SamplingOptions options, float[] logits, int[] prompt)
     {
+        SamplerWorkspace workspace = new(logits.Length);
+        return Probabilities(new Sampler(options, workspace, prompt, []), workspace, logits);
+    }
+
+    /// <summary>The probabilities from which the sampler would draw, of which draws could tell only about what they are.</summary>
+    private static float[] Probabilities(Sampler sampler, SamplerWorkspace workspace, float[] logits)
+    {
         float[] probabilities = new float[logits.Length];
-        new Sampler(options, new SamplerWorkspace(logits.Length), prompt, []).Probabilities(logits, probabilities);
+        int count = sampler.Weigh(logits, []);
+        double total = workspace.Weights.Take(count).Sum(weight => (double)weight);
+        for (int i = 0; i < count; i++)
+        {
+            probabilities[workspace.Tokens[i]] = (float)(workspace.Weights[i] / total);
+        }
+
         return probabilities;
     }
 

@@ -86,14 +86,12 @@ public sealed class Sampler
     /// <exception cref="UserErrorException">None of <see cref="SamplingOptions.AllowedTokens"/> can be chosen here.</exception>
     public int Sample(ReadOnlySpan<float> logits, ReadOnlySpan<uint> allowed = default)
     {
-        ReadOnlySpan<float> scores = Adjust(logits, allowed);
         if (_options.Temperature < SamplingOptions.SmallestTemperature)
         {
-            return ArgMax(scores, out _);
+            return ArgMax(Adjust(logits, allowed), out _);
         }
 
-        int count = TokenFilter.Apply(_options, _workspace, scores);
-        ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
+        ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, Weigh(logits, allowed));
         double target = SeededDraws.Uniform(Seed, Generated) * Sum(weights);
         double sum = 0;
         int chosen = 0;
@@ -113,35 +111,6 @@ public sealed class Sampler
         return _workspace.Tokens[chosen];
     }
 
-    /// <summary>For tests, which could tell from draws only about what they are: the probabilities from which <see cref="Sample"/> would draw. They sum to 1 up to rounding, tokens that were filtered have 0.</summary>
-    /// <param name="logits">One for each token of the vocabulary.</param>
-    /// <param name="probabilities">Receives one for each token.</param>
-    /// <exception cref="ArgumentException">One of the spans has not the vocabulary's length.</exception>
-    /// <exception cref="InvalidOperationException">A logit is NaN or +∞, or none is finite.</exception>
-    internal void Probabilities(ReadOnlySpan<float> logits, Span<float> probabilities)
-    {
-        if (probabilities.Length != _workspace.VocabularySize)
-        {
-            throw new ArgumentException($"room for {probabilities.Length} probabilities; the vocabulary has {_workspace.VocabularySize} tokens");
-        }
-
-        ReadOnlySpan<float> scores = Adjust(logits, []);
-        probabilities.Clear();
-        if (_options.Temperature < SamplingOptions.SmallestTemperature)
-        {
-            probabilities[ArgMax(scores, out _)] = 1;
-            return;
-        }
-
-        int count = TokenFilter.Apply(_options, _workspace, scores);
-        ReadOnlySpan<float> weights = _workspace.Weights.AsSpan(0, count);
-        double total = Sum(weights);
-        for (int i = 0; i < count; i++)
-        {
-            probabilities[_workspace.Tokens[i]] = (float)(weights[i] / total);
-        }
-    }
-
     /// <summary>Notes that the token is the next one of the answer, chosen here or by whoever verified a draft.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The token is not in the vocabulary.</exception>
     public void Accept(int token)
@@ -150,6 +119,10 @@ public sealed class Sampler
         _penalties.Accept(token);
         Generated++;
     }
+
+    /// <summary>Writes to the workspace the tokens that may be drawn, each with a weight in proportion to its probability.</summary>
+    /// <returns>How many they are.</returns>
+    internal int Weigh(ReadOnlySpan<float> logits, ReadOnlySpan<uint> allowed) => TokenFilter.Apply(_options, _workspace, Adjust(logits, allowed));
 
     /// <summary>Logits with penalties, bias and forbidden tokens; the logits themselves where nothing changes them.</summary>
     private ReadOnlySpan<float> Adjust(ReadOnlySpan<float> logits, ReadOnlySpan<uint> allowed)

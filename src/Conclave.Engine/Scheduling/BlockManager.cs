@@ -38,9 +38,6 @@ public sealed class BlockManager
     /// <summary>Blocks that no sequence refers to; they may hold reusable prefixes.</summary>
     public int Available => _pool.Available;
 
-    /// <summary>Blocks that hold reusable prefixes, referred to or not.</summary>
-    public int Registered => _pool.Registered;
-
     /// <summary>Blocks that so many tokens take.</summary>
     public int BlocksFor(int tokens) => (int)(((long)tokens + TokensPerBlock - 1) / TokensPerBlock);
 

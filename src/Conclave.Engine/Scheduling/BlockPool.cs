@@ -28,8 +28,6 @@ internal sealed class BlockPool
 
     public int Available { get; private set; }
 
-    public int Registered { get; private set; }
-
     public int References(int block) => _blocks[block].References;
 
     public int Expanded(int block) => _blocks[block].Expanded;
@@ -93,7 +91,6 @@ internal sealed class BlockPool
         (entry.Hash, entry.ParentForm, entry.Expanded, entry.IsRegistered) = (hash, parentForm, expanded, true);
         entry.NextInBucket = bucket;
         bucket = block;
-        Registered++;
     }
 
     private void Forget(int block)
@@ -106,7 +103,6 @@ internal sealed class BlockPool
 
         link = _blocks[block].NextInBucket;
         _blocks[block].IsRegistered = false;
-        Registered--;
     }
 
     private int Bucket(UInt128 hash) => (int)((ulong)hash & (ulong)(_buckets.Length - 1));

@@ -164,13 +164,8 @@ public sealed class Sequence
                 $"a sequence is forked {Samples - 1} times, when its prompt of {PromptLength} tokens and no more is computed; it has {Computed}");
         }
 
-        Sequence child = Copy();
-        child.Arrival = Arrival + Samples - PendingForks--;
-        return child;
+        return new Sequence(this) { Arrival = Arrival + Samples - PendingForks-- };
     }
-
-    /// <summary>A sequence with the same tokens and no blocks.</summary>
-    internal Sequence Copy() => new(this);
 
     private void HashLastBlock()
     {

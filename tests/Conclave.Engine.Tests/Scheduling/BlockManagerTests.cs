@@ -146,7 +146,7 @@ public sealed class BlockManagerTests
                     Compute(slot, Math.Min(1, slot.Remaining));
                     break;
                 case Kind.Fork when slot is not null && _slots[value % _slots.Length] is null:
-                    Sequence child = slot.Copy();
+                    Sequence child = Unattached(slot.Tokens[..slot.PromptLength], slot.Tokens[slot.PromptLength..], slot.Capacity);
                     _blocks.Share(slot, child);
                     _simple.Tables[child] = [.. _simple.Tables[slot]];
                     _slots[value % _slots.Length] = child;
@@ -171,6 +171,17 @@ public sealed class BlockManagerTests
         {
             Sequence sequence = new(prompt, 8, TokensPerBlock);
             Attach(sequence);
+            return sequence;
+        }
+
+        private static Sequence Unattached(ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer, int capacity)
+        {
+            Sequence sequence = new(prompt, capacity - prompt.Length, TokensPerBlock);
+            foreach (int token in answer)
+            {
+                sequence.Append(token);
+            }
+
             return sequence;
         }
 
@@ -217,7 +228,15 @@ public sealed class BlockManagerTests
         {
             Sequence[] live = [.. _slots.OfType<Sequence>()];
             Assert.Equal(_simple.Available, _blocks.Available);
-            Assert.Equal(_simple.Registered.Count(), _blocks.Registered);
+            foreach (SimpleBlocks.Held held in _simple.Registered)
+            {
+                // Whoever has the tokens of a registered block, and one more, finds it.
+                int[] tokens = [.. held.Key!.Where((_, i) => i % 2 == 0).Select(letter => letter - 'a'), 0];
+                int expanded = held.Key!.Count(form => form == 'E');
+                Sequence probe = Unattached(tokens.AsSpan(0, expanded), tokens.AsSpan(expanded), tokens.Length);
+                Assert.Equal(_simple.CountCached(probe), _blocks.CountCached(probe));
+            }
+
             int[] references = new int[total];
             Dictionary<int, SimpleBlocks.Held> pairs = [];
             foreach (Sequence sequence in live)

@@ -44,18 +44,13 @@ internal sealed class SimpleBlocks(int total, int tokensPerBlock, bool strict)
 
     public int Attach(Sequence sequence)
     {
-        List<Held> table = [];
-        string history = "";
-        while ((table.Count + 1) * tokensPerBlock < sequence.Count && Find(sequence, table.Count, history) is { } found)
-        {
-            table.Add(found);
-            history = found.Key!;
-        }
-
+        List<Held> table = Prefix(sequence);
         Tables[sequence] = table;
         _unused.RemoveAll(table.Contains);
         return table.Count * tokensPerBlock;
     }
+
+    public int CountCached(Sequence sequence) => Prefix(sequence).Count * tokensPerBlock;
 
     public int CountNeeded(Sequence sequence)
     {
@@ -133,6 +128,19 @@ internal sealed class SimpleBlocks(int total, int tokensPerBlock, bool strict)
         }
 
         return new Held();
+    }
+
+    private List<Held> Prefix(Sequence sequence)
+    {
+        List<Held> table = [];
+        string history = "";
+        while ((table.Count + 1) * tokensPerBlock < sequence.Count && Find(sequence, table.Count, history) is { } found)
+        {
+            table.Add(found);
+            history = found.Key!;
+        }
+
+        return table;
     }
 
     private Held? Find(Sequence sequence, int block, string history)
