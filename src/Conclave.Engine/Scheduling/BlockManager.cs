@@ -72,11 +72,10 @@ public sealed class BlockManager
     public int CountNeeded(Sequence sequence)
     {
         int needed = BlocksFor(sequence.Count);
-        ulong form = 0;
-        for (int i = 0; i < Reusable(sequence) && TryFind(sequence, i, form, _reuse == PrefixReuse.All, out int block); i++)
+        PrefixWalk prefix = new(this, sequence);
+        while (prefix.TryNext(out int block))
         {
             needed -= _pool.References(block) > 0 ? 1 : 0;
-            form = NextForm(form, _pool.Expanded(block));
         }
 
         return needed;
@@ -85,14 +84,14 @@ public sealed class BlockManager
     /// <summary>How many tokens of a sequence without blocks the cache holds: what <see cref="AttachPrefix"/> would give it now.</summary>
     public int CountCached(Sequence sequence)
     {
-        int count = 0;
-        ulong form = 0;
-        for (; count < Reusable(sequence) && TryFind(sequence, count, form, _reuse == PrefixReuse.All, out int block); count++)
+        int tokens = 0;
+        PrefixWalk prefix = new(this, sequence);
+        while (prefix.TryNext(out _))
         {
-            form = NextForm(form, _pool.Expanded(block));
+            tokens += TokensPerBlock;
         }
 
-        return count * TokensPerBlock;
+        return tokens;
     }
 
     /// <summary>Gives a sequence without blocks the longest prefix that the cache holds. At least its last token is left to be computed.</summary>
@@ -105,17 +104,15 @@ public sealed class BlockManager
             throw new InvalidOperationException($"the sequence has {sequence.BlockCount} blocks already");
         }
 
-        int count = 0;
-        ulong form = 0;
-        for (; count < Reusable(sequence) && TryFind(sequence, count, form, _reuse == PrefixReuse.All, out int block); count++)
+        PrefixWalk prefix = new(this, sequence);
+        while (prefix.TryNext(out int block))
         {
             _pool.Refer(block);
-            sequence.BlockTable[count] = block;
-            form = NextForm(form, _pool.Expanded(block));
+            sequence.BlockTable[prefix.Count - 1] = block;
         }
 
-        (sequence.BlockCount, sequence.RegisteredBlocks, sequence.FormChain) = (count, count, form);
-        sequence.Computed = count * TokensPerBlock;
+        (sequence.BlockCount, sequence.RegisteredBlocks, sequence.FormChain) = (prefix.Count, prefix.Count, prefix.Form);
+        sequence.Computed = prefix.Count * TokensPerBlock;
         return sequence.Computed;
     }
 
@@ -213,12 +210,7 @@ public sealed class BlockManager
     internal int References(int block) => _pool.References(block);
 
     // Hashes of tokens say nothing of forms, so that they are computed once for each sequence; this chain tells apart what was computed in other ways.
-    private static ulong NextForm(ulong parent, int expanded)
-    {
-        ulong mixed = (parent + (ulong)expanded + 1) * 0x9E3779B97F4A7C15;
-        mixed = (mixed ^ (mixed >> 32)) * 0xD6E8FEB86659FD93;
-        return mixed ^ (mixed >> 32);
-    }
+    private static ulong NextForm(ulong parent, int expanded) => SplitMix64.At(parent, (ulong)expanded);
 
     // The last token ends the answer and is never computed.
     private int MostBlocks(Sequence sequence) => BlocksFor(sequence.Capacity - 1);
@@ -227,4 +219,29 @@ public sealed class BlockManager
 
     private bool TryFind(Sequence sequence, int index, ulong form, bool fewer, out int block) =>
         _pool.TryFind(sequence.Hash(index), form, sequence.ExpandedIn(index), fewer, out block);
+
+    /// <summary>The blocks that the cache holds of a sequence's beginning, one after the other.</summary>
+    private struct PrefixWalk(BlockManager manager, Sequence sequence)
+    {
+        private readonly int _reusable = manager.Reusable(sequence);
+
+        /// <summary>Blocks found so far.</summary>
+        public int Count { get; private set; }
+
+        /// <summary>How their positions were computed, all the way from the first.</summary>
+        public ulong Form { get; private set; }
+
+        public bool TryNext(out int block)
+        {
+            block = -1;
+            if (Count == _reusable || !manager.TryFind(sequence, Count, Form, manager._reuse == PrefixReuse.All, out block))
+            {
+                return false;
+            }
+
+            Form = NextForm(Form, manager._pool.Expanded(block));
+            Count++;
+            return true;
+        }
+    }
 }
