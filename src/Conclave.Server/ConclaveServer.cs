@@ -88,7 +88,7 @@ public sealed class ConclaveServer : IAsyncDisposable
     {
         try
         {
-            engine.Prepare(engine.Grammars.GetOrAdd(AnswerGrammar.AnyObject, Grammar.JsonObject), "{\"a\": [1, \"b\"], \"c\": {}}");
+            engine.WarmUp(engine.Grammars.GetOrAdd(AnswerGrammar.AnyObject, Grammar.JsonObject), "{\"a\": [1, \"b\"], \"c\": {}}");
         }
         catch (UserErrorException)
         {

@@ -163,7 +163,7 @@ public sealed class InferenceEngine : IDisposable
     /// <param name="grammar">A grammar.</param>
     /// <param name="text">One of its texts.</param>
     /// <exception cref="UserErrorException">The grammar cannot be used with this model.</exception>
-    public void Prepare(Grammar grammar, string text)
+    public void WarmUp(Grammar grammar, string text)
     {
         GrammarMatcher matcher = _masks.Value.CreateMatcher(grammar);
         uint[] mask = new uint[matcher.MaskWords];
