@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Conclave.Engine;
 using Conclave.Server.Http;
 
@@ -59,20 +58,21 @@ internal sealed class AnswerWriter(InferenceEngine engine, TimeSpan keepAlive)
             usage.Cached += generation.ReusedTokens;
         }
 
-        response.ContentType = "application/json; charset=utf-8";
-        await using Utf8JsonWriter json = new(response.BodyWriter, JsonBody.WriterOptions);
-        json.WriteStartObject();
-        format.WriteHead(json, isEvent: false);
-        json.WriteStartArray("choices");
-        for (int choice = 0; choice < format.Choices; choice++)
+        await JsonResponse.WriteAsync(response, json =>
         {
-            format.WriteWhole(json, choice);
-            usage.Reasoning += format.ReasoningTokens(choice);
-        }
+            json.WriteStartObject();
+            format.WriteHead(json, isEvent: false);
+            json.WriteStartArray("choices");
+            for (int choice = 0; choice < format.Choices; choice++)
+            {
+                format.WriteWhole(json, choice);
+                usage.Reasoning += format.ReasoningTokens(choice);
+            }
 
-        json.WriteEndArray();
-        usage.Write(json);
-        json.WriteEndObject();
+            json.WriteEndArray();
+            usage.Write(json);
+            json.WriteEndObject();
+        });
     }
 
     private async Task StreamAsync(

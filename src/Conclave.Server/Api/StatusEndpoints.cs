@@ -7,7 +7,7 @@ namespace Conclave.Server.Api;
 /// <summary>What the server is and how it does: /v1/models, /health, /ready, /version.</summary>
 internal sealed class StatusEndpoints(ModelService service)
 {
-    public Task ModelsAsync(HttpContext context) => WriteAsync(context, json =>
+    public Task ModelsAsync(HttpContext context) => JsonResponse.WriteAsync(context.Response, json =>
     {
         json.WriteStartObject();
         json.WriteString("object", "list");
@@ -21,7 +21,7 @@ internal sealed class StatusEndpoints(ModelService service)
     {
         // Of all that a path may have escaped, only slashes are left so.
         service.CheckModel(((string?)context.Request.RouteValues["id"])?.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase));
-        return WriteAsync(context, WriteModel);
+        return JsonResponse.WriteAsync(context.Response, WriteModel);
     }
 
     /// <summary>The process lives and can compute.</summary>
@@ -30,7 +30,7 @@ internal sealed class StatusEndpoints(ModelService service)
     /// <summary>It takes requests, now or as soon as others have ended.</summary>
     public Task ReadyAsync(HttpContext context) => WriteStateAsync(context, service.Engine.Unavailable is null or EngineUnavailableReason.Full);
 
-    public static Task VersionAsync(HttpContext context) => WriteAsync(context, json =>
+    public static Task VersionAsync(HttpContext context) => JsonResponse.WriteAsync(context.Response, json =>
     {
         json.WriteStartObject();
         json.WriteString("version", typeof(StatusEndpoints).Assembly.GetName().Version!.ToString(3));
@@ -55,18 +55,11 @@ internal sealed class StatusEndpoints(ModelService service)
     private static Task WriteStateAsync(HttpContext context, bool good)
     {
         context.Response.StatusCode = good ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return WriteAsync(context, json =>
+        return JsonResponse.WriteAsync(context.Response, json =>
         {
             json.WriteStartObject();
             json.WriteString("status", good ? "ok" : "unavailable");
             json.WriteEndObject();
         });
-    }
-
-    private static async Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write)
-    {
-        context.Response.ContentType = "application/json; charset=utf-8";
-        await using Utf8JsonWriter json = new(context.Response.BodyWriter, JsonBody.WriterOptions);
-        write(json);
     }
 }

@@ -14,8 +14,9 @@ internal sealed class TokenizerEndpoints(ModelService service)
         service.CheckModel(body.String("model"));
         IReadOnlyList<int> tokens = await service.Prompts.RunAsync(document, () => Tokens(body, clock.Token), clock.Token);
         bool texts = body.Flag("return_token_strs") ?? false;
-        await WriteAsync(context, json =>
+        await JsonResponse.WriteAsync(context.Response, json =>
         {
+            json.WriteStartObject();
             json.WriteNumber("count", tokens.Count);
             json.WriteNumber("max_model_len", service.Engine.ContextLength);
             json.WriteStartArray("tokens");
@@ -35,6 +36,8 @@ internal sealed class TokenizerEndpoints(ModelService service)
 
                 json.WriteEndArray();
             }
+
+            json.WriteEndObject();
         });
     }
 
@@ -44,7 +47,12 @@ internal sealed class TokenizerEndpoints(ModelService service)
         JsonBody body = JsonBody.Of(document.RootElement);
         service.CheckModel(body.String("model"));
         string text = await service.Prompts.RunAsync(document, () => Text(body), clock.Token);
-        await WriteAsync(context, json => json.WriteString("prompt", text));
+        await JsonResponse.WriteAsync(context.Response, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("prompt", text);
+            json.WriteEndObject();
+        });
     }
 
     // Also what no context holds can be counted.
@@ -78,14 +86,5 @@ internal sealed class TokenizerEndpoints(ModelService service)
         }
 
         return TokenText.Of(service.Model.Tokenizer, JsonBody.Integers(tokens, "tokens", RequestLimits.Tokens), skipSpecial: false, "tokens");
-    }
-
-    private static async Task WriteAsync(HttpContext context, Action<Utf8JsonWriter> write)
-    {
-        context.Response.ContentType = "application/json; charset=utf-8";
-        await using Utf8JsonWriter json = new(context.Response.BodyWriter, JsonBody.WriterOptions);
-        json.WriteStartObject();
-        write(json);
-        json.WriteEndObject();
     }
 }

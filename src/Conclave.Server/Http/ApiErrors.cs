@@ -33,7 +33,6 @@ internal static class ApiErrors
     {
         HttpResponse response = context.Response;
         response.StatusCode = error.Status;
-        response.ContentType = "application/json; charset=utf-8";
         if (error.Status == StatusCodes.Status429TooManyRequests)
         {
             response.Headers.RetryAfter = RetryAfterSeconds.ToString();
@@ -43,11 +42,7 @@ internal static class ApiErrors
             response.Headers.WWWAuthenticate = "Bearer";
         }
 
-        await using (Utf8JsonWriter json = new(response.BodyWriter, JsonBody.WriterOptions))
-        {
-            Write(json, error);
-        }
-
+        await JsonResponse.WriteAsync(response, json => Write(json, error));
         await response.BodyWriter.FlushAsync();
     }
 

@@ -16,7 +16,7 @@ internal sealed class EventStream : IDisposable
     {
         _response = response;
         _output = response.BodyWriter;
-        _json = new Utf8JsonWriter(_output, JsonBody.WriterOptions);
+        _json = new Utf8JsonWriter(_output, JsonResponse.WriterOptions);
         response.ContentType = "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         response.Headers["X-Accel-Buffering"] = "no";

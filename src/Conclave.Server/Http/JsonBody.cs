@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.AspNetCore.Connections;
@@ -10,9 +9,6 @@ namespace Conclave.Server.Http;
 internal readonly struct JsonBody
 {
     private const int MostDepth = 64;
-
-    /// <summary>Text goes out as it is, in UTF-8; what a page shows it must show as text.</summary>
-    public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
     // Whoever makes objects of the parts could not have a name twice.
     private static readonly JsonDocumentOptions ReaderOptions = new() { MaxDepth = MostDepth, AllowDuplicateProperties = false };
