@@ -14,22 +14,22 @@ public sealed class PeerFiguresTests
     [Fact]
     public void Decode_scales_with_the_bandwidth()
     {
-        PeerFigure[] figures = [.. PeerFigures.For(SameShape, new Workload("decode", 0, 1), Limits)];
+        PeerFigure[] figures = [.. PeerFigures.For(SameShape, new Workload(WorkloadPhase.Decode, 0, 1), Limits)];
         Assert.Equal(["Q8_0", "Q4_0", "BF16"], figures.Select(figure => figure.Weights));
         Assert.Equal([35.4, 43.8, 24.8], figures.Select(figure => Math.Round(figure.TokensPerSecond, 9)));
-        Assert.Equal(45.8, PeerFigures.For(SameShape, new Workload("decode", 0, 16), Limits).Single(figure => figure.Weights == "BF16").TokensPerSecond, 1e-9);
+        Assert.Equal(45.8, PeerFigures.For(SameShape, new Workload(WorkloadPhase.Decode, 0, 16), Limits).Single(figure => figure.Weights == "BF16").TokensPerSecond, 1e-9);
     }
 
     [Fact]
     public void Prefill_scales_with_the_peak() => Assert.Equal(
-        53.3 / 3, PeerFigures.For(SameShape, new Workload("prefill", 512, 1), Limits).Single(figure => figure.Weights == "BF16").TokensPerSecond, 1e-9);
+        53.3 / 3, PeerFigures.For(SameShape, new Workload(WorkloadPhase.Prefill, 512, 1), Limits).Single(figure => figure.Weights == "BF16").TokensPerSecond, 1e-9);
 
     [Fact]
     public void Other_work_and_other_models_have_none()
     {
-        Assert.Empty(PeerFigures.For(SameShape, new Workload("prefill", 64, 1), Limits));
-        Assert.Empty(PeerFigures.For(SameShape, new Workload("decode", 4096, 1), Limits));
-        Assert.Empty(PeerFigures.For(ReleasedShapes.Find("deepseek-v2-lite"), new Workload("decode", 0, 1), Limits));
-        Assert.Empty(PeerFigures.For(ReleasedShapes.Find("moonlight", 9), new Workload("decode", 0, 1), Limits));
+        Assert.Empty(PeerFigures.For(SameShape, new Workload(WorkloadPhase.Prefill, 64, 1), Limits));
+        Assert.Empty(PeerFigures.For(SameShape, new Workload(WorkloadPhase.Decode, 4096, 1), Limits));
+        Assert.Empty(PeerFigures.For(ReleasedShapes.Find("deepseek-v2-lite"), new Workload(WorkloadPhase.Decode, 0, 1), Limits));
+        Assert.Empty(PeerFigures.For(ReleasedShapes.Find("moonlight", 9), new Workload(WorkloadPhase.Decode, 0, 1), Limits));
     }
 }

@@ -102,10 +102,10 @@ internal static class BenchModelCommand
 
     private static List<Workload> Workloads(ParseResult result, Option<string> prefill, Option<string> decode, int[] batches)
     {
-        List<Workload> workloads = [.. BenchCommand.Numbers(result, prefill, 1).Select(length => new Workload("prefill", length, 1))];
+        List<Workload> workloads = [.. BenchCommand.Numbers(result, prefill, 1).Select(length => new Workload(WorkloadPhase.Prefill, length, 1))];
         foreach (int context in BenchCommand.Numbers(result, decode, 0))
         {
-            workloads.AddRange(batches.Select(sequences => new Workload("decode", context, sequences)));
+            workloads.AddRange(batches.Select(sequences => new Workload(WorkloadPhase.Decode, context, sequences)));
         }
 
         return [.. workloads.Distinct()];
@@ -134,7 +134,7 @@ internal static class BenchModelCommand
         PeerFigure[] peers = [.. PeerFigures.For(config, workload, median.Limits)];
         if (peers.Length > 0)
         {
-            string limit = workload.Phase == "prefill" ? "FMA peak" : "bandwidth";
+            string limit = workload.Phase == WorkloadPhase.Prefill ? "FMA peak" : "bandwidth";
             IEnumerable<string> figures = peers.Select(peer => $"{peer.Weights} {peer.TokensPerSecond:F1} tok/s, ours is {median.Rate / peer.TokensPerSecond:F2} ×");
             output.WriteLine($"    {PeerFigures.Name} elsewhere, scaled by this machine's {limit}: {string.Join("; ", figures)}");
         }
@@ -160,7 +160,7 @@ internal static class BenchModelCommand
         {
             WorkloadSample median = samples[samples.Length / 2];
             json.WriteStartObject();
-            json.WriteString("phase", workload.Phase);
+            json.WriteString("phase", workload.PhaseName);
             json.WriteNumber("context", workload.Context);
             json.WriteNumber("batch", workload.Batch);
             json.WriteNumber("tokens_per_second", median.Rate);

@@ -93,15 +93,15 @@ public sealed class BenchmarkReport
 
     private static BenchmarkRow Workload(JsonCursor item)
     {
-        string phase = item.Required("phase").String();
-        if (phase is not ("prefill" or "decode"))
+        WorkloadPhase phase = item.Required("phase").String() switch
         {
-            throw item.Error($"phase \"{phase}\"; \"prefill\" or \"decode\" is expected");
-        }
-
+            "prefill" => WorkloadPhase.Prefill,
+            "decode" => WorkloadPhase.Decode,
+            string other => throw item.Error($"phase \"{other}\"; \"prefill\" or \"decode\" is expected"),
+        };
         Workload workload = new(phase, Count(item, "context", 0), Count(item, "batch", 1));
         return new BenchmarkRow(
-            workload.Label, phase, $"{Number(item, "tokens_per_second"):F2} tok/s", Numbers(item, "runs_tokens_per_second"), Numbers(item, "roofline_shares"));
+            workload.Label, workload.PhaseName, $"{Number(item, "tokens_per_second"):F2} tok/s", Numbers(item, "runs_tokens_per_second"), Numbers(item, "roofline_shares"));
     }
 
     private static string InstructionSet(JsonCursor item) => item.Required("isa").String();

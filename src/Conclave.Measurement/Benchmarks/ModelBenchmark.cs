@@ -6,16 +6,6 @@ using Conclave.Primitives;
 
 namespace Conclave.Measurement;
 
-/// <summary>What a model is asked to do again and again.</summary>
-/// <param name="Phase">"prefill" or "decode".</param>
-/// <param name="Context">Prefill: tokens of the prompt. Decode: tokens in the cache of every sequence before the first step.</param>
-/// <param name="Batch">Sequences that are decoded together; 1 in prefill.</param>
-public readonly record struct Workload(string Phase, int Context, int Batch)
-{
-    /// <summary>What is measured, for people: "prefill 512", "decode at 4096 × 16".</summary>
-    public string Label => Phase == "prefill" ? $"prefill {Context}" : $"decode at {Context} × {Batch}";
-}
-
 /// <summary>One timed run of a workload and the limits of the machine measured around it.</summary>
 /// <param name="Seconds">Time of the run.</param>
 /// <param name="Tokens">Tokens that it computed.</param>
@@ -78,7 +68,7 @@ public sealed class ModelBenchmark : IDisposable
             if ((long)workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
             {
                 throw new UserErrorException(
-                    $"{workload.Phase} at {workload.Context} tokens does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
+                    $"{workload.PhaseName} at {workload.Context} tokens does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
             }
         }
 
@@ -105,7 +95,7 @@ public sealed class ModelBenchmark : IDisposable
         MachineLimits before = _probe.Measure(_team);
         _meter.Clear();
         long start = Stopwatch.GetTimestamp();
-        int tokens = workload.Phase == "prefill" ? Prefill(workload.Context) : Decode(workload.Context, workload.Batch);
+        int tokens = workload.Phase == WorkloadPhase.Prefill ? Prefill(workload.Context) : Decode(workload.Context, workload.Batch);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         MachineLimits limits = MachineLimits.Mean(before, _probe.Measure(_team));
         return new WorkloadSample(seconds, tokens, limits, _meter.Totals(limits));

@@ -24,9 +24,9 @@ public static class PeerFigures
     // In tokens per second; the Q4_0 run has no figure for batch 16.
     private static readonly Dictionary<Workload, (string Weights, double Rate)[]> Measured = new()
     {
-        [new Workload("prefill", 512, 1)] = [("Q8_0", 76.4), ("Q4_0", 72.2), ("BF16", 53.3)],
-        [new Workload("decode", 0, 1)] = [("Q8_0", 17.7), ("Q4_0", 21.9), ("BF16", 12.4)],
-        [new Workload("decode", 0, 16)] = [("Q8_0", 24.7), ("BF16", 22.9)],
+        [new Workload(WorkloadPhase.Prefill, 512, 1)] = [("Q8_0", 76.4), ("Q4_0", 72.2), ("BF16", 53.3)],
+        [new Workload(WorkloadPhase.Decode, 0, 1)] = [("Q8_0", 17.7), ("Q4_0", 21.9), ("BF16", 12.4)],
+        [new Workload(WorkloadPhase.Decode, 0, 16)] = [("Q8_0", 24.7), ("BF16", 22.9)],
     };
 
     /// <summary>The peer's figures for a workload; none where the model or the workload is another one.</summary>
@@ -35,7 +35,7 @@ public static class PeerFigures
     /// <param name="limits">This machine at that time.</param>
     public static IEnumerable<PeerFigure> For(ModelConfig config, Workload workload, MachineLimits limits)
     {
-        double scale = workload.Phase == "prefill" ? limits.Peak / PeerPeak : limits.Bandwidth / PeerBandwidth;
+        double scale = workload.Phase == WorkloadPhase.Prefill ? limits.Peak / PeerPeak : limits.Bandwidth / PeerBandwidth;
         return IsSameShape(config) && Measured.TryGetValue(workload, out (string Weights, double Rate)[]? figures)
             ? figures.Select(figure => new PeerFigure(figure.Weights, figure.Rate * scale))
             : [];
