@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Conclave.Cli.Commands;
 using Conclave.Cli.Frame;
+using Conclave.Measurement.Load;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
 
@@ -50,7 +51,7 @@ internal static class Program
         {
             return Complain(e.Message, UserMistake);
         }
-        catch (RankFailedException e)
+        catch (Exception e) when (e is RankFailedException or LoadException)
         {
             return Complain(e.Message, Failure);
         }

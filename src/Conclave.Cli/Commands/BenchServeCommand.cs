@@ -8,7 +8,6 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave bench serve: a server under load.</summary>
 internal static class BenchServeCommand
 {
-    private const int Failure = 1;
     private const double MostSeconds = 1e6;
     private const int MostVocabulary = 10_000_000;
 
@@ -80,32 +79,26 @@ internal static class BenchServeCommand
                 throw new UserErrorException(unmeasured < 0 ? $"--warmup {unmeasured}: at least 0 is expected" : $"--vocabulary {words}: at most {MostVocabulary} is expected");
             }
 
-            try
+            using LoadClient client = new(target);
+            string name = result.GetValue(model) ?? await client.FirstModelAsync(cancellation);
+            LoadRunner runner = new(client, plan.Source, plan.Requests, plan.Duration, objective);
+            RequestFormat Format(int run, bool warm) => new(target.Endpoint, name, words, load.Salt(result, run, warm));
+            LoadOutput output = new(target, name, plan, objective);
+            TextWriter? text = result.GetValue(json) ? null : result.InvocationConfiguration.Output;
+            await RunAsync(runner, plan, Format, unmeasured, (label, run) => output.Add(label, run, text), cancellation);
+            if (output.Runs.Count > 0)
             {
-                using LoadClient client = new(target);
-                string name = result.GetValue(model) ?? await client.FirstModelAsync(cancellation);
-                LoadRunner runner = new(client, plan.Source, plan.Requests, plan.Duration, objective);
-                RequestFormat Format(int run, bool warm) => new(target.Endpoint, name, words, load.Salt(result, run, warm));
-                LoadOutput output = new(target, name, plan, objective);
-                TextWriter? text = result.GetValue(json) ? null : result.InvocationConfiguration.Output;
-                await RunAsync(runner, plan, Format, unmeasured, (label, run) => output.Add(label, run, text), cancellation);
-                if (output.Runs.Count > 0)
+                plot.Write(result, output.Svg);
+                if (text is null)
                 {
-                    plot.Write(result, output.Svg);
-                    if (text is null)
-                    {
-                        output.WriteJson(result.InvocationConfiguration.Output);
-                    }
+                    output.WriteJson(result.InvocationConfiguration.Output);
                 }
-
-                cancellation.ThrowIfCancellationRequested();
-                return output.Runs.FirstOrDefault(run => run.Result.Answered == 0 && run.Result.Failed > 0).Result is { } refused
-                    ? Complain(LoadRunner.Refused(refused).Message)
-                    : 0;
             }
-            catch (LoadException e)
+
+            cancellation.ThrowIfCancellationRequested();
+            if (output.Runs.FirstOrDefault(run => run.Result.Answered == 0 && run.Result.Failed > 0).Result is { } refused)
             {
-                return Complain(e.Message);
+                throw LoadRunner.Refused(refused);
             }
         });
         return command;
@@ -136,13 +129,6 @@ internal static class BenchServeCommand
                 add(plan.OpenLoop, await runner.OpenLoopAsync(measured, plan.Arrivals, cancellation));
             }
         }
-    }
-
-    // The person's arguments are right, so it is no mistake of usage.
-    private static int Complain(string message)
-    {
-        Console.Error.WriteLine($"error: {Terminal.Printable(message)}");
-        return Failure;
     }
 
     private static TimeSpan? Milliseconds(ParseResult result, Option<double?> option) =>
