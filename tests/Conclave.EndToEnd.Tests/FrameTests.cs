@@ -50,7 +50,7 @@ public sealed class FrameTests
         { ["tokenize", Repository.Fable, "--json-lines", "/no/such/file"], "/no/such/file: there is no such file" },
         { ["tokenize", Repository.Data("v2-group-f32"), "a"], "tokenizer.json" },
         { ["synth", "--shape", "nothing", "--out", "/no/such/folder"], "\"nothing\" is no known shape" },
-        { ["synth", "--shape", "fable", "--format", "int3", "--out", "/no/such/folder"], "int3" },
+        { ["synth", "--shape", "fable", "--format", "int3", "--out", "/no/such/folder"], "--format int3: fp8, bf16 or f32 is expected" },
         { ["generate", "a", "--max-tokens", "99999999999"], "--max-tokens 99999999999: at most 2147483647 is expected" },
         { ["generate", "a", "--top-k", "1.5"], "--top-k 1.5: a whole number is expected\n" },
         { ["generate", "a", "--seed", "9223372036854775808"], "--seed 9223372036854775808: at most 9223372036854775807 is expected" },

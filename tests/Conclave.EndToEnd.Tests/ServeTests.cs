@@ -60,7 +60,7 @@ public sealed class ServeTests
     [InlineData("--api-key", "", "the key is empty")]
     [InlineData("--allowed-origins", "localhost:3000", "--allowed-origins localhost:3000")]
     [InlineData("--allowed-origins", "http://localhost/page", "--allowed-origins http://localhost/page")]
-    [InlineData("--prefix-reuse", "some", "--prefix-reuse some")]
+    [InlineData("--prefix-reuse", "some", "--prefix-reuse some: all, strict or none is expected")]
     [InlineData("--max-running", "0", "--max-running 0")]
     [InlineData("--max-running", "513", "--max-running 513")]
     [InlineData("--max-waiting", "-1", "--max-waiting -1")]

@@ -4,7 +4,6 @@ using Conclave.Cli.Frame;
 using Conclave.Kernels;
 using Conclave.Measurement;
 using Conclave.Parallel.Launch;
-using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
 
@@ -32,11 +31,7 @@ internal static class BenchCommand
     public static Option<int> Repeat(int runs) => new("--repeat") { Description = "Runs of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => runs };
 
     /// <summary>The value of an option that must be at least one.</summary>
-    public static int Positive(ParseResult result, Option<int> option)
-    {
-        int value = result.GetValue(option);
-        return value >= 1 ? value : throw new UserErrorException($"{option.Name} {value}: at least 1 is expected");
-    }
+    public static int Positive(ParseResult result, Option<int> option) => NumberOptions.AtLeast(option.Name, result.GetValue(option), 1);
 
     /// <summary>Numbers with commas between them; none where the option is empty.</summary>
     public static int[] Numbers(ParseResult result, Option<string> option, int least, int most = int.MaxValue) =>

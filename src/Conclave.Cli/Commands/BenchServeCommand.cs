@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Conclave.Cli.Frame;
 using Conclave.Measurement.Load;
-using Conclave.Primitives;
 
 namespace Conclave.Cli.Commands;
 
@@ -22,6 +21,7 @@ internal static class BenchServeCommand
             HelpName = "completions|chat",
             DefaultValueFactory = _ => "completions",
         };
+        endpoint.AcceptOnly("completions", "chat");
         Option<int> vocabulary = new("--vocabulary")
         {
             Description = $"Prompts of completions consist of the token ids {RequestFormat.FirstToken} to {RequestFormat.FirstToken - 1} + N, which are no special ones in any common model",
@@ -63,22 +63,11 @@ internal static class BenchServeCommand
             LoadObjective objective = new(Milliseconds(result, ttft), Milliseconds(result, itl));
             LoadTarget target = new(
                 LoadTarget.ApiOf(result.GetRequiredValue(url)),
-                result.GetValue(endpoint) switch
-                {
-                    "completions" => LoadEndpoint.Completions,
-                    "chat" => LoadEndpoint.Chat,
-                    string other => throw new UserErrorException($"--endpoint {other}: completions or chat is expected"),
-                    null => LoadEndpoint.Completions,
-                },
+                result.GetRequiredValue(endpoint) == "chat" ? LoadEndpoint.Chat : LoadEndpoint.Completions,
                 key.Read(result),
-                TimeSpan.FromSeconds(result.GetValue(timeout) is null ? 600 : LoadArguments.Number(result, timeout, MostSeconds)));
-            int words = BenchCommand.Positive(result, vocabulary);
-            int unmeasured = result.GetValue(warmUp);
-            if (unmeasured < 0 || words > MostVocabulary)
-            {
-                throw new UserErrorException(unmeasured < 0 ? $"--warmup {unmeasured}: at least 0 is expected" : $"--vocabulary {words}: at most {MostVocabulary} is expected");
-            }
-
+                TimeSpan.FromSeconds(NumberOptions.Positive(timeout.Name, result.GetValue(timeout) ?? 600, MostSeconds)));
+            int words = NumberOptions.InRange(vocabulary.Name, result.GetValue(vocabulary), 1, MostVocabulary);
+            int unmeasured = NumberOptions.AtLeast(warmUp.Name, result.GetValue(warmUp), 0);
             using LoadClient client = new(target);
             string name = result.GetValue(model) ?? await client.FirstModelAsync(cancellation);
             LoadRunner runner = new(client, plan.Source, plan.Requests, plan.Duration, objective);
@@ -132,5 +121,5 @@ internal static class BenchServeCommand
     }
 
     private static TimeSpan? Milliseconds(ParseResult result, Option<double?> option) =>
-        result.GetValue(option) is null ? null : TimeSpan.FromMilliseconds(LoadArguments.Number(result, option, MostSeconds * 1000));
+        result.GetValue(option) is { } value ? TimeSpan.FromMilliseconds(NumberOptions.Positive(option.Name, value, MostSeconds * 1000)) : null;
 }

@@ -33,19 +33,19 @@ internal static class LaunchCommand
         {
             Description = "ucx: ranks are processes; inproc: threads of one process", HelpName = "ucx|inproc", DefaultValueFactory = _ => "ucx",
         };
-        transport.AcceptOnlyFromAmong("ucx", "inproc");
+        transport.AcceptOnly("ucx", "inproc");
         Option<string> exchange = new("--exchange")
         {
             Description = "How tokens travel. exact: the bits of one rank; bf16: both ways in bfloat16; fp8: to the experts in FP8, back in bfloat16; fp8-both: both ways in FP8; flat: the baseline, a bfloat16 copy for each expert",
             HelpName = "exact|bf16|fp8|fp8-both|flat",
             DefaultValueFactory = _ => "exact",
         };
-        exchange.AcceptOnlyFromAmong("exact", "bf16", "fp8", "fp8-both", "flat");
+        exchange.AcceptOnly("exact", "bf16", "fp8", "fp8-both", "flat");
         Option<string> overlap = new("--overlap")
         {
             Description = "Compute steps in two halves, the tokens of one travelling under the computation of the other", HelpName = "on|off", DefaultValueFactory = _ => "off",
         };
-        overlap.AcceptOnlyFromAmong("on", "off");
+        overlap.AcceptOnly("on", "off");
         Option<int?> slots = new("--slots")
         {
             Description = "Places for experts of a layer on all ranks together. With it experts are moved between ranks as loads change; the slots beyond one for each expert are for replicas. "
@@ -105,16 +105,8 @@ internal static class LaunchCommand
 
     private static WorldPlan Plan(int ranks, int hosts, string exchange)
     {
-        if (ranks is < 1 or > WorldPlan.MostRanks)
-        {
-            throw new UserErrorException($"--ranks {ranks}: 1 to {WorldPlan.MostRanks} are expected");
-        }
-
-        if (hosts < 1 || hosts > Math.Min(ranks, HostsScript.MostHosts))
-        {
-            throw new UserErrorException($"--hosts {hosts}: 1 to {Math.Min(ranks, HostsScript.MostHosts)} are expected, a rank or more on each");
-        }
-
+        NumberOptions.InRange("--ranks", ranks, 1, WorldPlan.MostRanks);
+        NumberOptions.InRange("--hosts", hosts, 1, Math.Min(ranks, HostsScript.MostHosts), "a rank or more on each");
         ExchangeOptions options = exchange switch
         {
             "exact" => ExchangeOptions.Exact,
@@ -130,17 +122,8 @@ internal static class LaunchCommand
 
     private static void CheckGroups(WorldPlan plan)
     {
-        (int groups, int ranksOfGroup) = (plan.DataParallel, plan.TensorParallel);
-        if (groups < 1 || groups > plan.Ranks)
-        {
-            throw new UserErrorException($"--dp {groups}: 1 to {plan.Ranks} are expected, the groups that requests are divided over");
-        }
-
-        if (ranksOfGroup < 1 || ranksOfGroup > plan.Ranks / groups)
-        {
-            throw new UserErrorException($"--tp {ranksOfGroup}: 1 to {plan.Ranks / groups} are expected, with {plan.Ranks} ranks and {groups} groups");
-        }
-
+        int groups = NumberOptions.InRange("--dp", plan.DataParallel, 1, plan.Ranks, "the groups that requests are divided over");
+        NumberOptions.InRange("--tp", plan.TensorParallel, 1, plan.Ranks / groups, $"with {plan.Ranks} ranks and {groups} groups");
         _ = plan.Groups();
     }
 
@@ -156,15 +139,8 @@ internal static class LaunchCommand
                 $"{(window is null ? $"--move-budget {budget}" : $"--balance-window {window}")}: experts are moved between slots; say with --slots how many there are");
         }
 
-        if (window < 1)
-        {
-            throw new UserErrorException($"--balance-window {window}: 1 token or more is expected");
-        }
-
-        BalancerOptions options = new() { MoveBudget = budget };
-        return budget < 0
-            ? throw new UserErrorException($"--move-budget {budget}: 0 experts or more are expected")
-            : options with { WindowTokens = window ?? options.WindowTokens };
+        BalancerOptions options = new() { MoveBudget = budget is { } experts ? NumberOptions.AtLeast("--move-budget", experts, 0) : null };
+        return options with { WindowTokens = NumberOptions.AtLeast("--balance-window", window ?? options.WindowTokens, 1) };
     }
 
     private static string[] WithModel(string[] command, string? model)

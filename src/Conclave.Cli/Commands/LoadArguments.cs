@@ -101,12 +101,12 @@ internal sealed class LoadArguments
         Need(result, _scale, _trace);
         Need(result, _speed, _trace);
         Need(result, _groups, _sharedPrefix);
-        int? requests = result.GetValue(_requests) is null ? null : Whole(result, _requests, int.MaxValue);
-        double? seconds = result.GetValue(_duration) is null ? null : Number(result, _duration, MostSeconds);
+        int? requests = result.GetValue(_requests) is { } count ? NumberOptions.AtLeast(_requests.Name, count, 1) : null;
+        double? seconds = result.GetValue(_duration) is { } time ? NumberOptions.Positive(_duration.Name, time, MostSeconds) : null;
         if (result.GetValue(_trace) is { } file)
         {
-            double scale = result.GetValue(_scale) is null ? 1 : Number(result, _scale, 1);
-            double speed = result.GetValue(_speed) is null ? 1 : Number(result, _speed, MostRate, LeastRate);
+            double scale = NumberOptions.Positive(_scale.Name, result.GetValue(_scale) ?? 1, 1);
+            double speed = NumberOptions.InRange(_speed.Name, result.GetValue(_speed) ?? 1, LeastRate, MostRate);
             MooncakeTrace trace = MooncakeTrace.Read(file, scale);
             return new LoadPlan(
                 trace, $"{Path.GetFileName(file)}, lengths × {scale}, {speed} × as fast", requests, Span(seconds), [], "trace", trace.Arrivals(speed));
@@ -114,16 +114,16 @@ internal sealed class LoadArguments
 
         TokenRange input = Range(result, _input);
         TokenRange output = Range(result, _output);
-        int prefix = result.GetValue(_sharedPrefix) is null ? 0 : Whole(result, _sharedPrefix, MostTokens);
-        int groups = result.GetValue(_groups) is null ? 1 : Whole(result, _groups, int.MaxValue);
+        int prefix = result.GetValue(_sharedPrefix) is { } tokens ? NumberOptions.InRange(_sharedPrefix.Name, tokens, 1, MostTokens) : 0;
+        int groups = NumberOptions.AtLeast(_groups.Name, result.GetValue(_groups) ?? 1, 1);
         int seed = result.GetValue(_seed);
         RandomRequests source = new(seed, input, output, prefix, groups);
         string shared = prefix == 0 ? "" : $"{prefix} shared by {groups} group{(groups == 1 ? "" : "s")} + ";
         string description = $"{shared}{Words(input)} input and {Words(output)} output tokens";
         seconds ??= requests is null ? DefaultSeconds : null;
-        if (result.GetValue(_rate) is not null)
+        if (result.GetValue(_rate) is { } perSecond)
         {
-            double rate = Number(result, _rate, MostRate, LeastRate);
+            double rate = NumberOptions.InRange(_rate.Name, perSecond, LeastRate, MostRate);
             return new LoadPlan(source, description, requests, Span(seconds), [], $"{rate} requests/s", PoissonArrivals.Times(rate, seed));
         }
 
@@ -149,17 +149,6 @@ internal sealed class LoadArguments
     private static string Words(TokenRange range) => range.Least == range.Most ? $"{range.Least}" : $"{range.Least} to {range.Most}";
 
     private static TimeSpan? Span(double? seconds) => seconds is { } given ? TimeSpan.FromSeconds(given) : null;
-
-    /// <summary>The value of an option that must be a whole number from 1 on.</summary>
-    public static int Whole(ParseResult result, Option<int?> option, int most) => result.GetValue(option) is { } value && value >= 1 && value <= most
-        ? value
-        : throw new UserErrorException($"{option.Name} {result.GetValue(option)}: {(most == int.MaxValue ? "at least 1" : $"1 to {most}")} is expected");
-
-    /// <summary>The value of an option that must lie between the two, and above 0.</summary>
-    public static double Number(ParseResult result, Option<double?> option, double most, double least = 0) =>
-        result.GetValue(option) is { } value && value > 0 && value >= least && value <= most
-            ? value
-            : throw new UserErrorException($"{option.Name} {result.GetValue(option)}: {(least > 0 ? $"{least}" : "above 0")}, at most {most:0}, is expected");
 
     private static void Exclude(ParseResult result, Option option, params Option[] others)
     {

@@ -21,7 +21,7 @@ internal static class PlacementCommand
         {
             Description = "conclave, or eplb: what DeepSeek published", DefaultValueFactory = _ => "conclave",
         };
-        algorithm.AcceptOnlyFromAmong("conclave", "eplb");
+        algorithm.AcceptOnly("conclave", "eplb");
         Option<string?> previous = new("--previous")
         {
             Description = "Where experts are now: a JSON object with \"physical_to_logical\", as this command writes it", HelpName = "FILE",
@@ -69,9 +69,9 @@ internal static class PlacementCommand
 
     private static void CheckBudget(int moves, bool hasPrevious, string algorithm)
     {
+        NumberOptions.AtLeast("--move-budget", moves, 0);
         string? problem =
-            moves < 0 ? "0 or more experts are expected"
-            : !hasPrevious ? "it counts from a placement: give --previous FILE too"
+            !hasPrevious ? "it counts from a placement: give --previous FILE too"
             : algorithm == "eplb" ? "it needs --algorithm conclave: EPLB knows no previous placement"
             : null;
         if (problem is not null)

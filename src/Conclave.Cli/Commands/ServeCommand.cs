@@ -40,6 +40,7 @@ internal static class ServeCommand
             HelpName = "WHAT",
             DefaultValueFactory = _ => "all",
         };
+        reuse.AcceptOnly("all", "strict", "none");
         Option<double> timeout = new("--request-timeout")
         {
             Description = "Seconds until a request is cancelled; one that is streamed: seconds without a token",
@@ -71,29 +72,27 @@ internal static class ServeCommand
             ServerOptions options = new()
             {
                 Host = ReadHost(result.GetRequiredValue(host)),
-                Port = InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
+                Port = NumberOptions.InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
                 ApiKey = key.Read(result),
                 AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
                 ModelName = ReadName(result.GetValue(name)) ?? LoadedModel.NameOf(directory),
                 TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
-                RequestTimeout = TimeSpan.FromSeconds(InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
+                RequestTimeout = TimeSpan.FromSeconds(NumberOptions.InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
             };
 
             // Every answer takes one of a step's tokens.
             int tokens = compute.TokensPerStep(result);
             EngineOptions engineOptions = new()
             {
-                MaxRunning = InRange("--max-running", result.GetValue(running) ?? int.Min(DefaultRunning, tokens), 1, tokens),
-                MaxWaiting = InRange("--max-waiting", result.GetValue(waiting), 0, 1 << 20),
+                MaxRunning = NumberOptions.InRange("--max-running", result.GetValue(running) ?? int.Min(DefaultRunning, tokens), 1, tokens),
+                MaxWaiting = NumberOptions.InRange("--max-waiting", result.GetValue(waiting), 0, 1 << 20),
                 ModelName = options.ModelName,
                 ExpertMetrics = result.GetValue(experts),
-                PrefixReuse = result.GetValue(reuse) switch
+                PrefixReuse = result.GetRequiredValue(reuse) switch
                 {
-                    "all" => PrefixReuse.All,
                     "strict" => PrefixReuse.Strict,
                     "none" => PrefixReuse.None,
-                    string other => throw new UserErrorException($"--prefix-reuse {other}: all, strict or none is expected"),
-                    null => PrefixReuse.All,
+                    _ => PrefixReuse.All,
                 },
             };
             string? size = result.GetValue(memory);
@@ -163,9 +162,4 @@ internal static class ServeCommand
         text == "*" ? text
         : Uri.TryCreate(text, UriKind.Absolute, out Uri? origin) && origin is { Host.Length: > 0, UserInfo: "", PathAndQuery: "/" or "", Fragment: "" } ? origin.GetLeftPart(UriPartial.Authority)
         : throw new UserErrorException($"--allowed-origins {text}: a scheme, a host and perhaps a port are expected, such as http://localhost:3000, or *");
-
-    private static T InRange<T>(string name, T value, T minimum, T maximum)
-        where T : IComparable<T> => value.CompareTo(minimum) >= 0 && value.CompareTo(maximum) <= 0
-            ? value
-            : throw new UserErrorException($"{name} {value}: {minimum} to {maximum} are expected");
 }

@@ -24,7 +24,7 @@ internal static class SynthCommand
             Description = "fp8 (with 128 × 128 block scales; embedding, head, norms and router in BF16, as released), bf16 or f32",
             DefaultValueFactory = _ => "fp8",
         };
-        format.AcceptOnlyFromAmong("fp8", "bf16", "f32");
+        format.AcceptOnly("fp8", "bf16", "f32");
         Option<string> folder = new("--out") { Description = "The folder to write; it must not hold a checkpoint yet", HelpName = "DIR", Required = true };
         Option<ulong> seed = new("--seed") { Description = "Another seed makes other weights", HelpName = "S" };
         CliCommand command = new(

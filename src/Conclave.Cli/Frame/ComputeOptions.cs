@@ -14,6 +14,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
 {
     private const string IsaVariable = "CONCLAVE_ISA";
     private const string EverySet = "all";
+    private const int MostThreads = 1024;
 
     // Activations of a step stay allocated: at V3's size some 400 KB for a token.
     private const int MostTokensPerStep = 16384;
@@ -64,6 +65,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
 
         if (cache)
         {
+            _cacheFormat.AcceptOnly("f32", "bf16");
             command.Add(_context);
             command.Add(_cacheFormat);
         }
@@ -82,20 +84,13 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
     public KernelSet[] KernelSets(ParseResult result) => result.GetValue(_isa) == EverySet ? KernelSet.Supported.ToArray() : [Kernels(result)];
 
     /// <summary>The threads that were asked for.</summary>
-    public int Threads(ParseResult result) => result.GetValue(_threads) switch
-    {
-        null => leader?.Plan.Threads ?? WorkerTeam.DefaultThreads,
-        >= 1 and <= 1024 and int threads => threads,
-        int wrong => throw new UserErrorException($"--threads {wrong}: 1 to 1024 are expected"),
-    };
+    public int Threads(ParseResult result) => result.GetValue(_threads) is { } threads
+        ? NumberOptions.InRange(_threads.Name, threads, 1, MostThreads)
+        : leader?.Plan.Threads ?? WorkerTeam.DefaultThreads;
 
     /// <summary>Most tokens of a step.</summary>
-    public int TokensPerStep(ParseResult result) => result.GetValue(_tokensPerStep) switch
-    {
-        null => ModelOptions.DefaultTokensPerStep,
-        >= 1 and <= MostTokensPerStep and int tokens => tokens,
-        int wrong => throw new UserErrorException($"--max-batched-tokens {wrong}: 1 to {MostTokensPerStep} are expected"),
-    };
+    public int TokensPerStep(ParseResult result) => NumberOptions.InRange(
+        _tokensPerStep.Name, result.GetValue(_tokensPerStep) ?? ModelOptions.DefaultTokensPerStep, 1, MostTokensPerStep);
 
     /// <summary>The threads that compute.</summary>
     public WorkerTeam Team(ParseResult result) => new(Threads(result), Teams);
@@ -119,13 +114,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Divide = (config, kernels, team, model) => Divide(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
             TokensPerStep = TokensPerStep(result),
-            CacheFormat = result.GetValue(_cacheFormat) switch
-            {
-                "f32" => ElementFormat.F32,
-                "bf16" => ElementFormat.BF16,
-                string other => throw new UserErrorException($"--cache-format {other}: f32 or bf16 is expected"),
-                null => ElementFormat.F32,
-            },
+            CacheFormat = result.GetRequiredValue(_cacheFormat) == "bf16" ? ElementFormat.BF16 : ElementFormat.F32,
         };
         options = adjust?.Invoke(options) ?? options;
         return ProgressBar.Opening(progress => LoadedModel.Open(directory, options, progress));

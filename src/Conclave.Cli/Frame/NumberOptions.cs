@@ -28,6 +28,28 @@ internal static class NumberOptions
         }
     }
 
+    /// <summary>The value of an option that must lie between two others.</summary>
+    /// <param name="option">The option's name, for messages.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="least">The smallest that is allowed.</param>
+    /// <param name="most">The largest.</param>
+    /// <param name="why">Ends the sentence that refuses another one; may be null.</param>
+    /// <exception cref="UserErrorException">It is another one.</exception>
+    public static T InRange<T>(string option, T value, T least, T most, string? why = null)
+        where T : IComparable<T> => value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0
+            ? value
+            : throw new UserErrorException($"{option} {value}: {least} to {most} are expected{(why is null ? "" : $", {why}")}");
+
+    /// <summary>The value of an option that must not be too small.</summary>
+    /// <exception cref="UserErrorException">It is.</exception>
+    public static int AtLeast(string option, int value, int least) =>
+        value >= least ? value : throw new UserErrorException($"{option} {value}: at least {least} is expected");
+
+    /// <summary>The value of an option that must be above 0 and not too large.</summary>
+    /// <exception cref="UserErrorException">It is not above 0, or too large.</exception>
+    public static double Positive(string option, double value, double most) =>
+        value > 0 && value <= most ? value : throw new UserErrorException($"{option} {value}: above 0, at most {most}, is expected");
+
     /// <summary>Numbers with commas between them.</summary>
     /// <param name="option">The option's name, for messages.</param>
     /// <param name="text">Its value.</param>
