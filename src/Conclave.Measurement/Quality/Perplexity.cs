@@ -1,3 +1,4 @@
+using Conclave.Engine;
 using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
@@ -80,7 +81,7 @@ public sealed class PerplexityMeasurement
                     int position = first + count - wanted + row + 1;
                     if (position < _context)
                     {
-                        sum -= LogProbability(logits.RowF32(row), content[position]);
+                        sum -= TokenLogprobs.Compute(logits.RowF32(row), content[position], top: 0).Chosen.Logprob;
                         scored++;
                     }
                 }
@@ -90,23 +91,5 @@ public sealed class PerplexityMeasurement
         }
 
         return new PerplexityResult(Transcendental.Exp(sum / scored), windows, scored);
-    }
-
-    /// <summary>ln softmax(logits)[token].</summary>
-    public static double LogProbability(ReadOnlySpan<float> logits, int token)
-    {
-        float maximum = float.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            maximum = Math.Max(maximum, logit);
-        }
-
-        double sum = 0;
-        foreach (float logit in logits)
-        {
-            sum += Transcendental.Exp(logit - maximum);
-        }
-
-        return logits[token] - maximum - Transcendental.Log(sum);
     }
 }
