@@ -135,10 +135,7 @@ internal static class ModelConfigReader
             throw ranks.Error($"{ranks.Describe()}; the files hold one rank's experts only, 1 is expected");
         }
 
-        if (root.Optional("partial_rotary_factor") is { } partial && partial.Double(0, 1) != 1)
-        {
-            throw partial.Error($"{partial.Describe()}; only 1 is supported: the whole of qk_rope_head_dim is rotated");
-        }
+        RopeParameters.CheckWhole(root);
     }
 
     private static void CheckHeads(JsonCursor root, int heads, int nopeDim, int ropeDim, int valueDim)

@@ -21,6 +21,15 @@ internal static class RopeParameters
         return (theta, parameters is { } given ? Scaling(given, originalWhereAbsent) : null);
     }
 
+    /// <summary>Refuses positions that rotate a part of the dimensions, wherever they may be said to.</summary>
+    public static void CheckWhole(JsonCursor given)
+    {
+        if (given.Optional("partial_rotary_factor") is { } partial && partial.Double(0, 1) != 1)
+        {
+            throw partial.Error($"{partial.Describe()}; only 1 is supported: the whole of qk_rope_head_dim is rotated");
+        }
+    }
+
     private static YarnScaling? Scaling(JsonCursor given, int originalWhereAbsent)
     {
         JsonCursor? type = given.Optional("rope_type") ?? given.Optional("type");
@@ -37,11 +46,7 @@ internal static class RopeParameters
                 throw type.Value.Error($"{type.Value.Describe()}; \"yarn\" or \"default\" is expected, other scalings are not supported");
         }
 
-        if (given.Optional("partial_rotary_factor") is { } partial && partial.Double(0, 1) != 1)
-        {
-            throw partial.Error($"{partial.Describe()}; only 1 is supported: the whole of qk_rope_head_dim is rotated");
-        }
-
+        CheckWhole(given);
         if (given.Optional("truncate") is { } truncate && !truncate.Boolean())
         {
             throw truncate.Error("false; correction dimensions that are not whole numbers are not supported");
