@@ -65,7 +65,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The tensor of that name.</summary>
     /// <exception cref="UserErrorException">The checkpoint has no such tensor.</exception>
     public StoredTensor Get(string name) =>
-        TryGet(name, out StoredTensor? tensor) ? tensor : throw new UserErrorException($"{Directory}: tensor \"{name}\" is missing");
+        TryGet(name, out StoredTensor? tensor) ? tensor : throw new UserErrorException($"{Directory}: tensor \"{name}\" is missing; it is expected among the {_tensors.Count} of the checkpoint");
 
     /// <summary>The tensor of that name, if the checkpoint has it.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor) => _tensors.TryGetValue(name, out tensor);

@@ -74,7 +74,7 @@ internal sealed class SafetensorsHeader
         nint[] shape = [.. sides.Items().Take(MaxRank + 1).Select(side => (nint)side.Int64(0, nint.MaxValue))];
         if (shape.Length > MaxRank)
         {
-            throw sides.Error($"more than {MaxRank} dimensions");
+            throw sides.Error($"{sides.Element.GetArrayLength()} dimensions; at most {MaxRank} are expected");
         }
 
         JsonCursor offsets = value.Required("data_offsets");

@@ -26,6 +26,6 @@ internal static class TokenIds
         }
 
         int[] ids = [.. value.Items().Take(MaxCount + 1).Select(item => item.Int32(0, Max))];
-        return ids.Length <= MaxCount ? ids : throw value.Error($"more than {MaxCount} items");
+        return ids.Length <= MaxCount ? ids : throw value.Error($"{value.Element.GetArrayLength()} token ids; at most {MaxCount} are expected");
     }
 }

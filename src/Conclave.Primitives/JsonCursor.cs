@@ -72,7 +72,8 @@ public readonly struct JsonCursor
 
     /// <summary>The member of that name.</summary>
     /// <exception cref="UserErrorException">It is absent or null.</exception>
-    public JsonCursor Required(string name) => Optional(name) ?? throw Error($"\"{name}\" is missing");
+    public JsonCursor Required(string name) =>
+        Optional(name) ?? throw Error(Has(name) ? $"\"{name}\" is null; a value is expected" : $"\"{name}\" is missing; it is expected here");
 
     /// <summary>True where the object has a member of that name, be it null.</summary>
     public bool Has(string name)

@@ -63,13 +63,14 @@ public sealed class SmallConfigTests : IDisposable
     [InlineData("generation_config.json", "{\"top_p\": 1.5}", "$.top_p: 1.5")]
     [InlineData("generation_config.json", "{\"do_sample\": 1}", "$.do_sample: 1")]
     [InlineData("generation_config.json", "{\"eos_token_id\": \"</s>\"}", "$.eos_token_id: \"</s>\"")]
+    [InlineData("generation_config.json", "{\"eos_token_id\": [%]}", "$.eos_token_id: 1025 token ids; at most 1024 are expected")]
     [InlineData("tokenizer_config.json", "{\"bos_token\": {\"text\": \"x\"}}", "$.bos_token: \"content\" is missing")]
     [InlineData("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\"}]}", "$.chat_template[0]: \"template\" is missing")]
     [InlineData("tokenizer_config.json", "{\"chat_template\": 5}", "$.chat_template: 5")]
     [InlineData("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"a\", \"template\": \"\"}, {\"name\": \"a\", \"template\": \"\"}]}", "twice")]
     public void WrongValuesAreNamedWithTheirPlace(string file, string text, string problem)
     {
-        _folder.Write(file, text);
+        _folder.Write(file, text.Replace("%", string.Join(',', new int[1025]), StringComparison.Ordinal));
         string message = Assert.Throws<UserErrorException>(() =>
         {
             GenerationConfig.Read(_folder.Path);

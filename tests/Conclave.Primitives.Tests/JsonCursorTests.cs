@@ -61,7 +61,8 @@ public class JsonCursorTests
         Assert.Equal("f.json: $: 1; an object is expected", Error("1", cursor => cursor.Has("a")));
         Assert.Equal("f.json: $: 1; an object is expected", Error("1", cursor => _ = cursor.Members().Count()));
         Assert.Equal("f.json: $: {}; an array is expected", Error("{}", cursor => _ = cursor.Items().Count()));
-        Assert.Equal("f.json: $: \"a\" is missing", Error("{\"a\": null}", cursor => cursor.Required("a")));
+        Assert.Equal("f.json: $: \"a\" is null; a value is expected", Error("{\"a\": null}", cursor => cursor.Required("a")));
+        Assert.Equal("f.json: $: \"a\" is missing; it is expected here", Error("{}", cursor => cursor.Required("a")));
     }
 
     [Fact]
