@@ -10,23 +10,27 @@ using Conclave.Primitives;
 namespace Conclave.Cli.Commands;
 
 /// <summary>conclave bench model: prefill, decode and start.</summary>
-internal static class BenchModelCommand
+internal sealed class BenchModelCommand(RankLeader? leader)
 {
-    public static Command Create(RankLeader? leader)
+    private readonly Argument<string> _directory = ModelDirectory.Argument();
+    private readonly Option<string> _prefill = new("--prefill") { Description = "Lengths of prompts", HelpName = "N,…", DefaultValueFactory = _ => "64,512" };
+    private readonly Option<string> _decode = new("--decode") { Description = "Tokens in the cache before the steps", HelpName = "N,…", DefaultValueFactory = _ => "0" };
+    private readonly Option<string> _batch = new("--batch") { Description = "Sequences decoded together", HelpName = "N,…", DefaultValueFactory = _ => "1" };
+    private readonly Option<int> _steps = new("--steps") { Description = "Steps of a decode run", HelpName = "N", DefaultValueFactory = _ => 8 };
+    private readonly Option<int> _repeat = BenchCommand.Repeat(5);
+    private readonly Option<bool> _operators = new("--operators") { Description = "Show each operator's part" };
+    private readonly Option<bool> _start = new("--start")
     {
-        Argument<string> directory = ModelDirectory.Argument();
-        Option<string> prefill = new("--prefill") { Description = "Lengths of prompts", HelpName = "N,…", DefaultValueFactory = _ => "64,512" };
-        Option<string> decode = new("--decode") { Description = "Tokens in the cache before the steps", HelpName = "N,…", DefaultValueFactory = _ => "0" };
-        Option<string> batch = new("--batch") { Description = "Sequences decoded together", HelpName = "N,…", DefaultValueFactory = _ => "1" };
-        Option<int> steps = new("--steps") { Description = "Steps of a decode run", HelpName = "N", DefaultValueFactory = _ => 8 };
-        Option<int> repeat = BenchCommand.Repeat(5);
-        Option<bool> operators = new("--operators") { Description = "Show each operator's part" };
-        Option<bool> start = new("--start")
-        {
-            Description = "Also run `conclave generate` for its first token, with the model's files in memory and dropped from it, and for its peak memory",
-        };
-        BenchOutput outputs = new("model");
-        ComputeOptions compute = new(leader);
+        Description = "Also run `conclave generate` for its first token, with the model's files in memory and dropped from it, and for its peak memory",
+    };
+
+    private readonly BenchOutput _outputs = new("model");
+    private readonly ComputeOptions _compute = new(leader);
+
+    public static Command Create(RankLeader? leader) => new BenchModelCommand(leader).Build();
+
+    private CliCommand Build()
+    {
         CliCommand command = new(
             "model", "Measures prefill and decode of a model. The roofline is the sum over operators of max(bytes ÷ bandwidth, operations ÷ peak).",
             ("conclave bench model DIR --prefill 64,512 --decode 0,4096 --batch 1,16", "two prompts, and four kinds of steps"),
@@ -35,80 +39,79 @@ internal static class BenchModelCommand
             ("conclave bench model DIR --compare old.json --plot model.svg", "what has changed, and a picture"),
             ("conclave bench model DIR --prefill \"\" --decode \"\" --start", "only how it starts"))
         {
-            directory, prefill, decode, batch, steps, repeat, operators, start,
+            _directory, _prefill, _decode, _batch, _steps, _repeat, _operators, _start,
         };
-        outputs.AddTo(command);
-        compute.AddTo(command, cache: false, steps: true);
-        command.SetAction((result, cancellation) =>
-        {
-            BenchmarkReport? earlier = outputs.Earlier(result);
-
-            // A step has so many tokens in each group of ranks, and every sequence takes one.
-            int mostSequences = compute.TokensPerStep(result) * (leader?.Plan.DataParallel ?? 1);
-            List<Workload> workloads = Workloads(result, prefill, decode, BenchCommand.Numbers(result, batch, 1, mostSequences));
-            if (workloads.Count == 0 && !result.GetValue(start))
-            {
-                throw new UserErrorException("nothing to measure: --prefill and --decode are both empty");
-            }
-
-            int runs = BenchCommand.Positive(result, repeat);
-            int stepsOfRun = BenchCommand.Positive(result, steps);
-            string folder = ModelDirectory.Resolve(result.GetRequiredValue(directory));
-            KernelSet kernels = compute.Kernels(result);
-            TextWriter output = result.InvocationConfiguration.Output;
-
-            // First: the kernel keeps pages that this process has mapped.
-            BenchModelStart? started = result.GetValue(start) ? BenchModelStart.Measure(folder, kernels, compute.Threads(result), runs, cancellation) : null;
-            if (!outputs.IsJson(result))
-            {
-                started?.Print(output);
-            }
-
-            using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
-
-            // A server has them soon; the first workload should not be measured without.
-            checkpoint.PromotePages(stayMapped: leader is null).Wait(cancellation);
-            using WorkerTeam team = compute.Team(result);
-            using ModelBenchmark? benchmark = workloads.Count > 0
-                ? new ModelBenchmark(
-                    checkpoint, kernels, team, workloads, stepsOfRun, compute.TokensPerStep(result),
-                    options => compute.Divide(folder, checkpoint.Config, kernels, team, options))
-                : null;
-            List<(Workload, WorkloadSample[])> measured = [];
-            foreach (Workload workload in workloads)
-            {
-                WorkloadSample[] samples = Measure(benchmark!, workload, runs, cancellation);
-                measured.Add((workload, samples));
-                if (!outputs.IsJson(result))
-                {
-                    Print(output, checkpoint.Config, workload, samples, result.GetValue(operators));
-                }
-            }
-
-            outputs.Finish(result, earlier, json =>
-            {
-                BenchCommand.WriteSetting(json, [kernels], team);
-                ModelConfig config = checkpoint.Config;
-                json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
-                json.WriteString("directory", folder);
-                json.WriteNumber("steps", stepsOfRun);
-                started?.Write(json);
-                Write(json, config, measured);
-            });
-            return Task.CompletedTask;
-        });
+        _outputs.AddTo(command);
+        _compute.AddTo(command, cache: false, steps: true);
+        command.SetAction(Run);
         return command;
     }
 
-    private static List<Workload> Workloads(ParseResult result, Option<string> prefill, Option<string> decode, int[] batches)
+    private Task Run(ParseResult result, CancellationToken cancellation)
     {
-        List<Workload> workloads = [.. BenchCommand.Numbers(result, prefill, 1).Select(length => new Workload(WorkloadPhase.Prefill, length, 1))];
-        foreach (int context in BenchCommand.Numbers(result, decode, 0))
+        BenchmarkReport? earlier = _outputs.Earlier(result);
+        List<Workload> workloads = ReadWorkloads(result);
+        int runs = BenchCommand.Positive(result, _repeat);
+        int steps = BenchCommand.Positive(result, _steps);
+        string folder = ModelDirectory.Resolve(result.GetRequiredValue(_directory));
+        KernelSet kernels = _compute.Kernels(result);
+        TextWriter output = result.InvocationConfiguration.Output;
+
+        // First: the kernel keeps pages that this process has mapped.
+        BenchModelStart? started = result.GetValue(_start) ? BenchModelStart.Measure(folder, kernels, _compute.Threads(result), runs, cancellation) : null;
+        if (!_outputs.IsJson(result))
+        {
+            started?.Print(output);
+        }
+
+        using Checkpoint checkpoint = ProgressBar.Opening(progress => Checkpoint.Open(folder, progress));
+
+        // A server has them soon; the first workload should not be measured without.
+        checkpoint.PromotePages(stayMapped: leader is null).Wait(cancellation);
+        using WorkerTeam team = _compute.Team(result);
+        using ModelBenchmark? benchmark = workloads.Count > 0
+            ? new ModelBenchmark(
+                checkpoint, kernels, team, workloads, steps, _compute.TokensPerStep(result),
+                options => _compute.Divide(folder, checkpoint.Config, kernels, team, options))
+            : null;
+        List<(Workload, WorkloadSample[])> measured = [];
+        foreach (Workload workload in workloads)
+        {
+            WorkloadSample[] samples = Measure(benchmark!, workload, runs, cancellation);
+            measured.Add((workload, samples));
+            if (!_outputs.IsJson(result))
+            {
+                Print(output, checkpoint.Config, workload, samples, result.GetValue(_operators));
+            }
+        }
+
+        _outputs.Finish(result, earlier, json =>
+        {
+            BenchCommand.WriteSetting(json, [kernels], team);
+            ModelConfig config = checkpoint.Config;
+            json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
+            json.WriteString("directory", folder);
+            json.WriteNumber("steps", steps);
+            started?.Write(json);
+            Write(json, config, measured);
+        });
+        return Task.CompletedTask;
+    }
+
+    private List<Workload> ReadWorkloads(ParseResult result)
+    {
+        // A step has so many tokens in each group of ranks, and every sequence takes one.
+        int mostSequences = _compute.TokensPerStep(result) * (leader?.Plan.DataParallel ?? 1);
+        int[] batches = BenchCommand.Numbers(result, _batch, 1, mostSequences);
+        List<Workload> workloads = [.. BenchCommand.Numbers(result, _prefill, 1).Select(length => new Workload(WorkloadPhase.Prefill, length, 1))];
+        foreach (int context in BenchCommand.Numbers(result, _decode, 0))
         {
             workloads.AddRange(batches.Select(sequences => new Workload(WorkloadPhase.Decode, context, sequences)));
         }
 
-        return [.. workloads.Distinct()];
+        return workloads.Count > 0 || result.GetValue(_start)
+            ? [.. workloads.Distinct()]
+            : throw new UserErrorException("nothing to measure: --prefill and --decode are both empty");
     }
 
     /// <summary>Samples by rising share of the roofline, after one run that is not counted.</summary>

@@ -147,6 +147,14 @@ internal sealed class LoadOutput(LoadTarget target, string model, LoadPlan plan,
             json.WriteNumber("clients", number);
         }
 
+        WriteCounts(json, run);
+        WriteRates(json, run);
+        WriteDistributions(json, run);
+        json.WriteEndObject();
+    }
+
+    private static void WriteCounts(Utf8JsonWriter json, LoadResult run)
+    {
         json.WriteNumber("answered", run.Answered);
         json.WriteNumber("failed", run.Failed);
         json.WriteStartArray("failures");
@@ -173,7 +181,10 @@ internal sealed class LoadOutput(LoadTarget target, string model, LoadPlan plan,
         {
             json.WriteNumber("cached_tokens", cached);
         }
+    }
 
+    private void WriteRates(Utf8JsonWriter json, LoadResult run)
+    {
         json.WriteNumber("requests_per_second", run.PerSecond(run.Answered));
         json.WriteNumber("input_tokens_per_second", run.PerSecond(run.InputTokens));
         json.WriteNumber("output_tokens_per_second", run.PerSecond(run.OutputTokens));
@@ -193,7 +204,10 @@ internal sealed class LoadOutput(LoadTarget target, string model, LoadPlan plan,
             json.WriteNumber("output_tokens_ratio_to_first", ratio.Tokens);
             json.WriteNumber("requests_ratio_to_first", ratio.Requests);
         }
+    }
 
+    private static void WriteDistributions(Utf8JsonWriter json, LoadResult run)
+    {
         foreach ((string _, string name, Latencies latencies) in Distributions(run))
         {
             json.WriteStartObject(name);
@@ -207,8 +221,6 @@ internal sealed class LoadOutput(LoadTarget target, string model, LoadPlan plan,
             json.WriteNumber("max", latencies.Max);
             json.WriteEndObject();
         }
-
-        json.WriteEndObject();
     }
 
     private static void WriteMilliseconds(Utf8JsonWriter json, string name, TimeSpan? time)

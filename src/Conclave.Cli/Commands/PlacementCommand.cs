@@ -69,7 +69,7 @@ internal static class PlacementCommand
 
     private static void CheckBudget(int moves, bool hasPrevious, string algorithm)
     {
-        NumberOptions.AtLeast("--move-budget", moves, 0);
+        _ = NumberOptions.AtLeast("--move-budget", moves, 0);
         string? problem =
             !hasPrevious ? "it counts from a placement: give --previous FILE too"
             : algorithm == "eplb" ? "it needs --algorithm conclave: EPLB knows no previous placement"

@@ -11,102 +11,124 @@ using Conclave.Server;
 namespace Conclave.Cli.Commands;
 
 /// <summary>conclave serve: the OpenAI API, until SIGTERM or Ctrl-C.</summary>
-internal static class ServeCommand
+internal sealed class ServeCommand(RankLeader? leader)
 {
     private const int DefaultRunning = 64;
 
-    public static Command Create(RankLeader? leader)
+    private readonly Option<string?> _model = ModelDirectory.Option();
+    private readonly Option<string> _host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
+    private readonly Option<int> _port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
+    private readonly ApiKeyOption _key = new("Key that clients must send", isSent: false);
+    private readonly Option<string[]> _origins = new("--allowed-origins")
     {
-        Option<string?> model = ModelDirectory.Option();
-        Option<string> host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
-        Option<int> port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
-        ApiKeyOption key = new("Key that clients must send", isSent: false);
-        Option<string[]> origins = new("--allowed-origins")
-        {
-            Description = "Origin whose pages browsers let use the server, such as http://localhost:3000, or * for all; may be repeated. Default: none, else any site's page could use a server on this machine",
-            HelpName = "ORIGIN",
-        };
-        Option<string?> name = new("--served-model-name") { Description = "Name of the model in the API. Default: its folder's name", HelpName = "NAME" };
-        Option<int?> running = new("--max-running") { Description = $"Most answers computed at a time. Default: {DefaultRunning}, at most one for each token of a step", HelpName = "N" };
-        Option<int> waiting = new("--max-waiting") { Description = "Most requests that wait; more get status 429", HelpName = "N", DefaultValueFactory = _ => 1024 };
-        Option<string?> memory = new("--cache-memory")
-        {
-            Description = "Memory of the latent cache for all requests, such as 4GiB. Default: a quarter of what the process may use, at most what it can fill",
-            HelpName = "SIZE",
-        };
-        Option<string> reuse = new("--prefix-reuse")
-        {
-            Description = "What prompts reuse of earlier requests: all, strict (never what was generated), none",
-            HelpName = "WHAT",
-            DefaultValueFactory = _ => "all",
-        };
-        reuse.AcceptOnly("all", "strict", "none");
-        Option<double> timeout = new("--request-timeout")
-        {
-            Description = "Seconds until a request is cancelled; one that is streamed: seconds without a token",
-            HelpName = "S",
-            DefaultValueFactory = _ => 600,
-        };
-        Option<string?> traces = new("--otlp-endpoint")
-        {
-            Description = "OpenTelemetry collector that gets a trace of each request, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_* say more",
-            HelpName = "URL",
-        };
-        Option<bool> experts = new("--expert-metrics")
-        {
-            Description = "Count in /metrics what each expert was given: a series for each layer and expert, 14,848 in a V3",
-        };
-        ComputeOptions compute = new(leader);
+        Description = "Origin whose pages browsers let use the server, such as http://localhost:3000, or * for all; may be repeated. Default: none, else any site's page could use a server on this machine",
+        HelpName = "ORIGIN",
+    };
+
+    private readonly Option<string?> _name = new("--served-model-name") { Description = "Name of the model in the API. Default: its folder's name", HelpName = "NAME" };
+    private readonly Option<int?> _running = new("--max-running")
+    {
+        Description = $"Most answers computed at a time. Default: {DefaultRunning}, at most one for each token of a step", HelpName = "N",
+    };
+
+    private readonly Option<int> _waiting = new("--max-waiting") { Description = "Most requests that wait; more get status 429", HelpName = "N", DefaultValueFactory = _ => 1024 };
+    private readonly Option<string?> _memory = new("--cache-memory")
+    {
+        Description = "Memory of the latent cache for all requests, such as 4GiB. Default: a quarter of what the process may use, at most what it can fill",
+        HelpName = "SIZE",
+    };
+
+    private readonly Option<string> _reuse = new("--prefix-reuse")
+    {
+        Description = "What prompts reuse of earlier requests: all, strict (never what was generated), none",
+        HelpName = "WHAT",
+        DefaultValueFactory = _ => "all",
+    };
+
+    private readonly Option<double> _timeout = new("--request-timeout")
+    {
+        Description = "Seconds until a request is cancelled; one that is streamed: seconds without a token",
+        HelpName = "S",
+        DefaultValueFactory = _ => 600,
+    };
+
+    private readonly Option<string?> _traces = new("--otlp-endpoint")
+    {
+        Description = "OpenTelemetry collector that gets a trace of each request, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_* say more",
+        HelpName = "URL",
+    };
+
+    private readonly Option<bool> _experts = new("--expert-metrics")
+    {
+        Description = "Count in /metrics what each expert was given: a series for each layer and expert, 14,848 in a V3",
+    };
+
+    private readonly ComputeOptions _compute = new(leader);
+
+    public static Command Create(RankLeader? leader) => new ServeCommand(leader).Build();
+
+    private CliCommand Build()
+    {
+        _reuse.AcceptOnly("all", "strict", "none");
         CliCommand command = new(
             "serve", "Serves the OpenAI API to many clients at a time, until Ctrl-C or SIGTERM; then what was accepted is finished.",
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),
             ("conclave serve --model DeepSeek-V2-Lite-Chat --cache-memory 4GiB --host 0.0.0.0 --api-key @key.txt", "another one, for others too"))
         {
-            model, host, port, origins, name, running, waiting, memory, reuse, timeout, traces, experts,
+            _model, _host, _port, _origins, _name, _running, _waiting, _memory, _reuse, _timeout, _traces, _experts,
         };
-        key.AddTo(command);
-        compute.AddTo(command, cache: true, steps: true);
-        command.SetAction(async (result, cancellation) =>
-        {
-            string directory = ModelDirectory.Resolve(result.GetValue(model));
-            ServerOptions options = new()
-            {
-                Host = ReadHost(result.GetRequiredValue(host)),
-                Port = NumberOptions.InRange("--port", result.GetValue(port), 0, ushort.MaxValue),
-                ApiKey = key.Read(result),
-                AllowedOrigins = [.. (result.GetValue(origins) ?? []).Select(ReadOrigin)],
-                ModelName = ReadName(result.GetValue(name)) ?? LoadedModel.NameOf(directory),
-                TraceEndpoint = ReadEndpoint(result.GetValue(traces)),
-                RequestTimeout = TimeSpan.FromSeconds(NumberOptions.InRange("--request-timeout", result.GetValue(timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
-            };
-
-            // Every answer takes one of a step's tokens.
-            int tokens = compute.TokensPerStep(result);
-            EngineOptions engineOptions = new()
-            {
-                MaxRunning = NumberOptions.InRange("--max-running", result.GetValue(running) ?? int.Min(DefaultRunning, tokens), 1, tokens),
-                MaxWaiting = NumberOptions.InRange("--max-waiting", result.GetValue(waiting), 0, 1 << 20),
-                ModelName = options.ModelName,
-                ExpertMetrics = result.GetValue(experts),
-                PrefixReuse = result.GetRequiredValue(reuse) switch
-                {
-                    "strict" => PrefixReuse.Strict,
-                    "none" => PrefixReuse.None,
-                    _ => PrefixReuse.All,
-                },
-            };
-            string? size = result.GetValue(memory);
-            using LoadedModel loaded = compute.Load(
-                result, directory, load => load with { CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size), Contexts = engineOptions.MaxRunning });
-            using InferenceEngine engine = new(loaded, engineOptions);
-            await using ConclaveServer server = await ListenAsync(loaded, engine, options);
-            Announce(server, loaded, options, engine.Status.CacheBlocks);
-            await WaitAsync(cancellation);
-            await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
-            await server.DrainAsync(CancellationToken.None);
-            return 0;
-        });
+        _key.AddTo(command);
+        _compute.AddTo(command, cache: true, steps: true);
+        command.SetAction(RunAsync);
         return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult result, CancellationToken cancellation)
+    {
+        string directory = ModelDirectory.Resolve(result.GetValue(_model));
+        ServerOptions options = ReadServerOptions(result, directory);
+        EngineOptions engineOptions = ReadEngineOptions(result, options.ModelName);
+        string? size = result.GetValue(_memory);
+        using LoadedModel loaded = _compute.Load(
+            result, directory, load => load with { CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size), Contexts = engineOptions.MaxRunning });
+        using InferenceEngine engine = new(loaded, engineOptions);
+        await using ConclaveServer server = await ListenAsync(loaded, engine, options);
+        Announce(server, loaded, options, engine.Status.CacheBlocks);
+        await WaitAsync(cancellation);
+        await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
+        await server.DrainAsync(CancellationToken.None);
+        return 0;
+    }
+
+    private ServerOptions ReadServerOptions(ParseResult result, string directory) => new()
+    {
+        Host = ReadHost(result.GetRequiredValue(_host)),
+        Port = NumberOptions.InRange(_port.Name, result.GetValue(_port), 0, ushort.MaxValue),
+        ApiKey = _key.Read(result),
+        AllowedOrigins = [.. (result.GetValue(_origins) ?? []).Select(ReadOrigin)],
+        ModelName = ReadName(result.GetValue(_name)) ?? LoadedModel.NameOf(directory),
+        TraceEndpoint = ReadEndpoint(result.GetValue(_traces)),
+        RequestTimeout = TimeSpan.FromSeconds(
+            NumberOptions.InRange(_timeout.Name, result.GetValue(_timeout), 0.001, ServerOptions.LongestRequestTimeout.TotalSeconds)),
+    };
+
+    private EngineOptions ReadEngineOptions(ParseResult result, string modelName)
+    {
+        // Every answer takes one of a step's tokens.
+        int tokens = _compute.TokensPerStep(result);
+        return new EngineOptions
+        {
+            MaxRunning = NumberOptions.InRange(_running.Name, result.GetValue(_running) ?? int.Min(DefaultRunning, tokens), 1, tokens),
+            MaxWaiting = NumberOptions.InRange(_waiting.Name, result.GetValue(_waiting), 0, 1 << 20),
+            ModelName = modelName,
+            ExpertMetrics = result.GetValue(_experts),
+            PrefixReuse = result.GetRequiredValue(_reuse) switch
+            {
+                "strict" => PrefixReuse.Strict,
+                "none" => PrefixReuse.None,
+                _ => PrefixReuse.All,
+            },
+        };
     }
 
     private static async Task<ConclaveServer> ListenAsync(LoadedModel model, InferenceEngine engine, ServerOptions options)
