@@ -48,6 +48,20 @@ public sealed class LimitTests
         Assert.Equal(kind, e.Kind);
     }
 
+    // Copies of what is left, or of what is there already, would be gigabytes.
+    [Theory]
+    [InlineData("{{ words.rsplit() | length }}", "200000")]
+    [InlineData("{{ '{:065535,d}'.format(1) | length }}", "65535")]
+    [InlineData("{% set bits = 65535 %}{{ '{:b}'.format(2 ** bits) | length }}", "65536")]
+    public void WhatIsAllocatedGrowsWithTheText(string template, string expected)
+    {
+        using JsonDocument variables = JsonDocument.Parse($"{{\"words\": \"{string.Concat(Enumerable.Repeat("w ", 200_000))}\"}}");
+        ChatTemplate parsed = ChatTemplate.Parse(template, "t");
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(expected, parsed.Render(variables.RootElement));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64 << 20);
+    }
+
     [Fact]
     public void HostileTemplatesEndOnSmallStacksToo()
     {

@@ -46,7 +46,8 @@ internal sealed class FormatSpec
         FormatSpec spec = new();
         int position = 0;
         int first = StringValue.Width(text, 0);
-        if (first < text.Length && text[first] is '<' or '>' or '=' or '^')
+        bool hasFill = first < text.Length && text[first] is '<' or '>' or '=' or '^';
+        if (hasFill)
         {
             spec._fill = text[..first];
             spec._align = text[first];
@@ -64,10 +65,10 @@ internal sealed class FormatSpec
         }
 
         spec._alternate = Take("#") is not null;
-        if (Take("0") is not null && spec._align == 0)
+        if (Take("0") is not null && !hasFill)
         {
             spec._fill = "0";
-            spec._align = value is StringValue ? '<' : '=';
+            spec._align = spec._align != 0 ? spec._align : value is StringValue ? '<' : '=';
         }
 
         spec._width = Number();
@@ -151,7 +152,7 @@ internal sealed class FormatSpec
             _ => throw Unknown(value),
         };
         string sign = SignOf(number.Sign < 0) + (_alternate ? prefix : "");
-        return Pad(state, Group(digits, group), sign, _align == '\0' ? '>' : _align);
+        return Pad(state, Group(state, digits, group, sign.Length), sign, _align == '\0' ? '>' : _align);
     }
 
     private string FormatFloat(RenderState state, Value value, double number)
@@ -172,8 +173,9 @@ internal sealed class FormatSpec
             whole++;
         }
 
-        bool negative = double.IsNegative(number) && !double.IsNaN(number);
-        return Pad(state, Group(text[..whole], 3) + text[whole..], SignOf(negative), _align == '\0' ? '>' : _align);
+        string sign = SignOf(double.IsNegative(number) && !double.IsNaN(number));
+        string grouped = Group(state, text[..whole], 3, sign.Length + text.Length - whole);
+        return Pad(state, grouped + text[whole..], sign, _align == '\0' ? '>' : _align);
     }
 
     // Without a type a precision counts digits as "g" does, but one digit stays after the point.
@@ -194,20 +196,17 @@ internal sealed class FormatSpec
 
     private string SignOf(bool negative) => negative ? "-" : _sign == '-' ? "" : _sign.ToString();
 
-    private string Group(string digits, int size)
+    private string Group(RenderState state, string digits, int size, int around)
     {
-        if (_grouping == '\0' || size == 0)
+        if (_grouping == '\0' || size == 0 || digits.Length == 0)
         {
             return digits;
         }
 
-        // Zeros that fill the width are grouped too.
-        int wanted = _align == '=' && _fill == "0" ? _width - 1 : 0;
-        while (digits.Length + (digits.Length - 1) / size < wanted && wanted < 1 << 16)
-        {
-            digits = "0" + digits;
-        }
-
+        // Zeros that fill the width are grouped too; the first character is always a digit.
+        int wanted = _align == '=' && _fill == "0" ? Math.Max(0, _width - around) : 0;
+        state.CheckLength(wanted);
+        digits = digits.PadLeft(wanted - Math.Max(0, wanted - 1) / (size + 1), '0');
         StringBuilder grouped = new();
         for (int i = 0; i < digits.Length; i++)
         {
@@ -239,14 +238,21 @@ internal sealed class FormatSpec
 
     public static string Radix(BigInteger magnitude, int bitsPerDigit)
     {
-        StringBuilder digits = new();
-        do
+        byte[] bytes = magnitude.ToByteArray(isUnsigned: true);
+        char[] digits = new char[Math.Max(1, ((int)magnitude.GetBitLength() + bitsPerDigit - 1) / bitsPerDigit)];
+        for (int i = 0; i < digits.Length; i++)
         {
-            digits.Insert(0, "0123456789abcdef"[(int)(magnitude & ((1 << bitsPerDigit) - 1))]);
-            magnitude >>= bitsPerDigit;
+            int digit = 0;
+            for (int bit = 0; bit < bitsPerDigit; bit++)
+            {
+                int at = i * bitsPerDigit + bit;
+                digit |= at < bytes.Length * 8 && (bytes[at / 8] >> at % 8 & 1) != 0 ? 1 << bit : 0;
+            }
+
+            digits[^(i + 1)] = "0123456789abcdef"[digit];
         }
-        while (!magnitude.IsZero);
-        return digits.ToString();
+
+        return new string(digits);
     }
 
     private TemplateException Unknown(Value value) =>

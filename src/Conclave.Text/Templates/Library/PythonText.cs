@@ -75,7 +75,7 @@ internal static class PythonText
     public static List<string> SplitWhiteFromRight(string text, int most)
     {
         List<string> parts = [];
-        int end = Strip(text, null, left: false, right: true).Length;
+        int end = SkipWhiteBefore(text, text.Length);
         while (end > 0)
         {
             if (most >= 0 && parts.Count == most)
@@ -91,7 +91,7 @@ internal static class PythonText
             }
 
             parts.Add(text[start..end]);
-            end = Strip(text[..start], null, left: false, right: true).Length;
+            end = SkipWhiteBefore(text, start);
         }
 
         parts.Reverse();
@@ -270,5 +270,15 @@ internal static class PythonText
         }
 
         return position;
+    }
+
+    private static int SkipWhiteBefore(string text, int end)
+    {
+        while (end > 0 && IsWhite(text[end - 1]))
+        {
+            end--;
+        }
+
+        return end;
     }
 }
