@@ -22,8 +22,15 @@ public static class HostAgent
         using CancellationTokenSource over = new();
         Thread reader = new(() =>
         {
-            while (channel.TryReceive(out _))
+            try
             {
+                while (channel.TryReceive(out _))
+                {
+                }
+            }
+            catch (ControlException)
+            {
+                // As good as gone.
             }
 
             over.Cancel();

@@ -77,7 +77,7 @@ public sealed class RankConnection : IDisposable
     }
 
     /// <summary>Waits for the coordinator's first message.</summary>
-    internal static WorldPlan Meet(ControlChannel channel)
+    internal static WorldPlan Meet(ControlChannel channel) => Understand(() =>
     {
         if (!channel.TryReceive(out ControlFrame frame))
         {
@@ -88,8 +88,22 @@ public sealed class RankConnection : IDisposable
         {
             ControlKind.Welcome => WorldPlan.Read(frame),
             ControlKind.Abort => throw new RankFailedException(Encoding.UTF8.GetString(frame.Body)),
-            _ => throw new ControlException($"the coordinator sent {frame.Kind} first"),
+            _ => throw new ControlException($"sent {frame.Kind} first"),
         };
+    });
+
+    /// <summary>Reads what the coordinator sent, whose mistake it is where that cannot be.</summary>
+    /// <exception cref="RankFailedException">It cannot be.</exception>
+    internal static T Understand<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (ControlException e)
+        {
+            throw Blame(e);
+        }
     }
 
     internal void Send(ControlKind kind, ReadOnlySpan<byte> body = default)
@@ -123,7 +137,7 @@ public sealed class RankConnection : IDisposable
 
         return expected.Contains(frame.Kind)
             ? frame
-            : throw new ControlException($"the coordinator sent {frame.Kind} where {string.Join(" or ", expected.ToArray())} is expected");
+            : throw Blame(new ControlException($"sent {frame.Kind} where {string.Join(" or ", expected.ToArray())} is expected"));
     }
 
     /// <summary>The leader, before it has the others open a model: how often their tokens choose each of its experts, kept up to date from now on. Any thread may look.</summary>
@@ -152,7 +166,8 @@ public sealed class RankConnection : IDisposable
         int blamed = -1;
         for (Exception? cause = error; cause is not null; cause = cause.InnerException)
         {
-            if (cause is RankFailedException)
+            // What it sent itself it does not know to be wrong.
+            if (cause is RankFailedException and not { InnerException: ControlException })
             {
                 return;
             }
@@ -183,6 +198,8 @@ public sealed class RankConnection : IDisposable
         _over.Dispose();
         _stop.Dispose();
     }
+
+    private static RankFailedException Blame(ControlException e) => new($"the coordinator {e.Message}", e);
 
     private void SendIfPossible(ControlKind kind, ReadOnlySpan<byte> body = default)
     {
@@ -224,7 +241,9 @@ public sealed class RankConnection : IDisposable
         }
         catch (ControlException e)
         {
-            _cause = $"the coordinator {e.Message}";
+            RankFailedException blamed = Blame(e);
+            _cause = blamed.Message;
+            Fail(blamed);
         }
         catch (InvalidOperationException)
         {

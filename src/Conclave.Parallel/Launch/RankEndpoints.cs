@@ -38,10 +38,10 @@ public sealed record RankEndpoints(ITransport World, ITransport? Group) : IDispo
             }
 
             connection.Send(ControlKind.Address, Addresses.Write([world.LocalAddress.ToArray(), group is null ? [] : group.LocalAddress.ToArray()]).Written);
-            byte[][][] addresses =
+            byte[][][] addresses = RankConnection.Understand<byte[][][]>(() =>
             [
                 .. Addresses.Read(connection.Take(ControlKind.Addresses), plan.Ranks).Select(both => Addresses.Read(new ControlFrame(ControlKind.Address, both), Addresses.OfRank)),
-            ];
+            ]);
             world.Connect([.. addresses.Select(both => both[0])]);
             group?.Connect([.. addresses.Skip(groups.FirstOf(groups.Of(rank)!.Value)).Take(plan.TensorParallel).Select(both => both[1])]);
             return new RankEndpoints(world, group);

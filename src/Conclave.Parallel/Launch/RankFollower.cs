@@ -16,7 +16,7 @@ public static class RankFollower
     {
         try
         {
-            connection.Leave(Follow(connection, endpoints));
+            connection.Leave(RankConnection.Understand(() => Follow(connection, endpoints)));
         }
         catch (Exception e)
         {
