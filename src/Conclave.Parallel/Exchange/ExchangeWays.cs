@@ -13,12 +13,30 @@ internal sealed class ExchangeWays
 
     public ExchangeWays(int rank, HostMap hosts, ExchangeOptions options)
     {
-        _targets = [.. Enumerable.Range(0, Kinds).Select(kind => Targets((MessageKind)kind, rank, hosts, options))];
-        _sources =
-        [
-            .. Enumerable.Range(0, Kinds).Select(kind => Enumerable.Range(0, hosts.World)
-                .Where(peer => Targets((MessageKind)kind, peer, hosts, options).Contains(rank)).ToArray()),
-        ];
+        int[] world = [.. Enumerable.Range(0, hosts.World)];
+        bool forwards = options.Path == ExchangePath.TwoHop;
+        bool reduces = options.Reduction == CombineReduction.InHost;
+        int[] sources = [.. world.Where(options.MayHaveTokens)];
+        HashSet<int> deliverers = forwards
+            ? [.. sources.SelectMany(source => Enumerable.Range(0, hosts.Hosts).Select(host => hosts.Forwarder(source, host)))]
+            : [.. sources];
+        _targets = [.. Enumerable.Range(0, Kinds).Select(kind => Of((MessageKind)kind, rank))];
+        _sources = [.. Enumerable.Range(0, Kinds).Select(kind => world.Where(peer => Of((MessageKind)kind, peer).Contains(rank)).ToArray())];
+
+        int[] Of(MessageKind kind, int from)
+        {
+            int host = hosts.HostOf(from);
+            return kind switch
+            {
+                MessageKind.Cross when forwards && sources.Contains(from) =>
+                    [.. Enumerable.Range(0, hosts.Hosts).Where(other => other != host).Select(other => hosts.Forwarder(from, other))],
+                MessageKind.Deliver when deliverers.Contains(from) => forwards ? hosts.RanksOf(host).ToArray() : world,
+                MessageKind.Return when !reduces => sources,
+                MessageKind.Partial when reduces => [.. hosts.RanksOf(host).ToArray().Where(deliverers.Contains)],
+                MessageKind.Sum when reduces => [.. sources.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == from)],
+                _ => [],
+            };
+        }
     }
 
     /// <summary>The ranks that this rank sends such messages to.</summary>
@@ -26,24 +44,4 @@ internal sealed class ExchangeWays
 
     /// <summary>The ranks that this rank receives such messages from.</summary>
     public ReadOnlySpan<int> Sources(MessageKind kind) => _sources[(int)kind];
-
-    private static int[] Targets(MessageKind kind, int rank, HostMap hosts, ExchangeOptions options)
-    {
-        int host = hosts.HostOf(rank);
-        int[] world = [.. Enumerable.Range(0, hosts.World)];
-        bool forwards = options.Path == ExchangePath.TwoHop;
-        bool reduces = options.Reduction == CombineReduction.InHost;
-        int[] sources = [.. world.Where(options.MayHaveTokens)];
-        bool Delivers(int peer) => forwards ? sources.Any(source => hosts.Forwarder(source, hosts.HostOf(peer)) == peer) : sources.Contains(peer);
-        return kind switch
-        {
-            MessageKind.Cross when forwards && sources.Contains(rank) =>
-                [.. Enumerable.Range(0, hosts.Hosts).Where(other => other != host).Select(other => hosts.Forwarder(rank, other))],
-            MessageKind.Deliver when Delivers(rank) => forwards ? hosts.RanksOf(host).ToArray() : world,
-            MessageKind.Return when !reduces => sources,
-            MessageKind.Partial when reduces => [.. hosts.RanksOf(host).ToArray().Where(Delivers)],
-            MessageKind.Sum when reduces => [.. sources.Where(peer => hosts.HostOf(peer) != host && hosts.Forwarder(peer, host) == rank)],
-            _ => [],
-        };
-    }
 }
