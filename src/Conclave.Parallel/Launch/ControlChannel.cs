@@ -99,9 +99,8 @@ internal sealed class ControlChannel : IDisposable
             throw new ControlException($"sent a message of {(uint)length} bytes; {kind} has at most {most}");
         }
 
-        byte[] body = length == 0 ? [] : new byte[length];
-        frame = new ControlFrame(kind, body);
-        return TryFill(body);
+        frame = ControlFrame.Empty(kind, length);
+        return TryFill(frame.Body);
     }
 
     /// <summary>Ends a wait for messages that another thread is in.</summary>

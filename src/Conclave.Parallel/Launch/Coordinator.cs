@@ -230,6 +230,7 @@ public sealed class Coordinator : IDisposable
         {
             // Only the leader's thread comes here: steps need no gate.
             Pass(frame);
+            frame.Release();
             return;
         }
 
@@ -258,7 +259,7 @@ public sealed class Coordinator : IDisposable
                 break;
             case ControlKind.Address when _opening && member.Address is null:
                 Addresses.Read(frame, Addresses.OfRank);
-                member.Address = frame.Body;
+                member.Address = frame.Body.ToArray();
                 if (_members.All(one => one.Address is not null))
                 {
                     ReadOnlySpan<byte> addresses = Addresses.Write(_members.Select(one => one.Address!)).Written;

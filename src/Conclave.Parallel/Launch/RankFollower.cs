@@ -63,6 +63,7 @@ public static class RankFollower
         while ((frame = connection.Take(Pause, meanwhile, ControlKind.Step, ControlKind.End)).Kind == ControlKind.Step)
         {
             step.Read(frame);
+            frame.Release();
             membership.BetweenSteps();
             model.ForwardHidden(step.Batch, step.TokensOfAll);
             membership.Hidden?.Send(step.Batch, model.Hidden(step.Batch.Count));

@@ -101,6 +101,39 @@ public sealed class ControlMessageTests
         });
     }
 
+    [Fact]
+    public void Steps_are_received_without_allocation_and_stay_until_they_are_released()
+    {
+        (Socket socket, ControlChannel receiver) = Pair();
+        using ControlChannel sender = new(socket);
+        using (receiver)
+        {
+            byte[] body = new byte[1000];
+            long allocated = 0;
+            for (int step = 0; step < 200; step++)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                ControlFrame frame = Pass(step);
+                bool isWhole = frame.Body.SequenceEqual(body.AsSpan(0, 600 + step));
+                frame.Release();
+                allocated += step < 20 ? 0 : GC.GetAllocatedBytesForCurrentThread() - before;
+                Assert.True(isWhole);
+            }
+
+            Assert.Equal(0, allocated);
+            ControlFrame[] held = [.. Enumerable.Range(0, 20).Select(Pass)];
+            Assert.All(held, (frame, step) => Assert.True(frame.Body.Length == 600 + step && !frame.Body.ContainsAnyExcept((byte)step)));
+
+            ControlFrame Pass(int step)
+            {
+                body.AsSpan().Fill((byte)step);
+                sender.Send(ControlKind.Step, body.AsSpan(0, 600 + step));
+                Assert.True(receiver.TryReceive(out ControlFrame frame));
+                return frame;
+            }
+        }
+    }
+
     private static ControlFrame Frame(ControlKind kind, ControlWriter writer) => new(kind, writer.Written.ToArray());
 
     private static void Read(ControlFrame frame)

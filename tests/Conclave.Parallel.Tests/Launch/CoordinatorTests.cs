@@ -220,7 +220,7 @@ public sealed class CoordinatorTests : IDisposable
     {
         Assert.True(channel.TryReceive(out ControlFrame frame));
         Assert.Equal(kind, frame.Kind);
-        return frame.Body;
+        return frame.Body.ToArray();
     }
 
     private static void AssertAborted(ControlChannel channel, string cause) => Assert.Equal(cause, Encoding.UTF8.GetString(AssertNext(ControlKind.Abort, channel)));
