@@ -18,8 +18,8 @@ public sealed class Balancer : IDisposable, ISideMessages
 {
     private readonly int _rank;
     private readonly RankedExchange _exchange;
-    private readonly Member _member;
-    private readonly Leader? _leader;
+    private readonly BalanceMember _member;
+    private readonly BalanceLeader? _leader;
     private readonly CountReport _counts;
     private readonly ExpertLoader? _loader;
     private readonly long _reportChoices;
@@ -69,12 +69,12 @@ public sealed class Balancer : IDisposable, ISideMessages
         _proposed = new int[placement.Layers * placement.Shape.Slots];
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
         _counts = new CountReport(exchange.Choices, layers, placement.Shape);
-        _member = new Member(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
+        _member = new BalanceMember(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
         long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
         _reportChoices = Math.Max(1, windowChoices / 2 / world);
         if (_rank == 0)
         {
-            _leader = new Leader(exchange, _member, world, windowChoices, plan, work => Run(work, inBackground));
+            _leader = new BalanceLeader(exchange, _member, world, windowChoices, plan, work => Run(work, inBackground));
         }
 
         exchange.Attach(this);

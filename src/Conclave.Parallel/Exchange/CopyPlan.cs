@@ -6,7 +6,7 @@ namespace Conclave.Parallel.Exchange;
 /// What a rank sends to whom for the routing of its tokens: a copy for each token and each destination (a rank, or a host) that has any of the token's
 /// experts. Filled anew for every dispatch; allocates nothing after its creation.
 /// </summary>
-public sealed class CopyPlan
+internal sealed class CopyPlan
 {
     private readonly int _expertsPerToken;
     private readonly int[] _destination;

@@ -19,16 +19,16 @@ public readonly record struct ExchangeTime(TimeSpan Taken, TimeSpan Waited);
 /// </summary>
 public sealed class ExchangeTraffic
 {
-    private const int Links = 3;
+    internal const int LinkClasses = (int)LinkClass.CrossHost + 1;
 
     private readonly LinkTraffic[] _links;
     private readonly long[] _rows;
-    private readonly long[] _beside = new long[Links];
+    private readonly long[] _beside = new long[LinkClasses];
     private readonly ExchangeTime[] _times;
 
     internal ExchangeTraffic(int layers)
     {
-        _links = new LinkTraffic[layers * Links];
+        _links = new LinkTraffic[layers * LinkClasses];
         _rows = new long[layers];
         _times = new ExchangeTime[layers];
     }
@@ -71,5 +71,5 @@ public sealed class ExchangeTraffic
         traffic = traffic with { FlatBytes = traffic.FlatBytes + bytes };
     }
 
-    private ref LinkTraffic Link(int layer, LinkClass link) => ref _links[(layer * Links) + (int)link];
+    private ref LinkTraffic Link(int layer, LinkClass link) => ref _links[(layer * LinkClasses) + (int)link];
 }

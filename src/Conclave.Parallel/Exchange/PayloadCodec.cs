@@ -4,7 +4,7 @@ using Conclave.Primitives;
 namespace Conclave.Parallel.Exchange;
 
 /// <summary>Writes rows of binary32 in a <see cref="PayloadFormat"/> and reads them; all rows of one width take the same number of bytes.</summary>
-public abstract unsafe class PayloadCodec
+internal abstract unsafe class PayloadCodec
 {
     // Rows follow each other in messages beside 32-bit fields.
     private protected const int Alignment = 4;

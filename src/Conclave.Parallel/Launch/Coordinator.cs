@@ -27,7 +27,7 @@ public sealed class Coordinator : IDisposable
 
     // Guards what follows.
     private readonly Lock _gate = new();
-    private readonly Member[] _members;
+    private readonly LaunchMember[] _members;
     private readonly List<ControlChannel> _hosts = [];
     private LoadSum? _loads;
     private LaunchFailure? _suspicion;
@@ -45,7 +45,7 @@ public sealed class Coordinator : IDisposable
     {
         _plan = plan;
         _silence = silence ?? TimeSpan.FromSeconds(30);
-        _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new Member())];
+        _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new LaunchMember())];
         _watch = new Timer(_ => LookForSilence(), null, Watch, Watch);
         _doubt = new Timer(_ => BelieveSuspicion());
         _listener = new ControlListener(Serve, log);
@@ -145,7 +145,7 @@ public sealed class Coordinator : IDisposable
         RankHello hello = first.Kind == ControlKind.Hello
             ? RankHello.Read(first, _plan.Ranks)
             : throw new ControlException($"sent {first.Kind} before Hello");
-        Member member = _members[hello.Rank];
+        LaunchMember member = _members[hello.Rank];
         lock (_gate)
         {
             if (member.Hello is not null)
@@ -206,7 +206,7 @@ public sealed class Coordinator : IDisposable
 
         WorldPlan plan = _plan with { InstructionSet = RankHello.Common([.. _members.Select(one => one.Hello!)]) };
         _welcomed = true;
-        foreach (Member one in _members)
+        foreach (LaunchMember one in _members)
         {
             one.Heard = Stopwatch.GetTimestamp();
             one.Send(ControlKind.Welcome, plan.Write().Written);
@@ -218,7 +218,7 @@ public sealed class Coordinator : IDisposable
         }
     }
 
-    private void Handle(int rank, Member member, ControlFrame frame)
+    private void Handle(int rank, LaunchMember member, ControlFrame frame)
     {
         member.Heard = Stopwatch.GetTimestamp();
         if (frame.Kind is ControlKind.Open or ControlKind.Step or ControlKind.End && rank != 0)
@@ -246,7 +246,7 @@ public sealed class Coordinator : IDisposable
         }
     }
 
-    private void HandleRare(int rank, Member member, ControlFrame frame)
+    private void HandleRare(int rank, LaunchMember member, ControlFrame frame)
     {
         switch (frame.Kind)
         {
@@ -264,7 +264,7 @@ public sealed class Coordinator : IDisposable
                 {
                     ReadOnlySpan<byte> addresses = Addresses.Write(_members.Select(one => one.Address!)).Written;
                     _addressed = true;
-                    foreach (Member one in _members)
+                    foreach (LaunchMember one in _members)
                     {
                         one.Send(ControlKind.Addresses, addresses);
                     }
@@ -311,13 +311,13 @@ public sealed class Coordinator : IDisposable
     /// <summary>The leader's word goes to all others.</summary>
     private void Pass(ControlFrame frame)
     {
-        foreach (Member one in _members.AsSpan(1))
+        foreach (LaunchMember one in _members.AsSpan(1))
         {
             one.Send(frame.Kind, frame.Body);
         }
     }
 
-    private void NoteFailed(int rank, Member member, ControlFrame frame)
+    private void NoteFailed(int rank, LaunchMember member, ControlFrame frame)
     {
         ControlReader reader = new(frame.Kind, frame.Body);
         int blamed = reader.Int32("a blamed rank", -1, _plan.Ranks - 1);
@@ -334,7 +334,7 @@ public sealed class Coordinator : IDisposable
         }
     }
 
-    private void NoteEnd(int rank, Member member)
+    private void NoteEnd(int rank, LaunchMember member)
     {
         lock (_gate)
         {
@@ -376,7 +376,7 @@ public sealed class Coordinator : IDisposable
         }
 
         byte[] cause = Encoding.UTF8.GetBytes(failure.Cause);
-        foreach (Member one in _members)
+        foreach (LaunchMember one in _members)
         {
             one.Send(ControlKind.Abort, cause.AsSpan(0, Math.Min(cause.Length, MostCauseBytes)));
         }
@@ -388,7 +388,7 @@ public sealed class Coordinator : IDisposable
         {
             for (int rank = 0; rank < _members.Length; rank++)
             {
-                Member member = _members[rank];
+                LaunchMember member = _members[rank];
                 if (_welcomed && member.Report is null && Stopwatch.GetElapsedTime(member.Heard) > _silence)
                 {
                     Fail(rank, $"rank {rank} has not been heard of for {_silence.TotalSeconds:0.#} s", certain: true);

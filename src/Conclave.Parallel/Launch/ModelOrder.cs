@@ -16,12 +16,10 @@ internal sealed record ModelOrder(string Directory, string InstructionSet, int T
     public const int MostExperts = 1 << 20;
 
     private const int MostPathBytes = 4096;
-    private const int MostNameBytes = 32;
-    private const int MostThreads = 1024;
     private const int MostTokens = 1 << 20;
 
     public ControlWriter Write() =>
-        new ControlWriter().Text(Directory, MostPathBytes).Text(InstructionSet, MostNameBytes).Int32(Threads).Int32(MaxTokens)
+        new ControlWriter().Text(Directory, MostPathBytes).Text(InstructionSet, ControlLimits.MostNameBytes).Int32(Threads).Int32(MaxTokens)
             .Int32(CacheBlocks).Int32(CacheFormat == ElementFormat.BF16 ? 1 : 0).Int32(Experts);
 
     public static ModelOrder Read(ControlFrame frame)
@@ -29,8 +27,8 @@ internal sealed record ModelOrder(string Directory, string InstructionSet, int T
         ControlReader reader = new(frame.Kind, frame.Body);
         ModelOrder order = new(
             reader.Text("directory", MostPathBytes),
-            reader.Text("instruction set", MostNameBytes),
-            reader.Int32("threads", 1, MostThreads),
+            reader.Text("instruction set", ControlLimits.MostNameBytes),
+            reader.Int32("threads", 1, ControlLimits.MostThreads),
             reader.Int32("tokens of a step", 1, MostTokens),
             reader.Int32("blocks of a cache", 1, int.MaxValue),
             reader.Int32("bfloat16 in the cache", 0, 1) == 1 ? ElementFormat.BF16 : ElementFormat.F32,

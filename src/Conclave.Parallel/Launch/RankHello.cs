@@ -10,7 +10,6 @@ internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets
     private const int Magic = 0x4B4E5243;
     private const int Version = 2;
     private const int MostSets = 16;
-    private const int MostNameBytes = 32;
 
     /// <summary>That of this machine.</summary>
     public static RankHello Of(int rank) => new(rank, [.. KernelSet.Supported.ToArray().Select(set => set.Name)]);
@@ -24,7 +23,7 @@ internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets
         ControlWriter writer = new ControlWriter().Int32(Magic).Int32(Version).Int32(Rank).Int32(InstructionSets.Count);
         foreach (string name in InstructionSets)
         {
-            writer.Text(name, MostNameBytes);
+            writer.Text(name, ControlLimits.MostNameBytes);
         }
 
         return writer;
@@ -43,7 +42,7 @@ internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets
         string[] sets = new string[reader.Int32("instruction sets", 1, MostSets)];
         foreach (ref string set in sets.AsSpan())
         {
-            set = reader.Text("an instruction set", MostNameBytes);
+            set = reader.Text("an instruction set", ControlLimits.MostNameBytes);
         }
 
         reader.End();

@@ -12,9 +12,6 @@ namespace Conclave.Parallel.Launch;
 /// <param name="Times">What exchanges in which it had tokens took, by layer.</param>
 public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyList<long> Rows, IReadOnlyList<LinkTraffic[]> Links, IReadOnlyList<ExchangeTime> Times)
 {
-    private const int LinkClasses = 3;
-    private const int MostLayers = 4096;
-
     // Of bytes, rows and ticks: petabytes and years. Sums over layers and ranks stay below what a number holds.
     private const long Most = 1L << 50;
 
@@ -25,7 +22,7 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
     public long GatherBytes { get; init; }
 
     /// <summary>Bytes that it sent beside the exchanges, by <see cref="LinkClass"/>.</summary>
-    public IReadOnlyList<long> Beside { get; init; } = [0, 0, 0];
+    public IReadOnlyList<long> Beside { get; init; } = new long[ExchangeTraffic.LinkClasses];
 
     internal static RankReport Of(RankMemory memory, RankMembership? membership)
     {
@@ -35,11 +32,11 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
             memory,
             traffic?.Waited ?? TimeSpan.Zero,
             [.. layers.Select(layer => traffic!.Rows(layer))],
-            [.. layers.Select(layer => Enumerable.Range(0, LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())],
+            [.. layers.Select(layer => Enumerable.Range(0, ExchangeTraffic.LinkClasses).Select(link => traffic!.Of(layer, (LinkClass)link)).ToArray())],
             [.. layers.Select(layer => traffic!.Time(layer))])
         {
             Balance = membership?.Balance, GatherBytes = membership?.GatherBytes ?? 0,
-            Beside = [.. Enumerable.Range(0, LinkClasses).Select(link => traffic?.Beside((LinkClass)link) ?? 0)],
+            Beside = [.. Enumerable.Range(0, ExchangeTraffic.LinkClasses).Select(link => traffic?.Beside((LinkClass)link) ?? 0)],
         };
     }
 
@@ -74,21 +71,21 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
         ControlReader reader = new(frame.Kind, frame.Body);
         RankMemory memory = new(reader.Int64("resident memory", Most), reader.Int64("own memory", Most));
         TimeSpan waited = TimeSpan.FromTicks(reader.Int64("waited", Most));
-        long[] rows = new long[reader.Int32("layers", 0, MostLayers)];
+        long[] rows = new long[reader.Int32("layers", 0, MessageTag.MaxLayers)];
         LinkTraffic[][] links = new LinkTraffic[rows.Length][];
         ExchangeTime[] times = new ExchangeTime[rows.Length];
         for (int layer = 0; layer < rows.Length; layer++)
         {
             rows[layer] = reader.Int64("rows", Most);
             times[layer] = new ExchangeTime(TimeSpan.FromTicks(reader.Int64("taken", Most)), TimeSpan.FromTicks(reader.Int64("waited", Most)));
-            links[layer] = new LinkTraffic[LinkClasses];
+            links[layer] = new LinkTraffic[ExchangeTraffic.LinkClasses];
             foreach (ref LinkTraffic link in links[layer].AsSpan())
             {
                 link = new LinkTraffic(reader.Int64("payload", Most), reader.Int64("metadata", Most), reader.Int64("flat", Most));
             }
         }
 
-        long[] beside = new long[LinkClasses];
+        long[] beside = new long[ExchangeTraffic.LinkClasses];
         foreach (ref long bytes in beside.AsSpan())
         {
             bytes = reader.Int64("bytes beside", Most);

@@ -22,9 +22,6 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>Where steps are divided and nobody said from when.</summary>
     public const int DefaultDivideFrom = 16;
 
-    private const int MostThreads = 1024;
-    private const int MostNameBytes = 32;
-
     /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
     public string InstructionSet { get; init; } = "";
 
@@ -61,7 +58,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
 
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)
-        .Text(InstructionSet, MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1)
+        .Text(InstructionSet, ControlLimits.MostNameBytes).Int32(DivideFrom ?? 0).Int32(Slots ?? 0).Int32(Balancing.WindowTokens).Int32(Balancing.MoveBudget ?? -1)
         .Int32(DataParallel).Int32(TensorParallel);
 
     internal static WorldPlan Read(ControlFrame frame)
@@ -69,13 +66,13 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         ControlReader reader = new(frame.Kind, frame.Body);
         int ranks = reader.Int32("ranks", 1, MostRanks);
         int hosts = reader.Int32("hosts", 1, ranks);
-        int threads = reader.Int32("threads", 1, MostThreads);
+        int threads = reader.Int32("threads", 1, ControlLimits.MostThreads);
         ExchangeOptions exchange = new(
             (ExchangePath)reader.Int32("path", 0, (int)ExchangePath.TwoHop),
             (PayloadFormat)reader.Int32("dispatch format", 0, (int)PayloadFormat.E4M3),
             (PayloadFormat)reader.Int32("combine format", 0, (int)PayloadFormat.E4M3),
             (CombineReduction)reader.Int32("reduction", 0, (int)CombineReduction.InHost));
-        string set = reader.Text("instruction set", MostNameBytes);
+        string set = reader.Text("instruction set", ControlLimits.MostNameBytes);
         int divideFrom = reader.Int32("tokens of a step that is divided", 0, int.MaxValue);
         int slots = reader.Int32("slots", 0, PlacementShape.MostSlots);
         int window = reader.Int32("tokens of a window", 1, int.MaxValue);

@@ -4,7 +4,7 @@ namespace Conclave.Parallel.Placement;
 internal static class HostSearch
 {
     private const double Good = 1.002;
-    private const double LeastGain = 0.9995;
+    private const double Better = 0.9995;
 
     /// <summary>
     /// The exchange that brings the heaviest host and the lightest nearest to each other; where none does, the heaviest and the next lightest, and so on.
@@ -40,7 +40,7 @@ internal static class HostSearch
     private static PlanStep? Find(LayerPlan plan, List<int> mine, double most, List<int> theirs, double load)
     {
         PlanStep? best = null;
-        double limit = most * LeastGain;
+        double limit = most * Better;
         ReadOnlySpan<int> experts = plan.Experts;
         ReadOnlySpan<double> shares = plan.Shares;
         foreach (int slot in mine)

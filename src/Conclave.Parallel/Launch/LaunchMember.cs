@@ -1,7 +1,7 @@
 namespace Conclave.Parallel.Launch;
 
 /// <summary>What the coordinator knows of a rank.</summary>
-internal sealed class Member
+internal sealed class LaunchMember
 {
     /// <summary>Its end of the control channel; null until it is there.</summary>
     public ControlChannel? Channel { get; set; }

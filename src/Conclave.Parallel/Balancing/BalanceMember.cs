@@ -9,15 +9,15 @@ namespace Conclave.Parallel.Balancing;
 /// <param name="hasExperts">Whether each of the model's layers has experts.</param>
 /// <param name="prepare">Gets the experts of these slots ready; what it returns puts them in use, between two steps.</param>
 /// <param name="run">Runs something on another thread.</param>
-internal sealed class Member(
+internal sealed class BalanceMember(
     RankedExchange exchange,
     ExpertPlacement placement,
     IReadOnlyList<bool> hasExperts,
     Func<IReadOnlyList<SlotMap?>, Action> prepare,
-    Func<Func<Prepared>, Task<Prepared>> run)
+    Func<Func<PreparedPlacement>, Task<PreparedPlacement>> run)
 {
-    private Task<Prepared>? _preparation;
-    private Prepared? _prepared;
+    private Task<PreparedPlacement>? _preparation;
+    private PreparedPlacement? _prepared;
 
     /// <summary>The placement in force.</summary>
     public ExpertPlacement Placement { get; private set; } = placement;
@@ -49,7 +49,7 @@ internal sealed class Member(
         {
             ExpertPlacement next = new(present.Shape, experts, present.Epoch + 1);
             IReadOnlyList<SlotMap?> slots = SlotMap.ByLayer(next, hasExperts);
-            return new Prepared(next, slots, prepare(slots));
+            return new PreparedPlacement(next, slots, prepare(slots));
         });
     }
 
@@ -115,4 +115,4 @@ internal sealed class Member(
 /// <param name="Placement">The placement.</param>
 /// <param name="Slots">The same as the exchange wants it.</param>
 /// <param name="Use">Puts the experts in use.</param>
-internal sealed record Prepared(ExpertPlacement Placement, IReadOnlyList<SlotMap?> Slots, Action Use);
+internal sealed record PreparedPlacement(ExpertPlacement Placement, IReadOnlyList<SlotMap?> Slots, Action Use);

@@ -9,22 +9,22 @@ namespace Conclave.Parallel.Balancing;
 /// All of this between steps, of which it holds up one only: the last before the switch waits until all ranks have acknowledged, because afterwards they must not differ. They were told some steps
 /// before, so there is nothing to wait for unless messages are slower than steps.
 /// </summary>
-internal sealed class Leader
+internal sealed class BalanceLeader
 {
     /// <summary>Steps between naming the step of a switch and that step.</summary>
     public const int StepsAhead = 4;
 
     private readonly RankedExchange _exchange;
-    private readonly Member _member;
+    private readonly BalanceMember _member;
     private readonly Func<ExpertLoads, ExpertPlacement, ExpertPlacement> _plan;
-    private readonly Func<Func<Plan>, Task<Plan>> _run;
+    private readonly Func<Func<PlannedPlacement>, Task<PlannedPlacement>> _run;
     private readonly long _windowChoices;
     private readonly Peer[] _peers;
     private readonly Func<int, bool> _hasAcknowledged;
     private readonly ushort[] _experts;
     private Phase _phase;
     private ExpertLoads? _past;
-    private Task<Plan>? _planning;
+    private Task<PlannedPlacement>? _planning;
     private uint _proposal;
     private int _due;
 
@@ -35,13 +35,13 @@ internal sealed class Leader
     /// <param name="windowChoices">Choices of experts, over all layers, that make a window.</param>
     /// <param name="plan">A placement for loads; its second argument is the one in force.</param>
     /// <param name="run">Runs something on another thread.</param>
-    public Leader(
+    public BalanceLeader(
         RankedExchange exchange,
-        Member member,
+        BalanceMember member,
         int world,
         long windowChoices,
         Func<ExpertLoads, ExpertPlacement, ExpertPlacement> plan,
-        Func<Func<Plan>, Task<Plan>> run)
+        Func<Func<PlannedPlacement>, Task<PlannedPlacement>> run)
     {
         _exchange = exchange;
         _member = member;
@@ -178,7 +178,7 @@ internal sealed class Leader
         {
             Score.Add(present.Epoch, window, ranks);
             ExpertLoads loads = LoadHistory.Blend(past, window);
-            return new Plan(loads, _plan(loads, present));
+            return new PlannedPlacement(loads, _plan(loads, present));
         });
         _phase = Phase.Planning;
     }
@@ -186,11 +186,11 @@ internal sealed class Leader
     private void EndPlan()
     {
         _phase = Phase.Counting;
-        Task<Plan> ended = _planning!;
+        Task<PlannedPlacement> ended = _planning!;
         _planning = null;
         try
         {
-            Plan plan = ended.GetAwaiter().GetResult();
+            PlannedPlacement plan = ended.GetAwaiter().GetResult();
             _past = plan.Loads;
             if (plan.Placement.CopiesFrom(_member.Placement) > 0)
             {
@@ -280,4 +280,4 @@ internal sealed class Leader
 }
 
 /// <summary>A placement and what it was planned for.</summary>
-internal sealed record Plan(ExpertLoads Loads, ExpertPlacement Placement);
+internal sealed record PlannedPlacement(ExpertLoads Loads, ExpertPlacement Placement);

@@ -1,0 +1,11 @@
+namespace Conclave.Parallel.Launch;
+
+/// <summary>What several messages of the control channel may say at most.</summary>
+internal static class ControlLimits
+{
+    /// <summary>Bytes of an instruction set's name.</summary>
+    public const int MostNameBytes = 32;
+
+    /// <summary>Threads of a rank.</summary>
+    public const int MostThreads = 1024;
+}
