@@ -28,7 +28,7 @@ internal sealed class ControlChannel : IDisposable
     public bool IsUnread { get; private set; }
 
     /// <summary>Connects to a coordinator.</summary>
-    /// <exception cref="SocketException">Nobody listens there.</exception>
+    /// <exception cref="IOException">Nobody listens there.</exception>
     public static ControlChannel Connect(string path)
     {
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -37,10 +37,10 @@ internal sealed class ControlChannel : IDisposable
             socket.Connect(new UnixDomainSocketEndPoint(path));
             return new ControlChannel(socket);
         }
-        catch
+        catch (SocketException e)
         {
             socket.Dispose();
-            throw;
+            throw new IOException($"no launch listens at {path}: {e.Message}", e);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-
 namespace Conclave.Parallel.Launch;
 
 /// <summary>Starts the ranks of one host and tells the coordinator how they end.</summary>
@@ -14,7 +12,7 @@ public static class HostAgent
     /// <exception cref="IOException">Nobody listens there.</exception>
     public static void Run(IReadOnlyList<string> program, string socketPath, int host, IReadOnlyList<string> command, TextWriter log)
     {
-        using ControlChannel channel = Connect(socketPath);
+        using ControlChannel channel = ControlChannel.Connect(socketPath);
         channel.Send(ControlKind.HostHello);
         WorldPlan plan = RankConnection.Meet(channel);
         using RankProcesses ranks = new(
@@ -53,18 +51,6 @@ public static class HostAgent
             {
                 // The coordinator has gone.
             }
-        }
-    }
-
-    private static ControlChannel Connect(string socketPath)
-    {
-        try
-        {
-            return ControlChannel.Connect(socketPath);
-        }
-        catch (SocketException e)
-        {
-            throw new IOException($"no launch listens at {socketPath}: {e.Message}", e);
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.Sockets;
 using System.Text;
 using Conclave.Parallel.Exchange;
 
@@ -54,16 +53,7 @@ public sealed class RankConnection : IDisposable
     /// <exception cref="RankFailedException">Another rank failed, or this one was refused.</exception>
     public static RankConnection Open(string path, int rank, Action abandoned)
     {
-        ControlChannel channel;
-        try
-        {
-            channel = ControlChannel.Connect(path);
-        }
-        catch (SocketException e)
-        {
-            throw new IOException($"no launch listens at {path}: {e.Message}", e);
-        }
-
+        ControlChannel channel = ControlChannel.Connect(path);
         try
         {
             channel.Send(ControlKind.Hello, RankHello.Of(rank).Write().Written);

@@ -84,18 +84,7 @@ public sealed class ExpertPlacement
             throw new ArgumentException("placements of different shapes cannot be compared", nameof(previous));
         }
 
-        int copies = 0;
-        int perRank = Shape.SlotsPerRank;
-        for (int first = 0; first < _experts.Length; first += perRank)
-        {
-            ReadOnlySpan<int> before = previous._experts.AsSpan(first, perRank);
-            foreach (int expert in _experts.AsSpan(first, perRank))
-            {
-                copies += before.Contains(expert) ? 0 : 1;
-            }
-        }
-
-        return copies;
+        return Enumerable.Range(0, Layers).Sum(layer => Shape.CountCopies(previous.Experts(layer), Experts(layer)));
     }
 
     private void SortByExpert(int layer)

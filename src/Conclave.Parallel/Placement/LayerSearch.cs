@@ -224,5 +224,5 @@ internal static class LayerSearch
 
     /// <summary>1 where the rank would have to copy the expert, 0 where it has its weights.</summary>
     private static int CopyTo(LayerPlan plan, ReadOnlySpan<int> previous, int expert, int rank) =>
-        previous.Slice(rank * plan.Shape.SlotsPerRank, plan.Shape.SlotsPerRank).Contains(expert) ? 0 : 1;
+        plan.Shape.IsOn(rank, previous, expert) ? 0 : 1;
 }

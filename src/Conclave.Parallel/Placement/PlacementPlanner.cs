@@ -138,7 +138,7 @@ public static class PlacementPlanner
             double gain = (plans[layer].MaxLoad() - fresh.MaxLoad()) / Math.Max(fresh.Mean, double.Epsilon);
             if (gain > 1e-9)
             {
-                anew.Add((gain, layer, CountCopies(shape, previous.Experts(layer), planned), planned));
+                anew.Add((gain, layer, shape.CountCopies(previous.Experts(layer), planned), planned));
             }
         }
 
@@ -157,17 +157,5 @@ public static class PlacementPlanner
         }
 
         (double, int) Urgency(int layer) => (plans[layer].Mean == 0 ? 0 : -plans[layer].MaxLoad() / plans[layer].Mean, layer);
-    }
-
-    private static int CountCopies(PlacementShape shape, ReadOnlySpan<int> previous, ReadOnlySpan<int> planned)
-    {
-        int copies = 0;
-        for (int slot = 0; slot < planned.Length; slot++)
-        {
-            int first = slot / shape.SlotsPerRank * shape.SlotsPerRank;
-            copies += previous.Slice(first, shape.SlotsPerRank).Contains(planned[slot]) ? 0 : 1;
-        }
-
-        return copies;
     }
 }

@@ -1,4 +1,5 @@
 using Conclave.Primitives;
+using Conclave.Transport;
 
 namespace Conclave.Parallel.Placement;
 
@@ -14,7 +15,7 @@ public sealed class PlacementShape
     private const int MostExperts = 4096;
     private const int MostRanks = 4096;
 
-    private readonly int[] _hostOf;
+    private readonly Topology _topology;
 
     /// <summary>Describes ranks and experts.</summary>
     /// <param name="experts">Experts of a layer.</param>
@@ -38,8 +39,7 @@ public sealed class PlacementShape
         Groups = groups;
         Hosts = hosts;
         Ranks = ranks;
-        (int each, int rest) = Math.DivRem(ranks, hosts);
-        _hostOf = [.. Enumerable.Range(0, hosts).SelectMany(host => Enumerable.Repeat(host, host < rest ? each + 1 : each))];
+        _topology = Topology.Even(ranks, hosts);
     }
 
     /// <summary>Experts of a layer.</summary>
@@ -67,7 +67,22 @@ public sealed class PlacementShape
     public bool KeepsGroups => Hosts > 1 && Groups > 1 && Groups % Hosts == 0 && Ranks % Hosts == 0;
 
     /// <summary>The host of a rank.</summary>
-    public int HostOf(int rank) => _hostOf[rank];
+    public int HostOf(int rank) => _topology.HostOfRank[rank];
+
+    /// <summary>Whether a rank has an expert in a layer whose slots hold these.</summary>
+    internal bool IsOn(int rank, ReadOnlySpan<int> experts, int expert) => experts.Slice(rank * SlotsPerRank, SlotsPerRank).Contains(expert);
+
+    /// <summary>How many of a layer's slots hold an expert that their rank did not have before.</summary>
+    internal int CountCopies(ReadOnlySpan<int> before, ReadOnlySpan<int> experts)
+    {
+        int copies = 0;
+        for (int slot = 0; slot < experts.Length; slot++)
+        {
+            copies += IsOn(slot / SlotsPerRank, before, experts[slot]) ? 0 : 1;
+        }
+
+        return copies;
+    }
 
     private static void Expect(bool condition, string problem)
     {
