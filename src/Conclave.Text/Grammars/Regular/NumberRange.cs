@@ -84,30 +84,15 @@ internal sealed class NumberRange
     {
         Bound lower = Bound.Of(low);
         Bound? upper = high is { } h ? Bound.Of(h) : null;
-        Dictionary<Place, int> states = [];
-        Stack<Place> work = new();
-
-        int StateOf(Place place)
-        {
-            if (!states.TryGetValue(place, out int state))
-            {
-                state = _nfa.NewState();
-                states.Add(place, state);
-                work.Push(place);
-            }
-
-            return state;
-        }
-
+        StateMap<Place> states = new(_nfa);
         for (int length = lower.Whole.Length; length <= (upper?.Whole.Length ?? Math.Max(MaxDigits, lower.Whole.Length)); length++)
         {
             bool atUpper = length == upper?.Whole.Length;
-            _nfa.AddEpsilon(from, StateOf(new Place(length, 0, length == lower.Whole.Length, atUpper, 0)));
+            _nfa.AddEpsilon(from, states.Of(new Place(length, 0, length == lower.Whole.Length, atUpper, 0)));
         }
 
-        while (work.TryPop(out Place place))
+        while (states.TryNext(out Place place, out int state))
         {
-            int state = states[place];
             int inFraction = place.Position - place.Length;
             if (inFraction >= 0 && Accepts(place, lower, upper, inFraction))
             {
@@ -135,7 +120,7 @@ internal sealed class NumberRange
                 {
                     Place next = new(
                         place.Length, place.Position + 1, place.AtLower && digit == least, place.AtUpper && digit == most, ((place.Remainder * 10) + digit) % _modulus);
-                    _nfa.AddBytes(state, '0' + digit, '0' + digit, StateOf(next));
+                    _nfa.AddBytes(state, '0' + digit, '0' + digit, states.Of(next));
                 }
             }
         }

@@ -44,11 +44,14 @@ internal static class RegularParts
         }
 
         ByteNfa nfa = new(budget, json: false);
-        Dictionary<(int State, int Matched), int> states = new() { [(0, 0)] = nfa.Start };
-        Queue<(int State, int Matched)> work = new(automaton.IsEmpty ? [] : [(0, 0)]);
-        while (work.TryDequeue(out (int State, int Matched) at))
+        StateMap<(int State, int Matched)> states = new(nfa);
+        if (!automaton.IsEmpty)
         {
-            int from = states[at];
+            states.Start((0, 0));
+        }
+
+        while (states.TryNext(out (int State, int Matched) at, out int from))
+        {
             if (automaton.Accepting[at.State])
             {
                 nfa.AddEpsilon(from, nfa.End);
@@ -67,19 +70,10 @@ internal static class RegularParts
                     }
 
                     matched += unwanted[matched] == first ? 1 : 0;
-                    if (matched == unwanted.Length)
+                    if (matched < unwanted.Length)
                     {
-                        continue;
+                        nfa.AddBytes(from, first, last, states.Of((to, matched)));
                     }
-
-                    if (!states.TryGetValue((to, matched), out int target))
-                    {
-                        target = nfa.NewState();
-                        states.Add((to, matched), target);
-                        work.Enqueue((to, matched));
-                    }
-
-                    nfa.AddBytes(from, first, last, target);
                 }
             }
         }
@@ -92,27 +86,24 @@ internal static class RegularParts
     public static ByteDfa Both(ByteDfa first, ByteDfa second, GrammarBudget budget)
     {
         ByteNfa nfa = new(budget, json: false);
-        Dictionary<(int First, int Second), int> states = new() { [(0, 0)] = nfa.Start };
-        Queue<(int First, int Second)> work = new(first.IsEmpty || second.IsEmpty ? [] : [(0, 0)]);
-        while (work.TryDequeue(out (int First, int Second) at))
+        StateMap<(int First, int Second)> states = new(nfa);
+        if (!first.IsEmpty && !second.IsEmpty)
+        {
+            states.Start((0, 0));
+        }
+
+        while (states.TryNext(out (int First, int Second) at, out int state))
         {
             if (first.Accepting[at.First] && second.Accepting[at.Second])
             {
-                nfa.AddEpsilon(states[at], nfa.End);
+                nfa.AddEpsilon(state, nfa.End);
             }
 
             foreach ((byte low, byte high, int to) in first.Edges[at.First])
             {
                 foreach ((byte from, byte last, int other) in second.Edges[at.Second].Where(edge => edge.Low <= high && low <= edge.High))
                 {
-                    if (!states.TryGetValue((to, other), out int target))
-                    {
-                        target = nfa.NewState();
-                        states.Add((to, other), target);
-                        work.Enqueue((to, other));
-                    }
-
-                    nfa.AddBytes(states[at], Math.Max(low, from), Math.Min(high, last), target);
+                    nfa.AddBytes(state, Math.Max(low, from), Math.Min(high, last), states.Of((to, other)));
                 }
             }
         }
@@ -143,11 +134,14 @@ internal static class RegularParts
         ByteDfa character = json ? EscapedCharacter : Character;
         int last = max < 0 ? min : max;
         ByteNfa nfa = new(budget, json: false);
-        Dictionary<(int State, int Part, int Count), int> states = new() { [(0, 0, 0)] = nfa.Start };
-        Queue<(int State, int Part, int Count)> work = new(automaton.IsEmpty ? [] : [(0, 0, 0)]);
-        while (work.TryDequeue(out (int State, int Part, int Count) at))
+        StateMap<(int State, int Part, int Count)> states = new(nfa);
+        if (!automaton.IsEmpty)
         {
-            int from = states[at];
+            states.Start((0, 0, 0));
+        }
+
+        while (states.TryNext(out (int State, int Part, int Count) at, out int from))
+        {
             if (automaton.Accepting[at.State] && at.Part == 0 && at.Count >= min)
             {
                 nfa.AddEpsilon(from, nfa.End);
@@ -157,7 +151,7 @@ internal static class RegularParts
             {
                 if (json && low == '"' && at.Part == 0)
                 {
-                    Add(low, low, (to, 0, at.Count));
+                    nfa.AddBytes(from, low, low, states.Of((to, 0, at.Count)));
                 }
 
                 foreach ((byte first, byte final, int part) in character.Edges[at.Part].Where(edge => edge.Low <= high && low <= edge.High))
@@ -166,21 +160,9 @@ internal static class RegularParts
                     int count = whole ? max < 0 ? Math.Min(at.Count + 1, min) : at.Count + 1 : at.Count;
                     if (count <= last)
                     {
-                        Add(Math.Max(first, low), Math.Min(final, high), (to, whole ? 0 : part, count));
+                        nfa.AddBytes(from, Math.Max(first, low), Math.Min(final, high), states.Of((to, whole ? 0 : part, count)));
                     }
                 }
-            }
-
-            void Add(int low, int high, (int State, int Part, int Count) target)
-            {
-                if (!states.TryGetValue(target, out int state))
-                {
-                    state = nfa.NewState();
-                    states.Add(target, state);
-                    work.Enqueue(target);
-                }
-
-                nfa.AddBytes(from, low, high, state);
             }
         }
 
