@@ -9,6 +9,13 @@ internal static class DeclaredTypes
     private const int MaxDepth = 8;
     private const int MaxAlternatives = 64;
 
+    /// <summary>What each name of a type stands for.</summary>
+    public static IReadOnlyDictionary<string, JsonTypes> Names { get; } = new Dictionary<string, JsonTypes>(StringComparer.Ordinal)
+    {
+        ["string"] = JsonTypes.String, ["number"] = JsonTypes.Numbers, ["integer"] = JsonTypes.Integer, ["boolean"] = JsonTypes.Boolean,
+        ["null"] = JsonTypes.Null, ["object"] = JsonTypes.Object, ["array"] = JsonTypes.Array,
+    };
+
     /// <summary>The types that an argument can have.</summary>
     public static JsonTypes TypesOf(JsonElement? parameters, string name)
     {
@@ -57,7 +64,7 @@ internal static class DeclaredTypes
             {
                 JsonTokenType.String => JsonTypes.String,
                 JsonTokenType.Number => text.IndexOfAny(".eE") < 0 || (reader.TryGetDecimal(out decimal number) && decimal.IsInteger(number))
-                    ? JsonTypes.Integer | JsonTypes.Number : JsonTypes.Number,
+                    ? JsonTypes.Numbers : JsonTypes.Number,
                 JsonTokenType.True or JsonTokenType.False => JsonTypes.Boolean,
                 JsonTokenType.Null => JsonTypes.Null,
                 JsonTokenType.StartObject => JsonTypes.Object,
@@ -78,21 +85,8 @@ internal static class DeclaredTypes
     /// <summary>The types that the value of the keyword "type" names, one or a list.</summary>
     public static JsonTypes Named(JsonElement type) =>
         type.ValueKind == JsonValueKind.Array ? type.EnumerateArray().Aggregate(JsonTypes.None, static (all, one) => all | Named(one))
-        : type.ValueKind == JsonValueKind.String ? Named(type.GetString())
+        : type.ValueKind == JsonValueKind.String ? Names.GetValueOrDefault(type.GetString()!)
         : JsonTypes.None;
-
-    /// <summary>The types that a name stands for; none if it is no type's.</summary>
-    public static JsonTypes Named(string? name) => name switch
-    {
-        "string" => JsonTypes.String,
-        "number" => JsonTypes.Number | JsonTypes.Integer,
-        "integer" => JsonTypes.Integer,
-        "boolean" => JsonTypes.Boolean,
-        "null" => JsonTypes.Null,
-        "object" => JsonTypes.Object,
-        "array" => JsonTypes.Array,
-        _ => JsonTypes.None,
-    };
 
     private static JsonTypes TypesOf(JsonElement schema, JsonElement root, int depth, ref int budget)
     {

@@ -12,7 +12,6 @@ internal sealed class DisjointSchemas(SchemaReader reader)
 {
     private const int MaxDepth = 16;
     private const int MaxComparisons = 50_000;
-    private const JsonTypes AllTypes = (JsonTypes)127;
 
     private int _comparisons;
 
@@ -103,9 +102,8 @@ internal sealed class DisjointSchemas(SchemaReader reader)
 
         // Keywords of one type say nothing about values of others: those are valid, but never generated.
         JsonTypes common = (GeneratedTypes(first) & ValidTypes(second)) | (ValidTypes(first) & GeneratedTypes(second));
-        const JsonTypes Numbers = JsonTypes.Number | JsonTypes.Integer;
-        return (common & ~(JsonTypes.Object | Numbers)) == JsonTypes.None
-            && ((common & Numbers) == JsonTypes.None || AreRanges(first, second) || AreRanges(second, first))
+        return (common & ~(JsonTypes.Object | JsonTypes.Numbers)) == JsonTypes.None
+            && ((common & JsonTypes.Numbers) == JsonTypes.None || AreRanges(first, second) || AreRanges(second, first))
             && ((common & JsonTypes.Object) == JsonTypes.None || AreObjects(first, second, path, depth));
     }
 
@@ -115,12 +113,12 @@ internal sealed class DisjointSchemas(SchemaReader reader)
         : null;
 
     private static JsonTypes ValidTypes(Dictionary<string, JsonElement> keywords) =>
-        keywords.TryGetValue("type", out JsonElement type) ? DeclaredTypes.Named(type) : AllTypes;
+        keywords.TryGetValue("type", out JsonElement type) ? DeclaredTypes.Named(type) : JsonTypes.All;
 
     private static JsonTypes GeneratedTypes(Dictionary<string, JsonElement> keywords) =>
         keywords.Count == 0 || keywords.ContainsKey("type")
             ? ValidTypes(keywords)
-            : keywords.Keys.Aggregate(JsonTypes.None, static (all, keyword) => all | DeclaredTypes.Named(SchemaReader.TypeOf(keyword)));
+            : keywords.Keys.Aggregate(JsonTypes.None, static (all, keyword) => all | SchemaReader.TypesOf(keyword));
 
     private static bool AreRanges(Dictionary<string, JsonElement> low, Dictionary<string, JsonElement> high)
     {

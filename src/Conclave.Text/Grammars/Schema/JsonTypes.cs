@@ -27,4 +27,10 @@ internal enum JsonTypes
 
     /// <summary>An array.</summary>
     Array = 64,
+
+    /// <summary>What the name "number" stands for.</summary>
+    Numbers = Number | Integer,
+
+    /// <summary>Any value.</summary>
+    All = String | Numbers | Boolean | Null | Object | Array,
 }

@@ -89,21 +89,18 @@ internal static class SchemaMerge
 
     private static JsonElement Types(JsonElement first, JsonElement second, string path, SchemaLimits limits)
     {
-        List<string> other = Names(second);
         List<string> types =
         [
-            .. Names(first)
-                .Select(type => other.Contains(type) ? type : (type == "number" && other.Contains("integer")) || (type == "integer" && other.Contains("number")) ? "integer" : "")
-                .Where(static type => type.Length > 0)
+            .. (first.ValueKind == JsonValueKind.Array ? first.EnumerateArray() : (IEnumerable<JsonElement>)[first])
+                .Select(type => DeclaredTypes.Named(type) & DeclaredTypes.Named(second))
+                .Where(static common => common != JsonTypes.None)
+                .Select(static common => DeclaredTypes.Names.First(name => name.Value == common).Key)
                 .Distinct(StringComparer.Ordinal)
         ];
         return types.Count > 0
             ? Parse($"[{string.Join(',', types.Select(JsonConstants.Quote))}]", path, limits)
             : throw SchemaReader.Error(path + ".type", $"no value has the types {SchemaReader.Describe(first)} and {SchemaReader.Describe(second)} at once");
     }
-
-    private static List<string> Names(JsonElement type) =>
-        [.. (type.ValueKind == JsonValueKind.Array ? type.EnumerateArray() : (IEnumerable<JsonElement>)[type]).Where(static name => name.ValueKind == JsonValueKind.String).Select(static name => name.GetString()!)];
 
     private static IEnumerable<JsonElement> Items(JsonElement list) => list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : [];
 

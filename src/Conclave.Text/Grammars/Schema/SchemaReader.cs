@@ -14,20 +14,19 @@ internal sealed class SchemaReader
     private const string Supported =
         "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, nullable, propertyNames of {\"type\": \"string\"}";
 
-    private static readonly string[] TypeNames = ["string", "number", "integer", "boolean", "null", "object", "array"];
-
     // They say nothing about what is valid, or are read where they are referred to.
     private static readonly HashSet<string> Annotations = new(StringComparer.Ordinal)
     {
         "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment", "$defs", "definitions", "discriminator",
     };
 
-    private static readonly Dictionary<string, string> TypeOfKeyword = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, JsonTypes> TypeOfKeyword = new(StringComparer.Ordinal)
     {
-        ["properties"] = "object", ["required"] = "object", ["additionalProperties"] = "object",
-        ["items"] = "array", ["minItems"] = "array", ["maxItems"] = "array",
-        ["pattern"] = "string", ["format"] = "string", ["minLength"] = "string", ["maxLength"] = "string",
-        ["minimum"] = "number", ["maximum"] = "number", ["exclusiveMinimum"] = "number", ["exclusiveMaximum"] = "number", ["multipleOf"] = "number",
+        ["properties"] = JsonTypes.Object, ["required"] = JsonTypes.Object, ["additionalProperties"] = JsonTypes.Object,
+        ["items"] = JsonTypes.Array, ["minItems"] = JsonTypes.Array, ["maxItems"] = JsonTypes.Array,
+        ["pattern"] = JsonTypes.String, ["format"] = JsonTypes.String, ["minLength"] = JsonTypes.String, ["maxLength"] = JsonTypes.String,
+        ["minimum"] = JsonTypes.Numbers, ["maximum"] = JsonTypes.Numbers, ["exclusiveMinimum"] = JsonTypes.Numbers, ["exclusiveMaximum"] = JsonTypes.Numbers,
+        ["multipleOf"] = JsonTypes.Numbers,
     };
 
     private readonly JsonElement _root;
@@ -102,11 +101,11 @@ internal sealed class SchemaReader
 
         return keywords.ContainsKey("enum") || keywords.ContainsKey("const")
             ? ReadConstants(keywords, path, JsonConstants.Constant)
-            : ReadTypes(keywords, path, depth, () => _types.Read("string", keywords, path, depth));
+            : ReadTypes(keywords, path, depth, () => _types.Read(JsonTypes.String, keywords, path, depth));
     }
 
-    /// <summary>The type that a keyword speaks of; null if it is not about one.</summary>
-    public static string? TypeOf(string keyword) => TypeOfKeyword.GetValueOrDefault(keyword);
+    /// <summary>The types that a keyword speaks of; none if it is not about one.</summary>
+    public static JsonTypes TypesOf(string keyword) => TypeOfKeyword.GetValueOrDefault(keyword);
 
     /// <summary>What a schema says, annotations aside; what allOf says is part of it.</summary>
     /// <exception cref="UserErrorException">It is no object, says something twice or what is not supported.</exception>
@@ -301,7 +300,7 @@ internal sealed class SchemaReader
             values = values.Where(value => JsonElement.DeepEquals(value, constant));
         }
 
-        List<string> types = TypesOf(keywords, path);
+        List<JsonTypes> types = TypesOf(keywords, path);
         List<GrammarNode> nodes = [];
         foreach (JsonElement value in values.Where(value => types.Count == 0 || types.Exists(type => IsOf(value, type))))
         {
@@ -314,14 +313,14 @@ internal sealed class SchemaReader
 
     public GrammarNode ReadTypes(Dictionary<string, JsonElement> keywords, string path, int depth, Func<GrammarNode> text)
     {
-        List<string> types = TypesOf(keywords, path);
+        List<JsonTypes> types = TypesOf(keywords, path);
         if (types.Count == 0)
         {
             // Keywords of one type only constrain values of that type; that such a value is meant is what everybody means.
             types = [.. keywords.Keys.Select(static keyword => TypeOfKeyword[keyword]).Distinct()];
         }
 
-        GrammarNode Read(string type) => type == "string" ? text() : _types.Read(type, keywords, path, depth);
+        GrammarNode Read(JsonTypes type) => type == JsonTypes.String ? text() : _types.Read(type, keywords, path, depth);
         return types.Count switch
         {
             0 => JsonGrammar.Value,
@@ -330,35 +329,35 @@ internal sealed class SchemaReader
         };
     }
 
-    private static List<string> TypesOf(Dictionary<string, JsonElement> keywords, string path)
+    private static List<JsonTypes> TypesOf(Dictionary<string, JsonElement> keywords, string path)
     {
         if (!keywords.TryGetValue("type", out JsonElement type))
         {
             return [];
         }
 
-        List<string> names = [];
+        List<JsonTypes> types = [];
         foreach (JsonElement name in type.ValueKind == JsonValueKind.Array ? type.EnumerateArray() : (IEnumerable<JsonElement>)[type])
         {
-            if (name.ValueKind != JsonValueKind.String || !TypeNames.Contains(name.GetString()) || names.Contains(name.GetString()!))
+            if (name.ValueKind != JsonValueKind.String || !DeclaredTypes.Names.TryGetValue(name.GetString()!, out JsonTypes one) || types.Contains(one))
             {
-                throw Error(path + ".type", $"one of {string.Join(", ", TypeNames)}, or an array of different ones, is expected, not {Describe(type)}");
+                throw Error(path + ".type", $"one of {string.Join(", ", DeclaredTypes.Names.Keys)}, or an array of different ones, is expected, not {Describe(type)}");
             }
 
-            names.Add(name.GetString()!);
+            types.Add(one);
         }
 
-        return names.Count > 0 ? names : throw Error(path + ".type", "at least one type is expected");
+        return types.Count > 0 ? types : throw Error(path + ".type", "at least one type is expected");
     }
 
-    private static bool IsOf(JsonElement value, string type) => value.ValueKind switch
+    private static bool IsOf(JsonElement value, JsonTypes type) => value.ValueKind switch
     {
-        JsonValueKind.String => type == "string",
-        JsonValueKind.Number => type == "number" || (type == "integer" && value.TryGetDecimal(out decimal number) && decimal.IsInteger(number)),
-        JsonValueKind.True or JsonValueKind.False => type == "boolean",
-        JsonValueKind.Null => type == "null",
-        JsonValueKind.Object => type == "object",
-        _ => type == "array",
+        JsonValueKind.String => type == JsonTypes.String,
+        JsonValueKind.Number => type == JsonTypes.Numbers || (type == JsonTypes.Integer && value.TryGetDecimal(out decimal number) && decimal.IsInteger(number)),
+        JsonValueKind.True or JsonValueKind.False => type == JsonTypes.Boolean,
+        JsonValueKind.Null => type == JsonTypes.Null,
+        JsonValueKind.Object => type == JsonTypes.Object,
+        _ => type == JsonTypes.Array,
     };
 
     /// <summary>What a reference refers to, and its path.</summary>

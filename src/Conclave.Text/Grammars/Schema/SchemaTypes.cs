@@ -19,15 +19,16 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     // Equal patterns and ranges are compiled once.
     private readonly Dictionary<string, GrammarNode> _rules = new(StringComparer.Ordinal);
 
-    public GrammarNode Read(string type, Dictionary<string, JsonElement> keywords, string path, int depth) => type switch
+    public GrammarNode Read(JsonTypes type, Dictionary<string, JsonElement> keywords, string path, int depth) => type switch
     {
-        "string" => ReadString(keywords, path),
-        "number" => ReadNumber(keywords, path, integer: false),
-        "integer" => ReadNumber(keywords, path, integer: true),
-        "boolean" => JsonGrammar.Boolean,
-        "null" => JsonGrammar.Null,
-        "array" => ReadArray(keywords, path, depth),
-        _ => ReadObject(keywords, path, depth),
+        JsonTypes.String => ReadString(keywords, path),
+        JsonTypes.Numbers => ReadNumber(keywords, path, integer: false),
+        JsonTypes.Integer => ReadNumber(keywords, path, integer: true),
+        JsonTypes.Boolean => JsonGrammar.Boolean,
+        JsonTypes.Null => JsonGrammar.Null,
+        JsonTypes.Array => ReadArray(keywords, path, depth),
+        JsonTypes.Object => ReadObject(keywords, path, depth),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "what one name of a type stands for is expected"),
     };
 
     /// <summary>The properties that an object's schema declares.</summary>
@@ -52,13 +53,14 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
                 throw SchemaReader.Error(place, "a property that is declared twice");
             }
 
-            if (property.Value.ValueKind == JsonValueKind.False)
+            if (property.Value.ValueKind != JsonValueKind.False)
             {
-                _ = required.Contains(property.Name) ? throw SchemaReader.Error(place, "a property that is required and whose schema, false, allows no value") : 0;
-                continue;
+                result.Add((property.Name, read(property.Value, place), required.Contains(property.Name)));
             }
-
-            result.Add((property.Name, read(property.Value, place), required.Contains(property.Name)));
+            else if (required.Contains(property.Name))
+            {
+                throw SchemaReader.Error(place, "a property that is required and whose schema, false, allows no value");
+            }
         }
 
         return required.FirstOrDefault(name => !names.Contains(name)) is { } missing
