@@ -19,6 +19,11 @@ internal static class TemplateErrors
 
     public static TemplateException Recursion() => new(TemplateErrorKind.RecursionError, "maximum recursion depth exceeded");
 
+    public static TemplateException NoAttribute(Value value, string name) => new(TemplateErrorKind.AttributeError, $"'{value.TypeName}' object has no attribute '{name}'");
+
+    public static TemplateException Unpacking(int expected, int count) => Value(
+        count < expected ? $"not enough values to unpack (expected {expected}, got {count})" : $"too many values to unpack (expected {expected})");
+
     public static TemplateException NotIterable(Value value) => Type($"'{value.TypeName}' object is not iterable");
 
     public static TemplateException NotAnInteger(Value value) => Type($"'{value.TypeName}' object cannot be interpreted as an integer");

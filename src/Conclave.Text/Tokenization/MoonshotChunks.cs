@@ -25,7 +25,7 @@ internal sealed class MoonshotChunks(ReadOnlyMemory<int> text)
 
         for (; _at < points.Length; _at++)
         {
-            bool space = IsSpace(points[_at]);
+            bool space = points[_at] <= char.MaxValue && PythonText.IsWhite((char)points[_at]);
             bool chunkStarts = _at % ChunkLength == 0;
             if (chunkStarts)
             {
@@ -49,8 +49,4 @@ internal sealed class MoonshotChunks(ReadOnlyMemory<int> text)
         range = start.._at;
         return true;
     }
-
-    // Python's str.isspace.
-    private static bool IsSpace(int point) => point is
-        (>= 9 and <= 13) or (>= 0x1C and <= 0x20) or 0x85 or 0xA0 or 0x1680 or (>= 0x2000 and <= 0x200A) or 0x2028 or 0x2029 or 0x202F or 0x205F or 0x3000;
 }

@@ -53,8 +53,7 @@ internal static class TiktokenReader
 
     private static Dictionary<string, int> ReadRanks(string file)
     {
-        ReadOnlySpan<byte> rest = ReadBytes(file);
-        GitLfsPointer.Refuse(file, rest);
+        ReadOnlySpan<byte> rest = TextFile.ReadUtf8(file, MaxBytes).Span;
         Dictionary<string, int> ranks = new(StringComparer.Ordinal);
         HashSet<int> taken = [];
         for (int line = 1; !rest.IsEmpty; line++)
@@ -152,21 +151,6 @@ internal static class TiktokenReader
         }
 
         return added;
-    }
-
-    private static byte[] ReadBytes(string file)
-    {
-        try
-        {
-            long length = new FileInfo(file).Length;
-            return length <= MaxBytes
-                ? File.ReadAllBytes(file)
-                : throw new UserErrorException($"{file}: {length} bytes; at most {MaxBytes} are expected here");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserErrorException($"{file}: cannot be read: {e.Message}", e);
-        }
     }
 
     private static UserErrorException Error(string file, int line, string problem) => new($"{file}: line {line}: {problem}");

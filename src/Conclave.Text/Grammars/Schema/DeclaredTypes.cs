@@ -160,9 +160,9 @@ internal static class DeclaredTypes
         {
             string text = reference.GetString()!;
             JsonElement target = root;
-            foreach (string part in text.Split('/').Skip(1))
+            foreach (string key in JsonPointer.Keys(text))
             {
-                target = Member(target, Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal)) ?? default;
+                target = Member(target, key) ?? default;
             }
 
             schema = text.StartsWith('#') ? target : default;

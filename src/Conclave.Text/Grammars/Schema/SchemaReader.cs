@@ -372,9 +372,8 @@ internal sealed class SchemaReader
 
         JsonElement target = _root;
         string name = "$";
-        foreach (string part in text.Split('/').Skip(1))
+        foreach (string key in JsonPointer.Keys(text))
         {
-            string key = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             bool found = false;
             if (target.ValueKind == JsonValueKind.Object)
             {

@@ -58,9 +58,7 @@ internal sealed class JsonText
         List<Value> parts = value.ToList(state);
         if (parts.Count != 2)
         {
-            throw TemplateErrors.Value(parts.Count < 2
-                ? $"not enough values to unpack (expected 2, got {parts.Count})"
-                : "too many values to unpack (expected 2)");
+            throw TemplateErrors.Unpacking(2, parts.Count);
         }
 
         return parts is [StringValue items, StringValue keys]

@@ -36,8 +36,7 @@ internal static class OrderFilters
         };
         if (bound[0] is not DictValue dict)
         {
-            throw (bound[0]!.UndefinedError()
-                ?? new TemplateException(TemplateErrorKind.AttributeError, $"'{bound[0]!.TypeName}' object has no attribute 'items'"));
+            throw bound[0]!.UndefinedError() ?? TemplateErrors.NoAttribute(bound[0]!, "items");
         }
 
         List<Value> items = new DictViewValue(dict, DictViewKind.Items).ToList(state);

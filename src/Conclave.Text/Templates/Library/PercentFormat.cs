@@ -39,10 +39,7 @@ internal sealed class PercentFormat
         foreach (Rune rune in text.EnumerateRunes())
         {
             int code = rune.Value;
-            _ = code < 0x80 ? ascii.Append((char)code)
-                : code < 0x100 ? ascii.Append(CultureInfo.InvariantCulture, $"\\x{code:x2}")
-                : code < 0x10000 ? ascii.Append(CultureInfo.InvariantCulture, $"\\u{code:x4}")
-                : ascii.Append(CultureInfo.InvariantCulture, $"\\U{code:x8}");
+            _ = code < 0x80 ? ascii.Append((char)code) : ascii.Append(StringRepr.Escape(code));
         }
 
         return ascii.ToString();

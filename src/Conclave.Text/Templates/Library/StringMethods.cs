@@ -40,7 +40,7 @@ internal static class StringMethods
         ["index"] = (state, self, arguments) => Index(Find(state, self, arguments, "index", fromRight: false)),
         ["rindex"] = (state, self, arguments) => Index(Find(state, self, arguments, "rindex", fromRight: true)),
         ["count"] = Count,
-        ["center"] = (state, self, arguments) => Pad(state, self, arguments, "center", (total, width) => total / 2 + (total & width & 1)),
+        ["center"] = (state, self, arguments) => Pad(state, self, arguments, "center", Centered),
         ["ljust"] = (state, self, arguments) => Pad(state, self, arguments, "ljust", (_, _) => 0),
         ["rjust"] = (state, self, arguments) => Pad(state, self, arguments, "rjust", (total, _) => total),
         ["zfill"] = ZeroFill,
@@ -124,6 +124,9 @@ internal static class StringMethods
 
         return !first;
     }
+
+    /// <summary>How much of the padding comes first where a text is put in the middle.</summary>
+    public static int Centered(int total, int width) => total / 2 + (total & width & 1);
 
     /// <summary>Pads to a width in code points; <paramref name="before"/> says how much of the padding comes first.</summary>
     public static StringValue PadTo(RenderState state, StringValue self, int width, string fill, Func<int, int, int> before)
@@ -350,7 +353,7 @@ internal static class StringMethods
     {
         arguments.NoKeywords($"str.{name}");
         Least(arguments, name, 1, 3);
-        string wanted = Needle(arguments[0]);
+        string wanted = String(arguments[0]);
         (int start, int end) = Range(state, self, arguments);
         if (start > end)
         {
@@ -372,7 +375,7 @@ internal static class StringMethods
     {
         arguments.NoKeywords("str.count");
         Least(arguments, "count", 1, 3);
-        string wanted = Needle(arguments[0]);
+        string wanted = String(arguments[0]);
         (int start, int end) = Range(state, self, arguments);
         if (start > end)
         {
@@ -491,10 +494,6 @@ internal static class StringMethods
             return index < 0 ? Math.Max(0, index + self.Count) : index;
         }
     }
-
-    private static string Needle(Value value) => value is StringValue text
-        ? text.Text
-        : throw TemplateErrors.Type($"must be str, not {value.TypeName}");
 
     private static string String(Value value) => value is StringValue text
         ? text.Text

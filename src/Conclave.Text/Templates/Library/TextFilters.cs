@@ -49,7 +49,7 @@ internal static class TextFilters
     {
         Value?[] bound = CenterParameters.Bind(arguments);
         int width = bound[1] is null ? 80 : Arguments.Integer(state, bound[1]!);
-        return StringMethods.PadTo(state, Soft(state, bound[0]!), width, " ", (total, wide) => total / 2 + (total & wide & 1));
+        return StringMethods.PadTo(state, Soft(state, bound[0]!), width, " ", StringMethods.Centered);
     }
 
     public static Value Format(RenderState state, Arguments arguments)
@@ -149,8 +149,7 @@ internal static class TextFilters
             return bound[0]!;
         }
 
-        StringValue text = bound[0] as StringValue
-            ?? throw new TemplateException(TemplateErrorKind.AttributeError, $"'{bound[0]!.TypeName}' object has no attribute 'rsplit'");
+        StringValue text = bound[0] as StringValue ?? throw TemplateErrors.NoAttribute(bound[0]!, "rsplit");
         string kept = text.Part(0, length - end.Count);
         return state.Text((bound[2]?.IsTrue ?? false ? kept : PythonText.SplitFromRight(kept, " ", 1)[0]) + end.Text, text.IsMarkup);
     }
@@ -174,9 +173,7 @@ internal static class TextFilters
                 : items.Current.ToList(state);
             if (pair.Count != 2)
             {
-                throw TemplateErrors.Value(pair.Count < 2
-                    ? $"not enough values to unpack (expected 2, got {pair.Count})"
-                    : "too many values to unpack (expected 2)");
+                throw TemplateErrors.Unpacking(2, pair.Count);
             }
 
             buffer.Append(buffer.Length > 0 ? "&" : "");
@@ -209,8 +206,7 @@ internal static class TextFilters
         Value?[] bound = AttributesParameters.Bind(arguments);
         if (bound[0] is not DictValue dict)
         {
-            throw (bound[0]!.UndefinedError()
-                ?? new TemplateException(TemplateErrorKind.AttributeError, $"'{bound[0]!.TypeName}' object has no attribute 'items'"));
+            throw bound[0]!.UndefinedError() ?? TemplateErrors.NoAttribute(bound[0]!, "items");
         }
 
         List<string> attributes = [];
@@ -242,7 +238,7 @@ internal static class TextFilters
     // The filter adds a line break with "+=", which lists understand and tuples and numbers do not.
     private static TemplateException NotIndentable(Value value) => value.UndefinedError() ?? value switch
     {
-        ListValue => new TemplateException(TemplateErrorKind.AttributeError, "'list' object has no attribute 'splitlines'"),
+        ListValue => TemplateErrors.NoAttribute(value, "splitlines"),
         TupleValue => TemplateErrors.Type("can only concatenate tuple (not \"str\") to tuple"),
         _ => TemplateErrors.Type($"unsupported operand type(s) for +=: '{value.TypeName}' and 'str'"),
     };

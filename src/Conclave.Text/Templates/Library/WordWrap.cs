@@ -11,8 +11,7 @@ internal static class WordWrap
         Value?[] bound = Parameters.Bind(arguments);
         if (bound[0] is not StringValue text)
         {
-            throw (bound[0]!.UndefinedError()
-                ?? new TemplateException(TemplateErrorKind.AttributeError, $"'{bound[0]!.TypeName}' object has no attribute 'splitlines'"));
+            throw bound[0]!.UndefinedError() ?? TemplateErrors.NoAttribute(bound[0]!, "splitlines");
         }
 
         int width = bound[1] is null ? 79 : Arguments.Integer(state, bound[1]!);

@@ -73,7 +73,7 @@ internal static class StringEscapes
                 case > '\x7f':
                     Rune.DecodeFromUtf16(literal.AsSpan(i - 1), out Rune rune, out int width);
                     i += width - 1;
-                    text.Append('\\').Append(AsEscape(rune.Value));
+                    text.Append(StringRepr.Escape(rune.Value));
                     break;
                 default:
                     text.Append('\\').Append(escape);
@@ -84,13 +84,6 @@ internal static class StringEscapes
         string result = text.ToString();
         return HasLoneSurrogate(result) ? throw error("a string with an unpaired surrogate cannot be written out") : result;
     }
-
-    private static string AsEscape(int code) => code switch
-    {
-        < 0x100 => string.Create(CultureInfo.InvariantCulture, $"x{code:x2}"),
-        < 0x10000 => string.Create(CultureInfo.InvariantCulture, $"u{code:x4}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"U{code:x8}"),
-    };
 
     private static int Octal(string literal, int start, out int end)
     {

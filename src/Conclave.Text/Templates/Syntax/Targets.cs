@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Conclave.Text;
 
 /// <summary>What a value can be assigned to.</summary>
@@ -71,15 +69,9 @@ internal sealed class TupleTarget(int line, IReadOnlyList<AssignmentTarget> item
             taken.Add(parts.Current);
         }
 
-        if (taken.Count < items.Count)
+        if (taken.Count != items.Count)
         {
-            throw TemplateErrors.Value(string.Create(
-                CultureInfo.InvariantCulture, $"not enough values to unpack (expected {items.Count}, got {taken.Count})"));
-        }
-
-        if (taken.Count > items.Count)
-        {
-            throw TemplateErrors.Value(string.Create(CultureInfo.InvariantCulture, $"too many values to unpack (expected {items.Count})"));
+            throw TemplateErrors.Unpacking(items.Count, taken.Count);
         }
 
         for (int i = 0; i < items.Count; i++)

@@ -57,7 +57,8 @@ internal static class StringRepr
         or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
         or UnicodeCategory.SpaceSeparator);
 
-    private static string Escape(int code) => code switch
+    /// <summary>A code point as an escape.</summary>
+    public static string Escape(int code) => code switch
     {
         < 0x100 => string.Create(CultureInfo.InvariantCulture, $"\\x{code:x2}"),
         < 0x10000 => string.Create(CultureInfo.InvariantCulture, $"\\u{code:x4}"),
