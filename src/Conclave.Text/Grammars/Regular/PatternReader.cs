@@ -239,15 +239,13 @@ internal sealed class PatternReader
         int start = _at;
         while (Current is >= '0' and <= '9')
         {
-            value = (value * 10) + (Current - '0');
+            value = Math.Min((value * 10) + (Current - '0'), MaxRepeat + 1);
             _at++;
-            if (value > MaxRepeat)
-            {
-                throw Error($"more than {MaxRepeat} repetitions");
-            }
         }
 
-        return _at > start ? value : throw Error("a number is expected");
+        return _at == start ? throw Error("a number is expected")
+            : value <= MaxRepeat ? value
+            : throw Error($"{string.Concat(_points[start.._at].Select(static digit => (char)digit))} repetitions; at most {MaxRepeat} are supported, or any number of them (* or {{n,}})", start);
     }
 
     private CodePointSet ReadClass()

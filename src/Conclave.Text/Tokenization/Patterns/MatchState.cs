@@ -12,20 +12,25 @@ internal sealed class MatchState
     private const long StepsPerCodePoint = 300;
     private const int FreeCodePoints = 32_768;
     private const int MaxAlternatives = 1 << 24;
+    private const string Advice = "(it backtracks without end); a pattern that repeats nothing that is repeated already is expected";
 
+    private readonly int _codePoints;
     private readonly CancellationToken _cancellation;
     private Alternative[] _alternatives = new Alternative[64];
     private int[] _registers = new int[8];
 
     public MatchState(int codePoints, CancellationToken cancellation = default)
     {
+        _codePoints = codePoints;
         _cancellation = cancellation;
-        StepsLeft = ((long)codePoints + FreeCodePoints) * StepsPerCodePoint;
+        StepsLeft = MaxSteps;
     }
 
     public int Open { get; private set; }
 
     public long StepsLeft { get; private set; }
+
+    private long MaxSteps => ((long)_codePoints + FreeCodePoints) * StepsPerCodePoint;
 
     public ref int Register(int index) => ref _registers[index];
 
@@ -44,7 +49,7 @@ internal sealed class MatchState
         StepsLeft -= steps;
         if (StepsLeft < 0)
         {
-            throw new UserErrorException($"the pattern \"{pattern}\" needs too many steps for this text (it backtracks without end)");
+            throw new UserErrorException($"the pattern \"{pattern}\" needs more than {MaxSteps} steps for a text of {_codePoints} code points {Advice}");
         }
     }
 
@@ -55,7 +60,7 @@ internal sealed class MatchState
         {
             if (Open >= MaxAlternatives)
             {
-                throw new UserErrorException($"the pattern \"{pattern}\" needs too much memory for this text (it backtracks without end)");
+                throw new UserErrorException($"the pattern \"{pattern}\" holds more than {MaxAlternatives} ways open in a text of {_codePoints} code points {Advice}");
             }
 
             Array.Resize(ref _alternatives, Open * 2);
