@@ -20,6 +20,6 @@ internal abstract record RegularNode
     /// <summary>From <see cref="Min"/> to <see cref="Max"/> times; -1 for no upper limit.</summary>
     internal sealed record Repeat(RegularNode Item, int Min, int Max) : RegularNode;
 
-    /// <summary>The beginning of the text or its end. <see cref="PatternReader"/> leaves none in what it reads.</summary>
+    /// <summary>The beginning of the text or its end. <see cref="EcmaPatternReader"/> leaves none in what it reads.</summary>
     internal sealed record Anchor(bool End, int At) : RegularNode;
 }

@@ -19,7 +19,7 @@ internal static class RegularParts
     public static ByteDfa Raw(string expression) => Raw(expression, new GrammarBudget());
 
     /// <summary>An expression for the bytes themselves, with a budget that it shares.</summary>
-    public static ByteDfa Raw(string expression, GrammarBudget budget) => Compile(PatternReader.ReadWhole(expression), json: false, budget);
+    public static ByteDfa Raw(string expression, GrammarBudget budget) => Compile(EcmaPatternReader.ReadWhole(expression), json: false, budget);
 
     /// <summary>An expression of JSON Schema for the bytes themselves.</summary>
     /// <exception cref="UserErrorException">The expression is wrong, not supported or too large.</exception>

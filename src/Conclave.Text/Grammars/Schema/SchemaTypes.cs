@@ -13,7 +13,7 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
     private static readonly Dictionary<string, Lazy<GrammarNode>> Formats = StringFormats.All.ToDictionary(
         static format => format.Key,
-        static format => new Lazy<GrammarNode>(() => JsonGrammar.Rule(format.Key, RegularParts.JsonString(PatternReader.ReadWhole(format.Value), new GrammarBudget()))),
+        static format => new Lazy<GrammarNode>(() => JsonGrammar.Rule(format.Key, RegularParts.JsonString(EcmaPatternReader.ReadWhole(format.Value), new GrammarBudget()))),
         StringComparer.Ordinal);
 
     // Equal patterns and ranges are compiled once.
@@ -136,8 +136,8 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     // Strings of a pattern, of a format, or of both; one of them is there.
     private ByteDfa Content(string? pattern, string? format, Func<RegularNode, GrammarBudget, ByteDfa> compile)
     {
-        ByteDfa? formatted = format is null ? null : compile(PatternReader.ReadWhole(StringFormats.All[format]), budget);
-        ByteDfa? matching = pattern is null ? null : compile(PatternReader.Read(pattern), budget);
+        ByteDfa? formatted = format is null ? null : compile(EcmaPatternReader.ReadWhole(StringFormats.All[format]), budget);
+        ByteDfa? matching = pattern is null ? null : compile(EcmaPatternReader.Read(pattern), budget);
         return formatted is null ? matching! : matching is null ? formatted : RegularParts.Both(formatted, matching, budget);
     }
 

@@ -11,7 +11,7 @@ namespace Conclave.Text.Grammars;
 /// Some validators count code points, others (.NET's) UTF-16 units. What is read here is valid for both: '.', complements and properties only
 /// stand for characters beyond U+FFFF where they are repeated without an upper limit, so that it does not matter how many units one is.
 /// </summary>
-internal sealed class PatternReader
+internal sealed class EcmaPatternReader
 {
     private const int MaxDepth = 50;
     private const int MaxRepeat = 1_000;
@@ -40,7 +40,7 @@ internal sealed class PatternReader
 
     private readonly bool _portable;
 
-    private PatternReader(string pattern, bool portable)
+    private EcmaPatternReader(string pattern, bool portable)
     {
         _portable = portable;
         _points = [.. pattern.EnumerateRunes().Select(static rune => rune.Value)];
@@ -52,7 +52,7 @@ internal sealed class PatternReader
     /// <exception cref="UserErrorException">The expression is wrong, or uses what is not supported.</exception>
     public static RegularNode Read(string pattern)
     {
-        PatternReader reader = new(pattern, portable: true);
+        EcmaPatternReader reader = new(pattern, portable: true);
         return reader.Whole(reader.Finish(reader.ReadChoice()), begins: false, ends: false);
     }
 
@@ -60,7 +60,7 @@ internal sealed class PatternReader
     /// <exception cref="UserErrorException">The expression is wrong, or uses what is not supported.</exception>
     public static RegularNode ReadWhole(string expression)
     {
-        PatternReader reader = new(expression, portable: false);
+        EcmaPatternReader reader = new(expression, portable: false);
         return reader.Finish(reader.ReadChoice());
     }
 
