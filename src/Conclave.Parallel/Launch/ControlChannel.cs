@@ -58,7 +58,8 @@ internal sealed class ControlChannel : IDisposable
             int length = HeaderBytes + body.Length;
             if (_outgoing.Length < length)
             {
-                _outgoing = new byte[length];
+                // Steps grow slowly: each would need a little more.
+                _outgoing = new byte[Math.Max(length, 2 * _outgoing.Length)];
             }
 
             BinaryPrimitives.WriteInt32LittleEndian(_outgoing, body.Length);
