@@ -45,7 +45,7 @@ public sealed class ChatOutputParser
     {
         _tools = tools ?? [];
         _format = _tools.Count > 0 ? format : null;
-        _reasoningEnds = _format?.ReasoningEnd is { } marker ? [Close, marker] : [Close];
+        _reasoningEnds = [Close, .. _format?.ReasoningEnds ?? []];
         _startsInside = startsInsideReasoning;
         _earlierToolCalls = earlierToolCalls;
     }
@@ -175,7 +175,7 @@ public sealed class ChatOutputParser
         (int end, int which) = TextScan.Find(text[from..], _format.Markers, final);
         end += from;
         CallHeader header = default;
-        bool closes = which >= 0 && _inSection && _format.Markers[which] == _format.SectionEnd;
+        bool closes = which >= 0 && _inSection && _format.SectionEnds.Contains(_format.Markers[which]);
         Match match = which < 0 || closes ? Match.Undecided : _format.ReadHeader(text[end..], final, _tools, out header);
         if (match == Match.No)
         {
@@ -198,7 +198,7 @@ public sealed class ChatOutputParser
             return kept;
         }
 
-        _inSection = _format.SectionEnd is not null;
+        _inSection = _format.SectionEnds.Length > 0;
         string id = _format.IdOf(header, _earlierToolCalls + ++_index, _ids);
         _ids.Add(id);
         events.Add(new ChatEvent(ChatEventKind.ToolCall, header.Name, _index, id));

@@ -22,7 +22,7 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     internal override string[] Markers { get; } = [CallsBegin, CallBegin, CallsEnd];
 
     /// <inheritdoc/>
-    internal override string? SectionEnd => CallsEnd;
+    internal override string[] SectionEnds { get; } = [CallsEnd];
 
     /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)

@@ -17,10 +17,10 @@ internal sealed class GlmFormat(string between) : ToolCallFormat
     internal override string[] Markers { get; } = [CallBegin];
 
     /// <inheritdoc/>
-    internal override string? SectionEnd => null;
+    internal override string[] SectionEnds { get; } = [];
 
     /// <inheritdoc/>
-    internal override string? ReasoningEnd => CallBegin;
+    internal override string[] ReasoningEnds { get; } = [CallBegin];
 
     /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)

@@ -8,7 +8,11 @@ internal sealed class KimiFormat : ToolCallFormat
 {
     public const string ArgumentBegin = "<|tool_call_argument_begin|>";
     private const string SectionBegin = "<|tool_calls_section_begin|>";
-    private const string SectionEndMarker = "<|tool_calls_section_end|>";
+    private const string SectionEnd = "<|tool_calls_section_end|>";
+
+    // K2 at times spells the markers of a section like those of a call.
+    private const string OtherSectionBegin = "<|tool_call_section_begin|>";
+    private const string OtherSectionEnd = "<|tool_call_section_end|>";
     private const string CallBegin = "<|tool_call_begin|>";
     private const string CallEnd = "<|tool_call_end|>";
     private const string Prefix = "functions.";
@@ -20,19 +24,19 @@ internal sealed class KimiFormat : ToolCallFormat
     public override bool SortsDefinitions => true;
 
     /// <inheritdoc/>
-    internal override string[] Markers { get; } = [SectionBegin, CallBegin, SectionEndMarker];
+    internal override string[] Markers { get; } = [SectionBegin, OtherSectionBegin, CallBegin, SectionEnd, OtherSectionEnd];
 
     /// <inheritdoc/>
-    internal override string? SectionEnd => SectionEndMarker;
+    internal override string[] SectionEnds { get; } = [SectionEnd, OtherSectionEnd];
 
     /// <inheritdoc/>
-    internal override string? ReasoningEnd => SectionBegin;
+    internal override string[] ReasoningEnds { get; } = [SectionBegin, OtherSectionBegin];
 
     /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)
     {
         header = default;
-        int at = text.StartsWith(SectionBegin) ? SectionBegin.Length : 0;
+        int at = text.StartsWith(SectionBegin) ? SectionBegin.Length : text.StartsWith(OtherSectionBegin) ? OtherSectionBegin.Length : 0;
         Match match = TextScan.Skip(text, ref at, CallBegin, final);
         if (match != Match.Yes)
         {
@@ -57,7 +61,7 @@ internal sealed class KimiFormat : ToolCallFormat
     }
 
     /// <inheritdoc/>
-    internal override ArgumentsReader Arguments(string name, IReadOnlyList<ChatTool> tools) => new JsonArguments([CallEnd, SectionEndMarker], CallBegin);
+    internal override ArgumentsReader Arguments(string name, IReadOnlyList<ChatTool> tools) => new JsonArguments([CallEnd, .. SectionEnds], CallBegin);
 
     /// <inheritdoc/>
     internal override string IdOf(CallHeader header, int number, IReadOnlySet<string> taken)
@@ -83,5 +87,5 @@ internal sealed class KimiFormat : ToolCallFormat
 
     /// <inheritdoc/>
     private protected override Grammar Section(Grammar calls, Tokenizer tokenizer) =>
-        Grammar.Sequence(Grammar.Literal(SectionBegin, tokenizer), calls, Grammar.Literal(SectionEndMarker, tokenizer));
+        Grammar.Sequence(Grammar.Literal(SectionBegin, tokenizer), calls, Grammar.Literal(SectionEnd, tokenizer));
 }

@@ -14,8 +14,8 @@ public abstract class ToolCallFormat
 
     private protected ToolCallFormat()
     {
-        _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Where(marker => marker != SectionEnd)]));
-        _thought = new Lazy<Grammar>(() => ReasoningEnd is { } marker ? Grammar.TextWithout(Reasoning.Close, marker) : Reasoning.Thought);
+        _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Except(SectionEnds)]));
+        _thought = new Lazy<Grammar>(() => ReasoningEnds.Length > 0 ? Grammar.TextWithout([Reasoning.Close, .. ReasoningEnds]) : Reasoning.Thought);
     }
 
     /// <summary>
@@ -49,11 +49,11 @@ public abstract class ToolCallFormat
     /// <summary>The markers that begin a call, or a section of them, or end a section; all begin with the same character.</summary>
     internal abstract string[] Markers { get; }
 
-    /// <summary>The marker that ends a section; null if there are no sections.</summary>
-    internal abstract string? SectionEnd { get; }
+    /// <summary>The markers that end a section; none if there are no sections.</summary>
+    internal abstract string[] SectionEnds { get; }
 
-    /// <summary>The marker of a call that ends reasoning whose own end tag the model has forgotten; null where it does not forget it.</summary>
-    internal virtual string? ReasoningEnd => null;
+    /// <summary>The markers of calls that end reasoning whose own end tag the model has forgotten; none where it does not forget it.</summary>
+    internal virtual string[] ReasoningEnds { get; } = [];
 
     /// <summary>The grammar of reasoning, in which no call begins where that would end it.</summary>
     internal Grammar Thought => _thought.Value;

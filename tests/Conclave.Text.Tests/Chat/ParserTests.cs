@@ -20,7 +20,7 @@ public class ParserTests
     [
         "<think>", "</think>", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "function", "get_weather",
         "\n```json\n", "\n```", "```", "{\"a\": \"b\"}", "{\"a\": \"", "\"}", "\\\"", "{}", " ", "\n", "\n\n", "text", "😀", "<", "<｜", "<|",
-        "<|tool_calls_section_begin|>", "<|tool_call_begin|>", "functions.get_weather:0", "<|tool_call_argument_begin|>", "<|tool_call_end|>", "<|tool_calls_section_end|>",
+        "<|tool_calls_section_begin|>", "<|tool_call_section_begin|>", "<|tool_call_section_end|>", "<|tool_call_begin|>", "functions.get_weather:0", "<|tool_call_argument_begin|>", "<|tool_call_end|>", "<|tool_calls_section_end|>",
         "<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "f", "count", "maybe", "list", "any", "17", "null", "[\"x\"]",
         "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{\"a\": \"", "<tool_call>f\n<arg_key>text</arg_key>\n<arg_value>", "<tool_call>f<arg_key>count</arg_key><arg_value>",
         "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:3<|tool_call_argument_begin|>", "<｜tool▁call▁begin｜>get_time<｜tool▁sep｜>", new string(' ', 300), new string('x', 300),
@@ -78,6 +78,8 @@ public class ParserTests
     [InlineData("<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:2<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_end|><|tool_call_begin|>functions.get_time:3<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>", "T0:get_weather#functions.get_weather:2|A0:{\"a\": 1}|T1:get_time#functions.get_time:3|A1:{}")]
     [InlineData("Hi<|tool_calls_section_begin|>\n<|tool_call_begin|>\nget_weather\n<|tool_call_argument_begin|>\n{}\n<|tool_call_end|>\n<|tool_calls_section_end|>\n", "C:Hi|T0:get_weather#functions.get_weather:5|A0:{}")]
     [InlineData("<|tool_call_begin|>functions.a:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_begin|>functions.a:0<|tool_call_argument_begin|>{}<|tool_call_end|>", "T0:a#functions.a:0|A0:{}|T1:a#functions.a:6|A1:{}")]
+    [InlineData("Hi<|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:2<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_section_end|>Done", "C:Hi|T0:get_weather#functions.get_weather:2|A0:{}|C:Done")]
+    [InlineData("<|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:2<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_section_end|>", "T0:get_weather#functions.get_weather:2|A0:{\"a\": 1}")]
     [InlineData("<|tool_call_begin|>functions.a b:0<|tool_call_argument_begin|>", "C:<|tool_call_begin|>functions.a b:0<|tool_call_argument_begin|>")]
     public void KimisCalls(string text, string expected) => AssertParsed(expected, text, ToolCallFormat.KimiK2, false, Outputs.Weather, 5);
 
@@ -104,6 +106,7 @@ public class ParserTests
 
     [Theory]
     [InlineData("hm <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:5<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>", "R:hm|T0:get_weather#functions.get_weather:5|A0:{}")]
+    [InlineData("hm <|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:5<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_section_end|>", "R:hm|T0:get_weather#functions.get_weather:5|A0:{}")]
     [InlineData("hm <|tool_calls_section_begin|><|tool_call_begin|>functions.none:5<|tool_call_argument_begin|></think>ok", "R:hm <|tool_calls_section_begin|><|tool_call_begin|>functions.none:5<|tool_call_argument_begin|>|C:ok")]
     public void ACallEndsKimisReasoning(string text, string expected)
     {
