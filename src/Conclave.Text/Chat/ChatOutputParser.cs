@@ -8,7 +8,7 @@ namespace Conclave.Text.Chat;
 /// is cut makes no difference to what the pieces of each kind are together. Nothing that the model writes is an error: what is no call is
 /// content. For one text and one thread; time is linear in the text, and little of it is held back.
 /// <list type="bullet">
-/// <item>Reasoning ends with <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped. Kimi K2 and GLM at times call
+/// <item>Reasoning ends with <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped. All these models at times call
 /// a tool without it: a call of one of the request's tools ends their reasoning too.</item>
 /// <item>Tool calls are recognized outside of reasoning, where there are tools. White space before a call and between calls is dropped. Any
 /// name is passed on; that there is such a tool, and that the arguments are JSON, is not checked.</item>

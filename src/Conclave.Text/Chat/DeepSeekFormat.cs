@@ -25,6 +25,9 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     internal override string[] SectionEnds { get; } = [CallsEnd];
 
     /// <inheritdoc/>
+    internal override string[] ReasoningEnds { get; } = [CallsBegin];
+
+    /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)
     {
         header = default;

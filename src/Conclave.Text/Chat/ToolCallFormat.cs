@@ -15,7 +15,7 @@ public abstract class ToolCallFormat
     private protected ToolCallFormat()
     {
         _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Except(SectionEnds)]));
-        _thought = new Lazy<Grammar>(() => ReasoningEnds.Length > 0 ? Grammar.TextWithout([Reasoning.Close, .. ReasoningEnds]) : Reasoning.Thought);
+        _thought = new Lazy<Grammar>(() => Grammar.TextWithout([Reasoning.Close, .. ReasoningEnds]));
     }
 
     /// <summary>
@@ -52,8 +52,8 @@ public abstract class ToolCallFormat
     /// <summary>The markers that end a section; none if there are no sections.</summary>
     internal abstract string[] SectionEnds { get; }
 
-    /// <summary>The markers of calls that end reasoning whose own end tag the model has forgotten; none where it does not forget it.</summary>
-    internal virtual string[] ReasoningEnds { get; } = [];
+    /// <summary>The markers of calls that end reasoning whose own end tag the model has forgotten.</summary>
+    internal abstract string[] ReasoningEnds { get; }
 
     /// <summary>The grammar of reasoning, in which no call begins where that would end it.</summary>
     internal Grammar Thought => _thought.Value;

@@ -114,6 +114,16 @@ public class ParserTests
         AssertParsed(expected, "<think>" + text, ToolCallFormat.KimiK2, false, Outputs.Weather, 5);
     }
 
+    [Theory]
+    [InlineData("hm\n" + Tool + "get_weather<｜tool▁sep｜>{\"a\": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "R:hm|T0:get_weather|A0:{\"a\": 1}")]
+    [InlineData("hm\n" + Tool + "function<｜tool▁sep｜>get_weather\n```json\n{\"a\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "R:hm|T0:get_weather|A0:{\"a\": 1}")]
+    [InlineData("hm " + Tool + "none<｜tool▁sep｜>{}</think>ok", "R:hm " + Tool + "none<｜tool▁sep｜>{}|C:ok")]
+    public void ACallEndsDeepSeeksReasoning(string text, string expected)
+    {
+        AssertParsed(expected, text, ToolCallFormat.DeepSeekV31, true, Outputs.Weather);
+        AssertParsed(expected, "<think>" + text, ToolCallFormat.DeepSeekR1, false, Outputs.Weather);
+    }
+
     [Fact]
     public void IdsAreUniqueAndOpenAIsKind()
     {
