@@ -56,6 +56,7 @@ internal sealed class KimiFormat : ToolCallFormat
         bool numbered = colon > 0 && colon + 1 < name.Length && !name[(colon + 1)..].ContainsAnyExceptInRange('0', '9');
         name = numbered ? name[..colon] : name;
         bool own = numbered && id.StartsWith(Prefix);
+        name = !IsTool(name, tools) && IsTool(WithoutSigns(id), tools) ? WithoutSigns(id) : name;
         header = new CallHeader(at + end + ArgumentBegin.Length, name.ToString(), own ? id.ToString() : null);
         return TextScan.IsName(name) ? Match.Yes : Match.No;
     }
@@ -84,6 +85,29 @@ internal sealed class KimiFormat : ToolCallFormat
         Grammar.Literal(ArgumentBegin, tokenizer),
         ToolGrammar.FromParameters(tool.Parameters),
         Grammar.Literal(CallEnd, tokenizer));
+
+    private static bool IsTool(ReadOnlySpan<char> name, IReadOnlyList<ChatTool> tools)
+    {
+        foreach (ChatTool tool in tools)
+        {
+            if (name.SequenceEqual(tool.Name))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // Clients return ids without the signs that other models' have not, and K2 goes on in that way: functions_NAME_NUMBER, functionsNAMENUMBER.
+    private static ReadOnlySpan<char> WithoutSigns(ReadOnlySpan<char> id)
+    {
+        const string Word = "functions";
+        ReadOnlySpan<char> name = id.StartsWith(Word) ? id[Word.Length..] : id;
+        name = name is ['.' or '_', ..] && name.Length < id.Length ? name[1..] : name;
+        ReadOnlySpan<char> unnumbered = name.TrimEnd("0123456789");
+        return unnumbered.Length == name.Length ? name : unnumbered is [.., ':' or '_'] ? unnumbered[..^1] : unnumbered;
+    }
 
     /// <inheritdoc/>
     private protected override Grammar Section(Grammar calls, Tokenizer tokenizer) =>

@@ -84,6 +84,23 @@ public class ParserTests
     public void KimisCalls(string text, string expected) => AssertParsed(expected, text, ToolCallFormat.KimiK2, false, Outputs.Weather, 5);
 
     [Theory]
+    [InlineData("functions_get_weather_1", "get_weather")]
+    [InlineData("functionsget_weather5", "get_weather")]
+    [InlineData("functions.get_weather7", "get_weather")]
+    [InlineData("functions.get_weather_7", "get_weather")]
+    [InlineData("functionsget_weather:0", "get_weather")]
+    [InlineData("get_weather_3", "get_weather")]
+    [InlineData("functions_f_2", "f")]
+    [InlineData("functions_f_2_3", "f_2")]
+    [InlineData("functions_x_1", "functions_x_1")]
+    [InlineData("functionsx1", "functionsx1")]
+    [InlineData("functions_1", "functions_1")]
+    public void KimisCallsAreOfToolsThatThereAre(string written, string name) => AssertParsed(
+        $"T0:{name}#functions.{name}:5|A0:{{}}",
+        $"<|tool_call_begin|>{written}<|tool_call_argument_begin|>{{}}<|tool_call_end|>",
+        ToolCallFormat.KimiK2, false, [.. Outputs.Weather, new ChatTool("f"), new ChatTool("f_2"), new ChatTool("functions_x_1")], 5);
+
+    [Theory]
     [InlineData("<tool_call>f\n<arg_key>text</arg_key>\n<arg_value>a \"b\"\n\\</arg_value>\n<arg_key>count</arg_key>\n<arg_value>5</arg_value>\n</tool_call>", "T0:f|A0:{\"text\": \"a \\\"b\\\"\\n\\\\\", \"count\": 5}")]
     [InlineData("Hm\n<tool_call>f<arg_key>text</arg_key><arg_value>5</arg_value><arg_key>any</arg_key><arg_value>5</arg_value></tool_call><tool_call>f</tool_call>end", "C:Hm|T0:f|A0:{\"text\": \"5\", \"any\": 5}|T1:f|A1:{}|C:end")]
     [InlineData("<tool_call>f<arg_key>maybe</arg_key><arg_value>null</arg_value><arg_key>maybe</arg_key><arg_value>5</arg_value><arg_key>on</arg_key><arg_value>yes</arg_value></tool_call>", "T0:f|A0:{\"maybe\": null, \"maybe\": \"5\", \"on\": \"yes\"}")]
