@@ -87,9 +87,16 @@ internal static class TemplateMessages
         message["content"] = message["content"] switch
         {
             JsonArray parts => string.Join(form.PartSeparator, parts.OfType<JsonObject>().Select(part => (string?)part["text"])),
-            null => form.TakesMissingContent && message.ContainsKey("tool_calls") ? null : "",
             JsonNode text => text.DeepClone(),
+            null => "",
         };
+
+        // V3's and R1's first templates write either a content, also an empty one, or calls.
+        if (form.TakesMissingContent && message.ContainsKey("tool_calls") && message["content"]!.ToString().Length == 0)
+        {
+            message["content"] = null;
+        }
+
         foreach (JsonObject function in Functions(message))
         {
             if (function["arguments"] is null || (function["arguments"] is JsonValue value && value.TryGetValue(out string? text) && string.IsNullOrWhiteSpace(text)))

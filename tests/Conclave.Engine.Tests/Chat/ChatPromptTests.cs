@@ -25,7 +25,7 @@ public sealed class ChatPromptTests
         {%- else -%}{{ '<' + m['role'] + '>' + m['content'] }}{%- endif -%}{%- endfor -%}
         """;
 
-    // V2.5: calls are written where there is no content.
+    // V2.5, and V3 and R1 at first: calls are written where there is no content.
     private const string V25 = """
         {%- for m in messages -%}{%- if m['content'] is none -%}{%- for c in m['tool_calls'] -%}{{ '[' + c['function']['name'] + ']' + c['function']['arguments'] }}{%- endfor -%}
         {%- else -%}{{ '<' + m['role'] + '>' + m['content'] }}{%- endif -%}{%- endfor -%}
@@ -44,6 +44,9 @@ public sealed class ChatPromptTests
     [InlineData(Glm, "\"text\"", "<|assistant|>text<tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>")]
     [InlineData(R1, "null", "[function f {\"x\": 1}]<end>")]
     [InlineData(V25, "null", "[f]{\"x\": 1}")]
+    [InlineData(V25, "\"\"", "[f]{\"x\": 1}")]
+    [InlineData(V25, "[]", "[f]{\"x\": 1}")]
+    [InlineData(Glm, "\"\"", "<|assistant|><tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>")]
     [InlineData(Kimi, "null", "<assistant><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"x\": 1}<|tool_call_end|>")]
     public void ACallMayComeWithoutAContent(string template, string content, string expected)
     {
