@@ -77,8 +77,14 @@ public sealed class ChatPrompt
         }
 
         Form template = tools is null ? _plain : _withTools;
+        JsonArray plain = TemplateMessages.Plain(messages, template.Habits);
+        if (plain.OfType<JsonObject>().Any(message => message.ContainsKey("tool_calls")) && ToolCalls is { } format)
+        {
+            CallIds.Renumber(plain, format);
+        }
+
         TemplateException? refusal = null;
-        foreach (JsonArray form in TemplateMessages.Forms(messages, template.Habits))
+        foreach (JsonArray form in TemplateMessages.Forms(plain))
         {
             variables["messages"] = form;
             try

@@ -13,13 +13,16 @@ internal static class TemplateMessages
     // What surrounds them takes part of the depth that JSON may have.
     private const int ArgumentDepth = 48;
 
+    /// <summary>A conversation whose calls have their arguments as they came.</summary>
+    public static JsonArray Plain(JsonArray messages, TemplateForm form) =>
+        new([.. messages.Select(message => message is JsonObject given ? Message(given, form) : message?.DeepClone())]);
+
     /// <summary>
     /// The forms in which to offer a conversation: most templates want the arguments of calls as objects, those of R1 as the strings that the model wrote. What a model wrote need not be JSON; where
     /// a template cannot do without an object, it gets an empty one.
     /// </summary>
-    public static IEnumerable<JsonArray> Forms(JsonArray messages, TemplateForm form)
+    public static IEnumerable<JsonArray> Forms(JsonArray plain)
     {
-        JsonArray plain = new([.. messages.Select(message => message is JsonObject given ? Message(given, form) : message?.DeepClone())]);
         JsonArray parsed = (JsonArray)plain.DeepClone();
         int objects = 0;
         List<JsonObject> others = [];
@@ -53,6 +56,9 @@ internal static class TemplateMessages
             yield return plain;
         }
     }
+
+    /// <summary>The calls of a message.</summary>
+    public static IEnumerable<JsonObject> Calls(JsonObject message) => (message["tool_calls"] as JsonArray ?? []).OfType<JsonObject>();
 
     /// <summary>Tools with the members of all objects in order (tokenization_kimi.py, deep_sort_dict).</summary>
     public static JsonNode? Sorted(JsonNode? node) => node switch
@@ -108,8 +114,7 @@ internal static class TemplateMessages
         return message;
     }
 
-    private static IEnumerable<JsonObject> Functions(JsonObject message) =>
-        (message["tool_calls"] as JsonArray ?? []).OfType<JsonObject>().Select(call => call["function"]).OfType<JsonObject>();
+    private static IEnumerable<JsonObject> Functions(JsonObject message) => Calls(message).Select(call => call["function"]).OfType<JsonObject>();
 
     private static JsonObject? ParseArguments(string text)
     {

@@ -77,6 +77,14 @@ internal sealed class KimiFormat : ToolCallFormat
     }
 
     /// <inheritdoc/>
+    public override string IdInConversation(string name, string? given, int number, IReadOnlySet<string> taken)
+    {
+        string stem = $"{Prefix}{name}:";
+        bool own = given is not null && given.Length > stem.Length && given.StartsWith(stem, StringComparison.Ordinal) && !given.AsSpan(stem.Length).ContainsAnyExceptInRange('0', '9');
+        return own ? given! : IdOf(new CallHeader(0, name), number, taken);
+    }
+
+    /// <inheritdoc/>
     public override bool NumbersCalls => true;
 
     private protected override Grammar CallGrammar(ChatTool tool, Tokenizer tokenizer, int earlierToolCalls) => Grammar.Sequence(

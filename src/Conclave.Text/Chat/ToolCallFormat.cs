@@ -46,6 +46,13 @@ public abstract class ToolCallFormat
     /// <summary>Whether the model was trained on definitions of tools whose members are sorted (Kimi K2: tokenization_kimi.py, apply_chat_template).</summary>
     public virtual bool SortsDefinitions => false;
 
+    /// <summary>The id of a call in the conversation so far, from which Kimi K2's template has the tool's name; others may be any.</summary>
+    /// <param name="name">The name of the tool.</param>
+    /// <param name="given">The id that came with the call, if any.</param>
+    /// <param name="number">The number of calls before it in the conversation.</param>
+    /// <param name="taken">Ids that the conversation has already.</param>
+    public virtual string? IdInConversation(string name, string? given, int number, IReadOnlySet<string> taken) => given;
+
     /// <summary>The markers that begin a call, or a section of them, or end a section; all begin with the same character.</summary>
     internal abstract string[] Markers { get; }
 

@@ -106,6 +106,32 @@ public sealed class ChatPromptTests
         Assert.StartsWith($"<assistant><|tool_call_begin|>functions.g:0<|tool_call_argument_begin|>{text}<|tool_call_end|>", Render(Kimi, message), StringComparison.Ordinal);
     }
 
+    // Ids of other models, of nobody, one that is its own, and one that would be taken.
+    [Fact]
+    public void KimiKnowsToolsByTheirIds()
+    {
+        const string Template = """
+            {%- for m in messages -%}<{{ m.role }} {{ m.tool_call_id }}>{%- for c in m.tool_calls or [] -%}
+            <|tool_call_begin|>{{ c.id }}<|tool_call_argument_begin|>{{ c.function.arguments }}<|tool_call_end|>{%- endfor -%}{%- endfor -%}
+            """;
+        const string Messages = """
+            {"role":"assistant","tool_calls":[{"id":"call_a","function":{"name":"f","arguments":"1"}},{"function":{"name":"g","arguments":"2"}}]},
+            {"role":"tool","tool_call_id":"call_a","content":"x"},
+            {"role":"tool","content":"y"},
+            {"role":"assistant","tool_calls":[{"id":"functions.f:3","function":{"name":"f","arguments":"3"}},{"id":"functions_f_3","function":{"name":"f","arguments":"4"}}]},
+            {"role":"tool","tool_call_id":"functions_f_3","content":"z"},
+            {"role":"tool","tool_call_id":"functions.f:3","content":"z"},
+            {"role":"tool","tool_call_id":"call_unknown","content":"z"}
+            """;
+        static string Call(string id, int arguments) => $"<|tool_call_begin|>{id}<|tool_call_argument_begin|>{arguments}<|tool_call_end|>";
+        Assert.Equal(
+            $"<assistant >{Call("functions.f:0", 1)}{Call("functions.g:1", 2)}<tool functions.f:0><tool functions.g:1>"
+            + $"<assistant >{Call("functions.f:3", 3)}{Call("functions.f:4", 4)}<tool functions.f:4><tool functions.f:3><tool call_unknown>",
+            Render(Template, Messages));
+        const string Other = "{%- for m in messages -%}{%- for c in m.tool_calls or [] -%}{{ c.id }}<tool_call><arg_key>{{ c.function.arguments }}{%- endfor -%}{%- endfor -%}";
+        Assert.Equal("call_a<tool_call><arg_key>1<tool_call><arg_key>2functions.f:3<tool_call><arg_key>3functions_f_3<tool_call><arg_key>4", Render(Other, Messages));
+    }
+
     [Fact]
     public void KimiWasTrainedOnSortedTools()
     {
@@ -143,7 +169,7 @@ public sealed class ChatPromptTests
         Assert.Contains("only users speak", e.Message, StringComparison.Ordinal);
     }
 
-    private static string Render(string? template, string message, string? tools = null, string config = "{}")
+    private static string Render(string? template, string messages, string? tools = null, string config = "{}")
     {
         using TemporaryFolder folder = new();
         folder.Write("tokenizer_config.json", config);
@@ -153,9 +179,9 @@ public sealed class ChatPromptTests
         }
 
         ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(Repository.Fable))!;
-        JsonNode given = JsonNode.Parse(message)!;
+        JsonArray given = (JsonArray)JsonNode.Parse($"[{messages}]")!;
         string before = given.ToJsonString();
-        string text = prompt.Render(new JsonArray(given), tools is null ? null : (JsonArray)JsonNode.Parse(tools)!);
+        string text = prompt.Render(given, tools is null ? null : (JsonArray)JsonNode.Parse(tools)!);
         Assert.Equal(before, given.ToJsonString());
         return text;
     }
