@@ -27,6 +27,9 @@ public sealed class ChatPrompt
     /// <summary>How the model writes tool calls; null where it writes none that are known.</summary>
     public ToolCallFormat? ToolCalls => _toolCalls.Value;
 
+    /// <summary>Whether a model is not told of the tools of a request: its template ignores them, and what else it could be told is not known.</summary>
+    public bool IgnoresTools => _withTools.Habits.IgnoresTools && ToolCalls?.Describe([]) is null;
+
     internal Tokenizer Tokenizer { get; }
 
     /// <summary>Reads the template of a model directory; null where it has none.</summary>
@@ -81,6 +84,11 @@ public sealed class ChatPrompt
         if (plain.OfType<JsonObject>().Any(message => message.ContainsKey("tool_calls")) && ToolCalls is { } format)
         {
             CallIds.Renumber(plain, format);
+        }
+
+        if (tools is not null && template.Habits.IgnoresTools && ToolCalls?.Describe(tools) is { } description)
+        {
+            TemplateMessages.AddToSystem(plain, description);
         }
 
         TemplateException? refusal = null;

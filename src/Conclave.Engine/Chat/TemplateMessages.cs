@@ -57,6 +57,19 @@ internal static class TemplateMessages
         }
     }
 
+    /// <summary>Has the system say more, after what it says: templates that know only one system message take the last one.</summary>
+    public static void AddToSystem(JsonArray plain, string text)
+    {
+        if (plain.OfType<JsonObject>().LastOrDefault(message => message["role"]?.ToString() == "system") is { } system)
+        {
+            system["content"] = $"{system["content"]}\n\n{text}";
+        }
+        else
+        {
+            plain.Insert(0, new JsonObject { ["role"] = "system", ["content"] = $"\n\n{text}" });
+        }
+    }
+
     /// <summary>The calls of a message.</summary>
     public static IEnumerable<JsonObject> Calls(JsonObject message) => (message["tool_calls"] as JsonArray ?? []).OfType<JsonObject>();
 

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Conclave.Primitives;
 using Conclave.Text.Grammars;
 
 namespace Conclave.Text.Chat;
@@ -18,6 +21,8 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     private const string CallEnd = "<｜tool▁call▁end｜>";
     private const string Function = "function";
 
+    private readonly Lazy<ChatTemplate> _description = new(() => ChatTemplate.Parse(Description(type, before, after), "tools"));
+
     /// <inheritdoc/>
     internal override string[] Markers { get; } = [CallsBegin, CallBegin, CallsEnd];
 
@@ -26,6 +31,20 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
 
     /// <inheritdoc/>
     internal override string[] ReasoningEnds { get; } = [CallsBegin];
+
+    /// <inheritdoc/>
+    public override string Describe(JsonArray tools)
+    {
+        try
+        {
+            using JsonDocument variables = JsonDocument.Parse(new JsonObject { ["tools"] = tools.DeepClone() }.ToJsonString());
+            return _description.Value.Render(variables.RootElement);
+        }
+        catch (TemplateException e)
+        {
+            throw new UserErrorException($"tools: {e.Message}", e);
+        }
+    }
 
     /// <inheritdoc/>
     internal override Match ReadHeader(ReadOnlySpan<char> text, bool final, IReadOnlyList<ChatTool> tools, out CallHeader header)
@@ -75,9 +94,32 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
 
     /// <inheritdoc/>
     private protected override Grammar CallGrammar(ChatTool tool, Tokenizer tokenizer, int earlierToolCalls) => Grammar.Sequence(
-        Grammar.Literal($"{CallBegin}{(type is null ? tool.Name + Separator : type + Separator + tool.Name)}{before}", tokenizer),
+        Grammar.Literal(BeforeArguments(type, tool.Name, before), tokenizer),
         ToolGrammar.FromParameters(tool.Parameters),
         Grammar.Literal(after + CallEnd, tokenizer));
+
+    private static string BeforeArguments(string? type, string name, string before) => $"{CallBegin}{(type is null ? name + Separator : type + Separator + name)}{before}";
+
+    // What the model card of V3.1 says; nothing was published for R1 and V3, which are told the same of their own format.
+    private static string Description(string? type, string before, string after) => $$$"""
+        ## Tools
+        You have access to the following tools:
+
+        {% for tool in tools %}
+        ### {{ tool.function.name }}
+        Description: {{ tool.function.description or '' }}
+
+        Parameters: {{ (tool.function.parameters or {}) | tojson }}
+
+        {% endfor %}
+        IMPORTANT: ALWAYS adhere to this exact format for tool use:
+        {{{CallsBegin}}}{{{BeforeArguments(type, "tool_call_name", before)}}}tool_call_arguments{{{after}}}{{{CallEnd}}}{additional_tool_calls}{{{CallsEnd}}}
+
+        Where:
+        - `tool_call_name` must be an exact match to one of the available tools
+        - `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
+        - For multiple tool calls, chain them {{{(type is null ? "directly without separators or spaces" : "with a line break between them")}}}
+        """;
 
     /// <inheritdoc/>
     private protected override Grammar Section(Grammar calls, Tokenizer tokenizer) =>

@@ -93,14 +93,24 @@ internal static class TemplateProbe
         return Render(template, new JsonArray(new JsonObject { ["role"] = "user", ["content"] = parts }))?.Contains(Name + Value, StringComparison.Ordinal) ?? false;
     }
 
+    /// <summary>See <see cref="TemplateForm"/>.</summary>
+    public static bool IgnoresTools(ChatTemplate template)
+    {
+        JsonObject function = new() { ["name"] = Name, ["description"] = Key, ["parameters"] = new JsonObject { ["type"] = "object", ["properties"] = new JsonObject() } };
+        JsonArray tools = new(new JsonObject { ["type"] = "function", ["function"] = function });
+        JsonArray messages = new(new JsonObject { ["role"] = "system", ["content"] = Key }, new JsonObject { ["role"] = "user", ["content"] = "Hello" });
+        return Render(template, messages, tools) is { } text && text == Render(template, (JsonArray)messages.DeepClone());
+    }
+
     private static int Nones(string text) => text.Split("None").Length;
 
     /// <summary>What the template makes of messages; null where it refuses them.</summary>
-    private static string? Render(ChatTemplate template, JsonArray messages)
+    private static string? Render(ChatTemplate template, JsonArray messages, JsonArray? tools = null)
     {
         JsonObject variables = new()
         {
             ["messages"] = messages,
+            ["tools"] = tools,
             ["bos_token"] = string.Empty,
             ["eos_token"] = string.Empty,
             ["add_generation_prompt"] = false,

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Conclave.Primitives;
 using Conclave.Text.Grammars;
 
@@ -45,6 +46,11 @@ public abstract class ToolCallFormat
 
     /// <summary>Whether the model was trained on definitions of tools whose members are sorted (Kimi K2: tokenization_kimi.py, apply_chat_template).</summary>
     public virtual bool SortsDefinitions => false;
+
+    /// <summary>What a model is told of tools, behind what the system says, where its template ignores them; null: its template is expected to tell.</summary>
+    /// <param name="tools">Tools as OpenAI's API has them.</param>
+    /// <exception cref="UserErrorException">The tools cannot be written.</exception>
+    public virtual string? Describe(JsonArray tools) => null;
 
     /// <summary>The id of a call in the conversation so far, from which Kimi K2's template has the tool's name; others may be any.</summary>
     /// <param name="name">The name of the tool.</param>

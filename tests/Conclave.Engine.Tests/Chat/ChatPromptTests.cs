@@ -142,6 +142,79 @@ public sealed class ChatPromptTests
         Assert.Equal(Tools + "<user>a", Render("{{ tools | tojson(separators=(',', ':')) }}<user>{{ messages[0].content }}", """{"role":"user","content":"a"}""", Tools));
     }
 
+    // DeepSeek's own templates do not mention tools: a V3.1 that joins what the system says, an R1 that knows the last of it.
+    private const string V31WithoutTools = """
+        {%- set ns = namespace(system=[]) -%}
+        {%- for m in messages if m['role'] == 'system' -%}{%- set ns.system = ns.system + [m['content']] -%}{%- endfor -%}
+        {{- ns.system | join('\n\n') -}}
+        {%- for m in messages -%}{%- if m['role'] == 'user' -%}{{ '<｜User｜>' + m['content'] }}
+        {%- elif m['role'] == 'assistant' -%}{%- for c in m['tool_calls'] -%}{{ '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + c['function']['name'] + '<｜tool▁sep｜>' + c['function']['arguments'] + '<｜tool▁call▁end｜>' }}{%- endfor -%}{%- endif -%}{%- endfor -%}
+        """;
+
+    private const string R1WithoutTools = """
+        {%- set ns = namespace(system='') -%}
+        {%- for m in messages if m['role'] == 'system' -%}{%- set ns.system = m['content'] -%}{%- endfor -%}
+        {{- ns.system -}}
+        {%- for m in messages -%}{%- if m['role'] == 'user' -%}{{ '<｜User｜>' + m['content'] }}
+        {%- elif m['role'] == 'assistant' -%}{%- for c in m['tool_calls'] -%}{{ '<｜tool▁call▁begin｜>function<｜tool▁sep｜>' + c['function']['name'] + '\n```json\n' + c['function']['arguments'] + '\n```<｜tool▁call▁end｜>' }}{%- endfor -%}{%- endif -%}{%- endfor -%}
+        """;
+
+    private const string TwoTools = """
+        [{"type":"function","function":{"name":"look","description":"Looks.","parameters":{"type":"object","properties":{"x":{"type":"string","description":"Wohin, 春"}}}}},
+         {"type":"function","function":{"name":"wait"}}]
+        """;
+
+    private const string ToldOfTools = """
+        ## Tools
+        You have access to the following tools:
+
+        ### look
+        Description: Looks.
+
+        Parameters: {"type": "object", "properties": {"x": {"type": "string", "description": "Wohin, 春"}}}
+
+        ### wait
+        Description: 
+
+        Parameters: {}
+
+        IMPORTANT: ALWAYS adhere to this exact format for tool use:
+        CALL
+
+        Where:
+        - `tool_call_name` must be an exact match to one of the available tools
+        - `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
+        - For multiple tool calls, chain them CHAIN
+        """;
+
+    [Fact]
+    public void DeepSeeksModelsAreToldOfToolsThatTheirTemplatesIgnore()
+    {
+        const string Messages = """{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"C"}""";
+        string v31 = ToldOfTools
+            .Replace("CALL", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>", StringComparison.Ordinal)
+            .Replace("CHAIN", "directly without separators or spaces", StringComparison.Ordinal);
+        string r1 = ToldOfTools
+            .Replace("CALL", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>tool_call_name\n```json\ntool_call_arguments\n```<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>", StringComparison.Ordinal)
+            .Replace("CHAIN", "with a line break between them", StringComparison.Ordinal);
+        Assert.Equal($"A\n\nB\n\n{v31}<｜User｜>C", Render(V31WithoutTools, Messages, TwoTools));
+        Assert.Equal($"B\n\n{r1}<｜User｜>C", Render(R1WithoutTools, Messages, TwoTools));
+        Assert.Equal($"\n\n{v31}<｜User｜>C", Render(V31WithoutTools, """{"role":"user","content":"C"}""", TwoTools));
+        Assert.Equal("A\n\nB<｜User｜>C", Render(V31WithoutTools, Messages));
+    }
+
+    [Fact]
+    public void NobodyKnowsWhatToTellOtherModels()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace("<｜tool▁sep｜>", "<｜other｜>", StringComparison.Ordinal));
+        folder.Write("chat_template.jinja", "{%- for m in messages -%}<{{ m.role }}>{{ m.content }}{%- endfor -%}");
+        ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(folder.Path))!;
+        Assert.True(prompt.IgnoresTools);
+        Assert.Equal("<user>C", prompt.Render([JsonNode.Parse("""{"role":"user","content":"C"}""")], (JsonArray)JsonNode.Parse(TwoTools)!));
+        Assert.False(ChatPrompt.Load(Repository.Fable, Tokenizer.Load(Repository.Fable))!.IgnoresTools);
+    }
+
     [Fact]
     public void WhatIsNotGivenIsNoneAndTokensHaveTheirTexts()
     {
