@@ -69,6 +69,14 @@ public sealed record TokenizerConfig
         return config with { ChatTemplatePlace = place, ToolTemplatePlace = toolPlace };
     }
 
+    /// <summary>The same with the template of a file in place of all of the model's.</summary>
+    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
+    public TokenizerConfig WithTemplate(string file) => this with
+    {
+        ChatTemplates = new Dictionary<string, string>(StringComparer.Ordinal) { [DefaultTemplate] = ReadTemplate(file) },
+        ChatTemplatePlace = file,
+    };
+
     /// <summary>The text of a file that is a template.</summary>
     /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
     public static string ReadTemplate(string file) => TextFile.Read(file, MaxTemplateBytes);

@@ -36,6 +36,9 @@ public sealed record LoadOptions
     /// <summary>Caches of this size that share the machine's memory: those of all ranks that have tokens.</summary>
     public int Caches { get; init; } = 1;
 
+    /// <summary>A file with the chat template to use; null: the model's own.</summary>
+    public string? ChatTemplate { get; init; }
+
     /// <summary>Adds this rank's part of the model to its options, where it is computed by many ranks; null: all of it is computed here.</summary>
     public Func<ModelConfig, KernelSet, WorkerTeam, ModelOptions, ModelOptions>? Divide { get; init; }
 
@@ -105,7 +108,7 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Open(string directory, LoadOptions options, IProgress<CheckpointProgress>? progress = null)
     {
         // A vocabulary takes about as long to read as the rest.
-        Task<(Tokenizer Tokenizer, ChatPrompt? Chat)> text = Task.Run(() => LoadText(directory));
+        Task<(Tokenizer Tokenizer, ChatPrompt? Chat)> text = Task.Run(() => LoadText(directory, options.ChatTemplate));
         Checkpoint? checkpoint = null;
         WorkerTeam? team = null;
         DeepSeekModel? model = null;
@@ -144,10 +147,11 @@ public sealed class LoadedModel : IDisposable
         _checkpoint.Dispose();
     }
 
-    private static (Tokenizer Tokenizer, ChatPrompt? Chat) LoadText(string directory)
+    private static (Tokenizer Tokenizer, ChatPrompt? Chat) LoadText(string directory, string? template)
     {
         Tokenizer tokenizer = Tokenizer.Load(directory);
-        return (tokenizer, ChatPrompt.Load(directory, tokenizer));
+        TokenizerConfig config = TokenizerConfig.Read(directory);
+        return (tokenizer, ChatPrompt.Load(template is null ? config : config.WithTemplate(template), tokenizer));
     }
 
     private static int CacheBlocks(ModelConfig config, LoadOptions options, int context)

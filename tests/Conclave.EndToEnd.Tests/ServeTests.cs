@@ -39,6 +39,30 @@ public sealed class ServeTests
     }
 
     [Fact]
+    public async Task AModelThatNobodyTellsOfToolsIsWarnedOf()
+    {
+        using TemporaryFolder folder = new();
+        foreach (string file in Directory.GetFiles(Repository.Fable))
+        {
+            File.CreateSymbolicLink(folder.File(Path.GetFileName(file)), file);
+        }
+
+        File.Delete(folder.File("tokenizer.json"));
+        folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace("<｜tool▁sep｜>", "<｜other｜>", StringComparison.Ordinal));
+        const string Warning = "warning: the model's chat template ignores tools";
+        Assert.Contains(Warning, await StartedAsync(folder.Write("plain.jinja", "{{ messages }}")), StringComparison.Ordinal);
+        Assert.DoesNotContain(Warning, await StartedAsync(folder.Write("tools.jinja", "{{ messages }}{{ tools }}")), StringComparison.Ordinal);
+
+        async Task<string> StartedAsync(string template)
+        {
+            using ServeProcess server = ServeProcess.Start(Cli.Program, "--model", folder.Path, "--chat-template", template);
+            _ = await server.AddressAsync;
+            Assert.Equal(0, await server.StopAsync(Stop));
+            return server.Log;
+        }
+    }
+
+    [Fact]
     public void APortInUseIsOneSentence()
     {
         using TcpListener listener = new(IPAddress.Loopback, 0);

@@ -46,6 +46,37 @@ public sealed class TemplateTests
         Assert.Equal((0, "", "{\"text\":\"True<sep>\"}|{\"text\":\"f\"}"), (result.Code, result.Error, string.Join('|', result.Lines)));
     }
 
+    [Fact]
+    public void A_file_takes_the_place_of_a_folders_template()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.Write("other.jinja", "{{ bos_token }}<{{ messages[0].content }}>");
+        CliResult result = Cli.Run(["template", Repository.Fable, "--chat-template", file, "--json-lines", "-"], Hello + "}\n");
+        Assert.Equal((0, "", "{\"text\":\"<｜begin▁of▁sentence｜><Hi 春😀>\"}"), (result.Code, result.Error, result.Lines[0]));
+        result = Cli.Run("generate", "--chat", "Hi", "--chat-template", folder.Write("short.jinja", "a"), "--max-tokens", "1", "--json");
+        Assert.Single(JsonDocument.Parse(result.Output).RootElement.GetProperty("prompt_ids").EnumerateArray());
+        Assert.Equal(2, Cli.Run("generate", "Hi", "--chat-template", file).Code);
+        Assert.Equal(2, Cli.Run(["template", file, "--chat-template", file, "--json-lines", "-"], Hello + "}\n").Code);
+    }
+
+    [Theory]
+    [InlineData("template", "DIR", "--json-lines", "-")]
+    [InlineData("generate", "--chat", "Hi")]
+    [InlineData("chat")]
+    [InlineData("serve")]
+    public void A_file_that_is_no_template_ends_with_the_place_and_the_mistake(params string[] arguments)
+    {
+        using TemporaryFolder folder = new();
+        string[] command = [.. arguments.Select(argument => argument == "DIR" ? Repository.Fable : argument)];
+        string missing = folder.File("none.jinja");
+        CliResult result = Cli.Run([.. command, "--chat-template", missing]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {missing}: ", result.Error, StringComparison.Ordinal);
+        string broken = folder.Write("broken.jinja", "{{ messages }}\n{% endfor %}\n");
+        result = Cli.Run([.. command, "--chat-template", broken]);
+        Assert.Equal((2, "", $"error: {broken}: line 2: Encountered unknown tag 'endfor'.\n"), (result.Code, result.Output, result.Error));
+    }
+
     [Theory]
     [InlineData("{% if %}", "{}", "line 1")]
     [InlineData("{{ x }}", "[1]", "standard input, line 1")]

@@ -12,6 +12,7 @@ internal static class ChatCommand
     public static Command Create()
     {
         Option<string?> model = ModelDirectory.Option();
+        Option<string?> template = ChatTemplateOption.Create();
         Option<string?> system = new("--system") { Description = "A system message before the conversation", HelpName = "TEXT" };
         SamplingArguments sampling = new();
         ComputeOptions compute = new();
@@ -22,14 +23,14 @@ internal static class ChatCommand
             ("conclave chat --model DeepSeek-V2-Lite-Chat --temperature 0.3", "talk to another one"),
             ("echo \"写一首题为《春夜》的诗。\" | conclave chat --seed 1", "one message from a pipe"))
         {
-            model, system,
+            model, template, system,
         };
         sampling.AddTo(command);
         compute.AddTo(command, cache: true, steps: true);
         command.SetAction((result, cancellation) =>
         {
             string directory = ModelDirectory.Resolve(result.GetValue(model));
-            using LoadedModel loaded = compute.Load(result, directory);
+            using LoadedModel loaded = compute.Load(result, directory, load => load with { ChatTemplate = result.GetValue(template) });
             ChatPrompt chat = loaded.Chat ?? throw new UserErrorException(
                 $"{directory}: no chat template (tokenizer_config.json or chat_template.jinja); 'conclave generate' continues texts without one");
             using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = 1 });

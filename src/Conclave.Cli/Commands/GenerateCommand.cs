@@ -20,6 +20,7 @@ internal static class GenerateCommand
         Option<string?> model = ModelDirectory.Option();
         Option<bool> raw = new("--raw") { Description = "Continue the prompt as it is (the default)" };
         Option<bool> chat = new("--chat") { Description = "Answer the prompt as a message, through the model's chat template" };
+        Option<string?> template = ChatTemplateOption.Create();
         Option<string?> ids = new("--ids") { Description = "The prompt as token ids", HelpName = "1,2,3" };
         Option<bool> json = new("--json") { Description = "Write one JSON object at the end instead of streaming text" };
         SamplingArguments sampling = new();
@@ -31,7 +32,7 @@ internal static class GenerateCommand
             ("conclave generate --model DeepSeek-V2-Lite --chat \"Why is the sky blue?\" --temperature 0", "another model, without chance"),
             ("conclave generate --ids 0,3,70 --max-tokens 8 --json", "from token ids, for programs"))
         {
-            prompt, model, raw, chat, ids, json,
+            prompt, model, raw, chat, template, ids, json,
         };
         sampling.AddTo(command);
         compute.AddTo(command, cache: true, steps: true);
@@ -40,6 +41,11 @@ internal static class GenerateCommand
             if (result.GetValue(raw) && result.GetValue(chat))
             {
                 result.AddError("--raw and --chat exclude each other");
+            }
+
+            if (result.GetValue(template) is not null && !result.GetValue(chat))
+            {
+                result.AddError("--chat-template is of use with --chat only");
             }
 
             if ((result.GetValue(prompt) is null) == (result.GetValue(ids) is null))
@@ -55,7 +61,7 @@ internal static class GenerateCommand
         command.SetAction((result, cancellation) =>
         {
             TextWriter output = result.InvocationConfiguration.Output;
-            using LoadedModel loaded = compute.Load(result, ModelDirectory.Resolve(result.GetValue(model)));
+            using LoadedModel loaded = compute.Load(result, ModelDirectory.Resolve(result.GetValue(model)), load => load with { ChatTemplate = result.GetValue(template) });
             IReadOnlyList<int> tokens = result.GetValue(ids) is { } list
                 ? NumberOptions.List(ids.Name, list, least: 0)
                 : Encode(loaded, result.GetValue(prompt)!, result.GetValue(chat));

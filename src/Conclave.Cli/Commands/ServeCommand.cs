@@ -25,6 +25,7 @@ internal sealed class ServeCommand(RankLeader? leader)
         HelpName = "ORIGIN",
     };
 
+    private readonly Option<string?> _template = ChatTemplateOption.Create();
     private readonly Option<string?> _name = new("--served-model-name") { Description = "Name of the model in the API. Default: its folder's name", HelpName = "NAME" };
     private readonly Option<int?> _running = new("--max-running")
     {
@@ -75,7 +76,7 @@ internal sealed class ServeCommand(RankLeader? leader)
             ("conclave serve", "the bundled model on http://127.0.0.1:8080/v1"),
             ("conclave serve --model DeepSeek-V2-Lite-Chat --cache-memory 4GiB --host 0.0.0.0 --api-key @key.txt", "another one, for others too"))
         {
-            _model, _host, _port, _origins, _name, _running, _waiting, _memory, _reuse, _timeout, _traces, _experts,
+            _model, _template, _host, _port, _origins, _name, _running, _waiting, _memory, _reuse, _timeout, _traces, _experts,
         };
         _key.AddTo(command);
         _compute.AddTo(command, cache: true, steps: true);
@@ -90,7 +91,12 @@ internal sealed class ServeCommand(RankLeader? leader)
         EngineOptions engineOptions = ReadEngineOptions(result, options.ModelName);
         string? size = result.GetValue(_memory);
         using LoadedModel loaded = _compute.Load(
-            result, directory, load => load with { CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size), Contexts = engineOptions.MaxRunning });
+            result, directory, load => load with
+            {
+                CacheMemory = size is null ? null : ByteSize.Parse("--cache-memory", size),
+                Contexts = engineOptions.MaxRunning,
+                ChatTemplate = result.GetValue(_template),
+            });
         using InferenceEngine engine = new(loaded, engineOptions);
         await using ConclaveServer server = await ListenAsync(loaded, engine, options);
         Announce(server, loaded, options, engine.Status.CacheBlocks);

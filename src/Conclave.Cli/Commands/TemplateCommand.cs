@@ -14,6 +14,7 @@ internal static class TemplateCommand
     public static Command Create()
     {
         Argument<string> source = new("DIR|FILE.jinja") { Description = "The folder of a checkpoint, or a file that is a template" };
+        Option<string?> template = ChatTemplateOption.Create();
         Option<string> lines = new("--json-lines")
         {
             Description = "The template's variables, as a JSON object in each line; \"-\" is standard input. A folder's special tokens "
@@ -27,11 +28,11 @@ internal static class TemplateCommand
             ("echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' | conclave template models/fable --json-lines -",
                 "the prompt that the bundled model would get"))
         {
-            source, lines,
+            source, template, lines,
         };
         command.SetAction((result, cancellation) =>
         {
-            (ChatTemplate plain, ChatTemplate withTools, KeyValuePair<string, string?>[] given) = Load(result.GetRequiredValue(source));
+            (ChatTemplate plain, ChatTemplate withTools, KeyValuePair<string, string?>[] given) = Load(result.GetRequiredValue(source), result.GetValue(template));
             string file = result.GetRequiredValue(lines);
             TextWriter output = result.InvocationConfiguration.Output;
             foreach (JsonCursor line in JsonLines.Read(file, cancellation))
@@ -52,16 +53,22 @@ internal static class TemplateCommand
         return command;
     }
 
-    private static (ChatTemplate Plain, ChatTemplate WithTools, KeyValuePair<string, string?>[] Given) Load(string source)
+    private static (ChatTemplate Plain, ChatTemplate WithTools, KeyValuePair<string, string?>[] Given) Load(string source, string? instead)
     {
         if (File.Exists(source))
         {
+            if (instead is not null)
+            {
+                throw new UserErrorException($"--chat-template {instead}: {source} is a template already; it takes the place of that of a folder");
+            }
+
             ChatTemplate template = Parse(TokenizerConfig.ReadTemplate(source), source);
             return (template, template, []);
         }
 
         string directory = ModelDirectory.Resolve(source);
         TokenizerConfig config = TokenizerConfig.Read(directory);
+        config = instead is null ? config : config.WithTemplate(instead);
         string text = config.ChatTemplate ?? throw new UserErrorException(
             $"{directory}: no chat template; chat_template.jinja, or chat_template in tokenizer_config.json, is expected");
         ChatTemplate plain = Parse(text, config.ChatTemplatePlace);

@@ -32,11 +32,10 @@ public sealed class ChatPrompt
 
     internal Tokenizer Tokenizer { get; }
 
-    /// <summary>Reads the template of a model directory; null where it has none.</summary>
-    /// <exception cref="UserErrorException">The template or the file that holds it is wrong.</exception>
-    public static ChatPrompt? Load(string directory, Tokenizer tokenizer)
+    /// <summary>Reads a model's template; null where it has none.</summary>
+    /// <exception cref="UserErrorException">The template is wrong.</exception>
+    public static ChatPrompt? Load(TokenizerConfig config, Tokenizer tokenizer)
     {
-        TokenizerConfig config = TokenizerConfig.Read(directory);
         if (config.ChatTemplate is not { } source)
         {
             return null;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Conclave.Checkpoints;
 using Conclave.Primitives;
 using Conclave.Testing;
 using Conclave.Text;
@@ -209,10 +210,10 @@ public sealed class ChatPromptTests
         using TemporaryFolder folder = new();
         folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace("<｜tool▁sep｜>", "<｜other｜>", StringComparison.Ordinal));
         folder.Write("chat_template.jinja", "{%- for m in messages -%}<{{ m.role }}>{{ m.content }}{%- endfor -%}");
-        ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(folder.Path))!;
+        ChatPrompt prompt = ChatPrompt.Load(TokenizerConfig.Read(folder.Path), Tokenizer.Load(folder.Path))!;
         Assert.True(prompt.IgnoresTools);
         Assert.Equal("<user>C", prompt.Render([JsonNode.Parse("""{"role":"user","content":"C"}""")], (JsonArray)JsonNode.Parse(TwoTools)!));
-        Assert.False(ChatPrompt.Load(Repository.Fable, Tokenizer.Load(Repository.Fable))!.IgnoresTools);
+        Assert.False(ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer.Load(Repository.Fable))!.IgnoresTools);
     }
 
     [Fact]
@@ -251,7 +252,7 @@ public sealed class ChatPromptTests
             folder.Write("chat_template.jinja", template);
         }
 
-        ChatPrompt prompt = ChatPrompt.Load(folder.Path, Tokenizer.Load(Repository.Fable))!;
+        ChatPrompt prompt = ChatPrompt.Load(TokenizerConfig.Read(folder.Path), Tokenizer.Load(Repository.Fable))!;
         JsonArray given = (JsonArray)JsonNode.Parse($"[{messages}]")!;
         string before = given.ToJsonString();
         string text = prompt.Render(given, tools is null ? null : (JsonArray)JsonNode.Parse(tools)!);

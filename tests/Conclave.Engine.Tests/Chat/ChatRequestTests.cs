@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Conclave.Checkpoints;
 using Conclave.Primitives;
 using Conclave.Testing;
 using Conclave.Text;
@@ -44,7 +45,7 @@ public sealed class ChatRequestTests
     private static Grammar GrammarOf(ChatTool[] tools, string? answer)
     {
         ChatRequest request = new(
-            ChatPrompt.Load(Repository.Fable, Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], new ChatTools(tools, null, ToolChoice.Auto));
+            ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], new ChatTools(tools, null, ToolChoice.Auto));
         return request.ToGeneration(new SamplingOptions(), answer, new GrammarCache(1 << 20)).Grammar!;
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Conclave.Checkpoints;
 using Conclave.Primitives;
 using Conclave.Testing;
 using Conclave.Text;
@@ -60,7 +61,7 @@ public sealed class ToolChoiceTests
     private static string Calls(string calls) => $"<｜tool▁calls▁begin｜>{calls}<｜tool▁calls▁end｜>";
 
     private static Grammar? GrammarOf(ChatTools tools) =>
-        new ChatRequest(ChatPrompt.Load(Repository.Fable, Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], tools)
+        new ChatRequest(ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], tools)
             .ToGeneration(new SamplingOptions(), null, new GrammarCache(1 << 20)).Grammar;
 
     private static bool Accepts(Grammar grammar, string text)
