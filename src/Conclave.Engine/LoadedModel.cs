@@ -55,16 +55,16 @@ public sealed class LoadedModel : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly WorkerTeam _team;
 
-    private LoadedModel(Checkpoint checkpoint, WorkerTeam team, DeepSeekModel model, int contextLength, Tokenizer tokenizer, ChatPrompt? chat)
+    private LoadedModel(Checkpoint checkpoint, WorkerTeam team, DeepSeekModel model, int contextLength, ModelText text)
     {
         ContextLength = contextLength;
         _checkpoint = checkpoint;
         _team = team;
         Model = model;
-        Tokenizer = tokenizer;
-        Chat = chat;
+        Tokenizer = text.Tokenizer;
+        Chat = text.Chat;
         GenerationConfig generation = GenerationConfig.Read(checkpoint.Directory);
-        EosTokens = generation.EosTokens.Count > 0 ? generation.EosTokens : checkpoint.Config.EosTokens;
+        EosTokens = [.. generation.EosTokens.Union(checkpoint.Config.EosTokens).Union(text.EosTokens)];
         bool greedy = generation.DoSample == false;
         SuggestedSampling = new SamplingOptions
         {
@@ -91,7 +91,7 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Its chat template; null where the directory has none.</summary>
     public ChatPrompt? Chat { get; }
 
-    /// <summary>Tokens that end an answer: those of generation_config.json, or else of config.json.</summary>
+    /// <summary>Tokens that end an answer: those of generation_config.json, config.json and tokenizer_config.json, each of which may leave some out.</summary>
     public IReadOnlyList<int> EosTokens { get; }
 
     /// <summary>The sampling of generation_config.json.</summary>
@@ -108,7 +108,7 @@ public sealed class LoadedModel : IDisposable
     public static LoadedModel Open(string directory, LoadOptions options, IProgress<CheckpointProgress>? progress = null)
     {
         // A vocabulary takes about as long to read as the rest.
-        Task<(Tokenizer Tokenizer, ChatPrompt? Chat)> text = Task.Run(() => LoadText(directory, options.ChatTemplate));
+        Task<ModelText> text = Task.Run(() => LoadText(directory, options.ChatTemplate));
         Checkpoint? checkpoint = null;
         WorkerTeam? team = null;
         DeepSeekModel? model = null;
@@ -126,9 +126,9 @@ public sealed class LoadedModel : IDisposable
             };
             model = new DeepSeekModel(
                 checkpoint, options.Kernels, team, options.Divide?.Invoke(checkpoint.Config, options.Kernels, team, sizes) ?? sizes);
-            (Tokenizer tokenizer, ChatPrompt? chat) = text.GetAwaiter().GetResult();
+            ModelText loaded = text.GetAwaiter().GetResult();
             _ = checkpoint.PromotePages(stayMapped: options.Divide is null);
-            return new LoadedModel(checkpoint, team, model, context, tokenizer, chat);
+            return new LoadedModel(checkpoint, team, model, context, loaded);
         }
         catch
         {
@@ -147,11 +147,12 @@ public sealed class LoadedModel : IDisposable
         _checkpoint.Dispose();
     }
 
-    private static (Tokenizer Tokenizer, ChatPrompt? Chat) LoadText(string directory, string? template)
+    private static ModelText LoadText(string directory, string? template)
     {
         Tokenizer tokenizer = Tokenizer.Load(directory);
         TokenizerConfig config = TokenizerConfig.Read(directory);
-        return (tokenizer, ChatPrompt.Load(template is null ? config : config.WithTemplate(template), tokenizer));
+        int[] eosTokens = config.SpecialTokens.TryGetValue("eos_token", out string? eos) && tokenizer.TryGetId(eos, out int id) ? [id] : [];
+        return new ModelText(tokenizer, ChatPrompt.Load(template is null ? config : config.WithTemplate(template), tokenizer), eosTokens);
     }
 
     private static int CacheBlocks(ModelConfig config, LoadOptions options, int context)
@@ -181,4 +182,6 @@ public sealed class LoadedModel : IDisposable
 
         return asked ?? Math.Min(config.MaxPositions, LoadOptions.DefaultContext);
     }
+
+    private sealed record ModelText(Tokenizer Tokenizer, ChatPrompt? Chat, int[] EosTokens);
 }
