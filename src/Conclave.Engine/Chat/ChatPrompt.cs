@@ -17,6 +17,7 @@ public sealed class ChatPrompt
 
     private ChatPrompt(Form plain, Form withTools, Tokenizer tokenizer, TokenizerConfig config)
     {
+        Reasoning = Reasoning.Recognize(config.ChatTemplate!, tokenizer);
         _toolCalls = new Lazy<ToolCallFormat?>(() => ToolCallFormat.Recognize(config.ToolTemplate ?? config.ChatTemplate, tokenizer));
         _plain = plain;
         _withTools = withTools;
@@ -26,6 +27,9 @@ public sealed class ChatPrompt
 
     /// <summary>How the model writes tool calls; null where it writes none that are known.</summary>
     public ToolCallFormat? ToolCalls => _toolCalls.Value;
+
+    /// <summary>Between which tags the model thinks.</summary>
+    public Reasoning Reasoning { get; }
 
     /// <summary>Whether a model is not told of the tools of a request: its template ignores them, and what else it could be told is not known.</summary>
     public bool IgnoresTools => _withTools.Habits.IgnoresTools && ToolCalls?.Describe([]) is null;

@@ -37,7 +37,7 @@ public sealed class ChatRequest
         _chat = chat;
         _tools = tools;
         _format = tools.Tools.Count > 0 ? chat.ToolCalls : null;
-        _startsInsideReasoning = Reasoning.StartsInside(text);
+        _startsInsideReasoning = chat.Reasoning.StartsInside(text);
         _earlierToolCalls = messages.OfType<JsonObject>().Sum(message => (message["tool_calls"] as JsonArray)?.Count ?? 0);
         List<int> prompt = [];
         PromptTokens = chat.Encode(text, prompt, mostTokens, cancellation);
@@ -67,7 +67,7 @@ public sealed class ChatRequest
     };
 
     /// <summary>What reads one answer.</summary>
-    public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls);
+    public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls, _chat.Reasoning);
 
     /// <summary>
     /// Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; text and then calls where not any calls will do: one of the tools
@@ -89,7 +89,7 @@ public sealed class ChatRequest
         return grammars.GetOrAdd(key, () => forced ? Compile(callable, answer) : WithLax(callable, tools => Compile(tools, answer)));
     }
 
-    private Grammar Compile(IReadOnlyList<ChatTool> tools, string? answer) => Reasoning.ThenAnswer(
+    private Grammar Compile(IReadOnlyList<ChatTool> tools, string? answer) => _chat.Reasoning.ThenAnswer(
         _tools.MustCall ? Calls(tools)
         : answer is null ? OfTools(() => _format!.CreateAutoGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls))
         : tools.Count == 0 ? AnswerGrammar.Compile(answer)

@@ -8,7 +8,7 @@ namespace Conclave.Text.Chat;
 /// is cut makes no difference to what the pieces of each kind are together. Nothing that the model writes is an error: what is no call is
 /// content. For one text and one thread; time is linear in the text, and little of it is held back.
 /// <list type="bullet">
-/// <item>Reasoning ends with <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped. All these models at times call
+/// <item>Reasoning ends with its tag, such as <c>&lt;/think&gt;</c>; without that tag all text is reasoning. White space directly around the tags is dropped. All these models at times call
 /// a tool without it: a call of one of the request's tools ends their reasoning too.</item>
 /// <item>Tool calls are recognized outside of reasoning, where there are tools. White space before a call and between calls is dropped. Any
 /// name is passed on; that there is such a tool, and that the arguments are JSON, is not checked.</item>
@@ -17,11 +17,9 @@ namespace Conclave.Text.Chat;
 /// </summary>
 public sealed class ChatOutputParser
 {
-    private const string Open = Reasoning.Open;
-    private const string Close = Reasoning.Close;
-
     private readonly ToolCallFormat? _format;
     private readonly IReadOnlyList<ChatTool> _tools;
+    private readonly Reasoning _reasoning;
     private readonly string[] _reasoningEnds;
     private readonly int _earlierToolCalls;
     private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
@@ -41,11 +39,14 @@ public sealed class ChatOutputParser
     /// <param name="startsInsideReasoning">The prompt ends inside of reasoning; see <see cref="Reasoning.StartsInside"/>.</param>
     /// <param name="tools">The tools of the request; null or empty: no tool calls are recognized (for <c>tool_choice: none</c> as well).</param>
     /// <param name="earlierToolCalls">The tool calls in the conversation so far, which Kimi K2's ids count.</param>
-    public ChatOutputParser(ToolCallFormat? format, bool startsInsideReasoning, IReadOnlyList<ChatTool>? tools = null, int earlierToolCalls = 0)
+    /// <param name="reasoning">The tags between which the model thinks; null: <see cref="Reasoning.Think"/>.</param>
+    public ChatOutputParser(
+        ToolCallFormat? format, bool startsInsideReasoning, IReadOnlyList<ChatTool>? tools = null, int earlierToolCalls = 0, Reasoning? reasoning = null)
     {
         _tools = tools ?? [];
         _format = _tools.Count > 0 ? format : null;
-        _reasoningEnds = [Close, .. _format?.ReasoningEnds ?? []];
+        _reasoning = reasoning ?? Reasoning.Think;
+        _reasoningEnds = _reasoning.Ends(_format);
         _startsInside = startsInsideReasoning;
         _earlierToolCalls = earlierToolCalls;
     }
@@ -122,7 +123,7 @@ public sealed class ChatOutputParser
     private int ReadStart(ReadOnlySpan<char> text, bool final)
     {
         int at = 0;
-        Match match = TextScan.Skip(text, ref at, Open, final);
+        Match match = TextScan.Skip(text, ref at, _reasoning.Open, final);
         if (match != Match.Undecided)
         {
             _place = match == Match.Yes || _startsInside ? Place.Reasoning : Place.Content;
@@ -153,7 +154,7 @@ public sealed class ChatOutputParser
 
         _place = Place.Content;
         _dropsSpace = true;
-        return which == 0 ? end + Close.Length : end;
+        return which == 0 ? end + _reasoning.Close.Length : end;
     }
 
     // Where a model thinks about calls, only that of a tool that there is can be meant as one.

@@ -1,25 +1,49 @@
+using System.Collections.Concurrent;
 using Conclave.Text.Grammars;
 
 namespace Conclave.Text.Chat;
 
-/// <summary>What models write between <c>&lt;think&gt;</c> and <c>&lt;/think&gt;</c> before they answer.</summary>
-public static class Reasoning
+/// <summary>What models write before they answer, between two tags.</summary>
+public sealed class Reasoning
 {
+    private const string Image = "<|media_pad|>";
+
+    // One for all grammars, for each way of calling tools: their masks of it are the same.
+    private readonly ConcurrentDictionary<string, Grammar> _thoughts = new(StringComparer.Ordinal);
+
+    private Reasoning(string open, string close)
+    {
+        Open = open;
+        Close = close;
+    }
+
+    /// <summary>Between <c>&lt;think&gt;</c> and <c>&lt;/think&gt;</c>.</summary>
+    public static Reasoning Think { get; } = new("<think>", "</think>");
+
+    /// <summary>Between <c>◁think▷</c> and <c>◁/think▷</c>, as Kimi-VL.</summary>
+    public static Reasoning KimiVL { get; } = new("◁think▷", "◁/think▷");
+
     /// <summary>The tag that opens it.</summary>
-    internal const string Open = "<think>";
+    public string Open { get; }
 
     /// <summary>The tag that ends it.</summary>
-    internal const string Close = "</think>";
+    public string Close { get; }
 
-    // One for all grammars: their masks of it are the same.
-    internal static readonly Grammar Thought = Grammar.TextWithout(Close);
+    /// <summary>
+    /// Between which tags a model thinks. Kimi-VL's are neither in its template nor tokens of their own: it is known by its token for images, and by having none for the other tag, as
+    /// later models for images have.
+    /// </summary>
+    /// <param name="chatTemplate">The source of the model's chat template.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    public static Reasoning Recognize(string chatTemplate, Tokenizer tokenizer) =>
+        chatTemplate.Contains(KimiVL.Open, StringComparison.Ordinal) || (tokenizer.TryGetId(Image, out _) && !tokenizer.TryGetId(Think.Open, out _)) ? KimiVL : Think;
 
     /// <summary>
     /// Whether a model that goes on from a prompt is thinking: the chat template has opened the tag at the prompt's end. A template that
     /// writes <c>&lt;/think&gt;</c> there (DeepSeek V3.1), or opens and closes it, has not.
     /// </summary>
     /// <param name="prompt">The rendered prompt.</param>
-    public static bool StartsInside(ReadOnlySpan<char> prompt) => prompt.TrimEnd().EndsWith(Open);
+    public bool StartsInside(ReadOnlySpan<char> prompt) => prompt.TrimEnd().EndsWith(Open);
 
     /// <summary>
     /// The grammar of an answer after any reasoning, which ends with its tag and at most two line breaks. A line break may stand before the tag that opens it, as GLM writes it.
@@ -29,10 +53,15 @@ public static class Reasoning
     /// <param name="startsInside">The prompt ends inside of reasoning; otherwise the output may begin with it, or with the answer.</param>
     /// <param name="calls">How the model calls tools, where it may: no call stands in reasoning that <see cref="ChatOutputParser"/> would take for its end.</param>
     /// <exception cref="Conclave.Primitives.UserErrorException">The grammar is too large.</exception>
-    public static Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, bool startsInside, ToolCallFormat? calls = null)
+    public Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, bool startsInside, ToolCallFormat? calls = null)
     {
-        Grammar thought = Grammar.Sequence(calls?.Thought ?? Thought, Grammar.Literal(Close, tokenizer), ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
+        string[] ends = Ends(calls);
+        Grammar thought = Grammar.Sequence(
+            _thoughts.GetOrAdd(string.Concat(ends), _ => Grammar.TextWithout(ends)), Grammar.Literal(Close, tokenizer), ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
         thought = startsInside ? thought : Grammar.Choice(Grammar.Literal(string.Empty), Grammar.Sequence(ToolGrammar.OptionalLineBreak, Grammar.Literal(Open, tokenizer), thought));
         return Grammar.Sequence(thought, answer).Compiled();
     }
+
+    /// <summary>What ends it: first its tag, then markers of calls.</summary>
+    internal string[] Ends(ToolCallFormat? calls) => [Close, .. calls?.ReasoningEnds ?? []];
 }

@@ -14,13 +14,13 @@ internal static class TextScan
         : !final && text.Length < marker.Length && marker.AsSpan().StartsWith(text) ? Match.Undecided
         : Match.No;
 
-    /// <summary>The first marker in a text, or the end of it that may be the beginning of one; all begin with the same character.</summary>
+    /// <summary>The first marker in a text, or the end of it that may be the beginning of one; all begin with the same character as the first or the last.</summary>
     /// <returns>Where it is, the text's length if nowhere; which it is, -1 if that is not known yet.</returns>
     public static (int At, int Marker) Find(ReadOnlySpan<char> text, ReadOnlySpan<string> markers, bool final)
     {
         for (int at = 0; at < text.Length; at++)
         {
-            int next = text[at..].IndexOf(markers[0][0]);
+            int next = text[at..].IndexOfAny(markers[0][0], markers[^1][0]);
             if (next < 0)
             {
                 break;

@@ -11,13 +11,8 @@ public abstract class ToolCallFormat
 {
     // One for all grammars: their masks of it are the same.
     private readonly Lazy<Grammar> _text;
-    private readonly Lazy<Grammar> _thought;
 
-    private protected ToolCallFormat()
-    {
-        _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Except(SectionEnds)]));
-        _thought = new Lazy<Grammar>(() => Grammar.TextWithout([Reasoning.Close, .. ReasoningEnds]));
-    }
+    private protected ToolCallFormat() => _text = new Lazy<Grammar>(() => Grammar.TextWithout([.. Markers.Except(SectionEnds)]));
 
     /// <summary>
     /// DeepSeek R1 and V3: <c>&lt;｜tool▁calls▁begin｜&gt;&lt;｜tool▁call▁begin｜&gt;function&lt;｜tool▁sep｜&gt;NAME</c>, the arguments in a code
@@ -67,9 +62,6 @@ public abstract class ToolCallFormat
 
     /// <summary>The markers of calls that end reasoning whose own end tag the model has forgotten.</summary>
     internal abstract string[] ReasoningEnds { get; }
-
-    /// <summary>The grammar of reasoning, in which no call begins where that would end it.</summary>
-    internal Grammar Thought => _thought.Value;
 
     /// <summary>
     /// Which format a model writes: its template is asked to write a call, and the markers in that are the format's. Without a template that

@@ -9,9 +9,9 @@ internal static class Outputs
     public static readonly IReadOnlyList<ChatTool> Weather = [new ChatTool("get_weather"), new ChatTool("get_time")];
 
     public static string Parse(
-        string text, ToolCallFormat? format = null, bool inside = false, IReadOnlyList<ChatTool>? tools = null, Random? cuts = null, int earlier = 0)
+        string text, ToolCallFormat? format = null, bool inside = false, IReadOnlyList<ChatTool>? tools = null, Random? cuts = null, int earlier = 0, Reasoning? reasoning = null)
     {
-        ChatOutputParser parser = new(format, inside, tools, earlier);
+        ChatOutputParser parser = new(format, inside, tools, earlier, reasoning);
         List<ChatEvent> events = [];
         for (int at = 0; at < text.Length;)
         {

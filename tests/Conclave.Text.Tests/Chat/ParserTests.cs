@@ -45,13 +45,26 @@ public class ParserTests
     public void ReasoningIsWhatStandsBeforeItsTag(string text, bool inside, string expected) => AssertParsed(expected, text, null, inside, null);
 
     [Theory]
+    [InlineData("◁think▷\nhm < ◁ </think>\n◁/think▷\n\nanswer", "R:hm < ◁ </think>|C:answer")]
+    [InlineData("◁think▷hm <|tool_call_section_begin|><|tool_call_begin|>functions.get_weather:5<|tool_call_argument_begin|>{}<|tool_call_end|>", "R:hm|T0:get_weather#functions.get_weather:5|A0:{}")]
+    [InlineData("◁think▷hm ◁/thin", "R:hm ◁/thin")]
+    [InlineData("<think>hm</think>answer", "C:<think>hm</think>answer")]
+    public void KimiVLThinksBetweenOtherTags(string text, string expected)
+    {
+        for (int seed = 0; seed < 20; seed++)
+        {
+            Assert.Equal(expected, Outputs.Parse(text, ToolCallFormat.KimiK2, false, Outputs.Weather, new Random(seed), 5, Reasoning.KimiVL));
+        }
+    }
+
+    [Theory]
     [InlineData("<｜User｜>hi<｜Assistant｜><think>\n", true)]
     [InlineData("<｜User｜>hi<｜Assistant｜><think>", true)]
     [InlineData("<|assistant|>\n<think></think>\n", false)]
     [InlineData("<｜User｜>hi<｜Assistant｜></think>", false)]
     [InlineData("<｜User｜>what is <think>?<｜Assistant｜>", false)]
     [InlineData("", false)]
-    public void ThePromptsEndOpensReasoning(string prompt, bool inside) => Assert.Equal(inside, Reasoning.StartsInside(prompt));
+    public void ThePromptsEndOpensReasoning(string prompt, bool inside) => Assert.Equal(inside, Reasoning.Think.StartsInside(prompt));
 
     [Theory]
     [InlineData(Tool + "function<｜tool▁sep｜>get_weather\n```json\n{\"a\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "T0:get_weather|A0:{\"a\": 1}")]

@@ -57,6 +57,24 @@ public class RecognizeTests
     }
 
     [Fact]
+    public void KimiVLIsKnownByItsTemplateOrItsTokens()
+    {
+        Assert.Same(Reasoning.Think, Reasoning.Recognize("{{ '<think>' }}", Tokenizers.Fable));
+        Assert.Same(Reasoning.Think, Reasoning.Recognize("{{ messages }}", Tokenizers.Kimi));
+        Assert.Same(Reasoning.KimiVL, Reasoning.Recognize("{{ '◁think▷' }}", Tokenizers.Fable));
+        Assert.Same(Reasoning.KimiVL, Reasoning.Recognize("{{ messages }}", Images("<think>")));
+        Assert.Same(Reasoning.Think, Reasoning.Recognize("{{ messages }}", Images("<｜tool▁sep｜>")));
+    }
+
+    // A tokenizer with a token for images in the place of another.
+    private static Tokenizer Images(string other)
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace(other, "<|media_pad|>", StringComparison.Ordinal));
+        return Tokenizer.Load(folder.Path);
+    }
+
+    [Fact]
     public void WithoutATemplateTheTokensTell()
     {
         Assert.Same(ToolCallFormat.DeepSeekR1, ToolCallFormat.Recognize(null, Tokenizers.Fable));
