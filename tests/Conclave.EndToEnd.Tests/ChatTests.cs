@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Conclave.Testing;
 
 namespace Conclave.EndToEnd.Tests;
 
@@ -23,6 +24,23 @@ public sealed partial class ChatTests
         terminal.WaitFor("> ");
         terminal.Type(Interrupt);
         Assert.Equal(130, terminal.ExitCode());
+    }
+
+    /// <summary>Here the template neither drops thoughts itself nor leaves the tag to the model.</summary>
+    [Fact]
+    public void What_the_model_thought_is_no_part_of_the_conversation()
+    {
+        using TemporaryFolder folder = new();
+        string template = folder.Write("plain.jinja", "{% for m in messages %}{{ '<｜User｜>' if m.role == 'user' else '<｜Assistant｜>' }}{{ m.content }}{% endfor %}<｜Assistant｜><think>\n");
+        string[] chat = ["chat", "--temperature", "0", "--max-tokens", "8", "--ignore-eos", "--chat-template", template];
+        CliResult result = Cli.Run(chat, input: "Hi\nHi\n");
+        Assert.Equal(0, result.Code);
+        Assert.Equal(2, result.Output.Split("<think>\n").Length - 1);
+        int[] tokens = [.. PromptTokens().Matches(result.Error).Select(match => int.Parse(match.Groups["prompt"].Value, CultureInfo.InvariantCulture))];
+
+        // The second prompt has another message and an empty answer, less than the eight tokens of a thought.
+        Assert.Equal(2, tokens.Length);
+        Assert.InRange(tokens[1], tokens[0] + 1, (2 * tokens[0]) - 1);
     }
 
     [Fact]

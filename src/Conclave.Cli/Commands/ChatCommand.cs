@@ -1,8 +1,8 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Conclave.Cli.Frame;
 using Conclave.Engine;
 using Conclave.Primitives;
-using Conclave.Text.Chat;
 
 namespace Conclave.Cli.Commands;
 
@@ -44,13 +44,13 @@ internal static class ChatCommand
     private static void Converse(
         TextWriter output, ChatPrompt chat, InferenceEngine engine, SamplingOptions options, string? system, CancellationToken cancellation)
     {
-        List<ChatMessage> messages = [];
+        JsonArray messages = [];
         void Reset()
         {
             messages.Clear();
             if (system is not null)
             {
-                messages.Add(new ChatMessage("system", system));
+                messages.Add(Message("system", system));
             }
         }
 
@@ -72,16 +72,19 @@ internal static class ChatCommand
                     continue;
             }
 
-            messages.Add(new ChatMessage("user", message));
+            messages.Add(Message("user", message));
             try
             {
-                GenerationRequest request = new() { Prompt = chat.Encode(messages), Sampling = options };
+                ChatRequest request = new(chat, messages, new ChatTools([], null, ToolChoice.None));
+                ChatAnswerWriter writer = new(output, request.CreateParser(), chat.Reasoning, Terminal.OutputHasColours);
+                GenerationRequest generation = request.ToGeneration(options, null, engine.Grammars);
 
                 // Who sends messages through a pipe sees no prompt at which to leave.
                 GeneratedText answer = interactive
-                    ? Interruption.EndsOnly(end => Answer(output, engine, request, end), cancellation)
-                    : Answer(output, engine, request, cancellation);
-                messages.Add(new ChatMessage("assistant", answer.Text));
+                    ? Interruption.EndsOnly(end => GeneratedText.Wait(engine, generation, writer.Write, end), cancellation)
+                    : GeneratedText.Wait(engine, generation, writer.Write, cancellation);
+                writer.Finish();
+                messages.Add(Message("assistant", writer.Content));
                 WriteStatistics(answer);
             }
             catch (UserErrorException e) when (interactive)
@@ -95,15 +98,7 @@ internal static class ChatCommand
         }
     }
 
-    private static GeneratedText Answer(TextWriter output, InferenceEngine engine, GenerationRequest request, CancellationToken cancellation)
-    {
-        ThinkingStyle style = new(output, Terminal.OutputHasColours);
-        GeneratedText answer = GeneratedText.Wait(engine, request, style.Write, cancellation);
-        style.Finish();
-        output.WriteLine();
-        output.Flush();
-        return answer;
-    }
+    private static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
 
     private static string? ReadMessage(TextWriter output, bool interactive, CancellationToken cancellation)
     {

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Conclave.Cli.Frame;
 using Conclave.Engine;
 using Conclave.Parallel.Launch;
 using Conclave.Primitives;
-using Conclave.Text.Chat;
 
 namespace Conclave.Cli.Commands;
 
@@ -100,12 +100,13 @@ internal static class GenerateCommand
         return command;
     }
 
-    private static List<int> Encode(LoadedModel loaded, string prompt, bool chat)
+    private static IReadOnlyList<int> Encode(LoadedModel loaded, string prompt, bool chat)
     {
         if (chat)
         {
-            return loaded.Chat?.Encode([new ChatMessage("user", prompt)])
-                ?? throw new UserErrorException("this model has no chat template (tokenizer_config.json or chat_template.jinja); leave --chat out");
+            ChatPrompt template = loaded.Chat
+                ?? throw new UserErrorException("this model has no chat template (tokenizer_config.json or chat_template.jinja); leave --chat out, or bring one with --chat-template");
+            return new ChatRequest(template, [new JsonObject { ["role"] = "user", ["content"] = prompt }], new ChatTools([], null, ToolChoice.None)).Prompt;
         }
 
         List<int> ids = [];

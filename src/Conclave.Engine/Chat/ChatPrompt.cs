@@ -111,15 +111,6 @@ public sealed class ChatPrompt
         throw new UserErrorException($"the model's chat template refuses this conversation: {refusal!.Message}", refusal);
     }
 
-    /// <summary>The tokens of a conversation of plain messages, up to where the answer begins.</summary>
-    /// <exception cref="UserErrorException">The template refuses the conversation.</exception>
-    public List<int> Encode(IReadOnlyList<ChatMessage> messages)
-    {
-        List<int> ids = [];
-        Encode(Render(new JsonArray([.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })])), ids, int.MaxValue, default);
-        return ids;
-    }
-
     /// <summary>Appends the tokens of a rendered conversation, whose template writes the special tokens itself; see <see cref="Conclave.Text.Tokenizer.Encode"/>.</summary>
     internal long Encode(string text, List<int> ids, int most, CancellationToken cancellation) =>
         Tokenizer.Encode(text, ids, addSpecialTokens: false, most: most, cancellation: cancellation);
