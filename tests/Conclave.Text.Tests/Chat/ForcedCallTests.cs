@@ -146,7 +146,7 @@ public class ForcedCallTests
     public void KimiVLThinksBetweenOtherTags()
     {
         Grammar grammar = Reasoning.KimiVL.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, startsInside: false, ToolCallFormat.KimiK2);
-        Assert.All((string[])["yes", "◁think▷hm </think>◁/think▷\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
+        Assert.All((string[])["yes", "◁think▷hm < ◁ ▷◁/think▷\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
         Assert.All((string[])["<think>hm</think>yes", "◁think▷<|tool_calls_section_begin|>◁/think▷yes"], text => Assert.False(Forced.Allows(grammar, text), text));
     }
 
