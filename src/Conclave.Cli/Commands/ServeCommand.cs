@@ -157,11 +157,6 @@ internal sealed class ServeCommand(RankLeader? leader)
         {
             Console.Error.WriteLine($"warning: {options.Host} can be reached from other machines, and no --api-key is asked for");
         }
-
-        if (model.Chat is { IgnoresTools: true })
-        {
-            Console.Error.WriteLine("warning: the model's chat template ignores tools; requests with tools are answered as if they had none");
-        }
     }
 
     private static async Task WaitAsync(CancellationToken cancellation)

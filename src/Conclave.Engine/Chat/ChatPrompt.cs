@@ -31,9 +31,6 @@ public sealed class ChatPrompt
     /// <summary>Between which tags the model thinks.</summary>
     public Reasoning Reasoning { get; }
 
-    /// <summary>Whether a model is not told of the tools of a request: its template ignores them, and what else it could be told is not known.</summary>
-    public bool IgnoresTools => _withTools.Habits.IgnoresTools && ToolCalls?.Describe([]) is null;
-
     internal Tokenizer Tokenizer { get; }
 
     /// <summary>Reads a model's template; null where it has none.</summary>

@@ -21,7 +21,28 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     private const string CallEnd = "<｜tool▁call▁end｜>";
     private const string Function = "function";
 
-    private readonly Lazy<ChatTemplate> _description = new(() => ChatTemplate.Parse(Description(type, before, after), "tools"));
+    // What the model card of V3.1 says. For R1 and V3, which have a type before the name, nothing was published.
+    private const string Description = $$$"""
+        ## Tools
+        You have access to the following tools:
+
+        {% for tool in tools %}
+        ### {{ tool.function.name }}
+        Description: {{ tool.function.description or '' }}
+
+        Parameters: {{ (tool.function.parameters or {}) | tojson }}
+
+        {% endfor %}
+        IMPORTANT: ALWAYS adhere to this exact format for tool use:
+        {{{CallsBegin}}}{{{CallBegin}}}tool_call_name{{{Separator}}}tool_call_arguments{{{CallEnd}}}{additional_tool_calls}{{{CallsEnd}}}
+
+        Where:
+        - `tool_call_name` must be an exact match to one of the available tools
+        - `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
+        - For multiple tool calls, chain them directly without separators or spaces
+        """;
+
+    private static readonly Lazy<ChatTemplate> ToolsOfV31 = new(() => ChatTemplate.Parse(Description, "tools"));
 
     /// <inheritdoc/>
     internal override string[] Markers { get; } = [CallsBegin, CallBegin, CallsEnd];
@@ -33,12 +54,17 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     internal override string[] ReasoningEnds { get; } = [CallsBegin];
 
     /// <inheritdoc/>
-    public override string Describe(JsonArray tools)
+    public override string? Describe(JsonArray tools)
     {
+        if (type is not null)
+        {
+            return null;
+        }
+
         try
         {
             using JsonDocument variables = JsonDocument.Parse(new JsonObject { ["tools"] = tools.DeepClone() }.ToJsonString());
-            return _description.Value.Render(variables.RootElement);
+            return ToolsOfV31.Value.Render(variables.RootElement);
         }
         catch (TemplateException e)
         {
@@ -94,32 +120,9 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
 
     /// <inheritdoc/>
     private protected override Grammar CallGrammar(ChatTool tool, Tokenizer tokenizer, int earlierToolCalls) => Grammar.Sequence(
-        Grammar.Literal(BeforeArguments(type, tool.Name, before), tokenizer),
+        Grammar.Literal($"{CallBegin}{(type is null ? tool.Name + Separator : type + Separator + tool.Name)}{before}", tokenizer),
         ToolGrammar.FromParameters(tool.Parameters),
         Grammar.Literal(after + CallEnd, tokenizer));
-
-    private static string BeforeArguments(string? type, string name, string before) => $"{CallBegin}{(type is null ? name + Separator : type + Separator + name)}{before}";
-
-    // What the model card of V3.1 says; nothing was published for R1 and V3, which are told the same of their own format.
-    private static string Description(string? type, string before, string after) => $$$"""
-        ## Tools
-        You have access to the following tools:
-
-        {% for tool in tools %}
-        ### {{ tool.function.name }}
-        Description: {{ tool.function.description or '' }}
-
-        Parameters: {{ (tool.function.parameters or {}) | tojson }}
-
-        {% endfor %}
-        IMPORTANT: ALWAYS adhere to this exact format for tool use:
-        {{{CallsBegin}}}{{{BeforeArguments(type, "tool_call_name", before)}}}tool_call_arguments{{{after}}}{{{CallEnd}}}{additional_tool_calls}{{{CallsEnd}}}
-
-        Where:
-        - `tool_call_name` must be an exact match to one of the available tools
-        - `tool_call_arguments` must be valid JSON that strictly follows the tool's Parameters Schema
-        - For multiple tool calls, chain them {{{(type is null ? "directly without separators or spaces" : "with a line break between them")}}}
-        """;
 
     /// <inheritdoc/>
     private protected override Grammar Section(Grammar calls, Tokenizer tokenizer) =>

@@ -189,31 +189,18 @@ public sealed class ChatPromptTests
         """;
 
     [Fact]
-    public void DeepSeeksModelsAreToldOfToolsThatTheirTemplatesIgnore()
+    public void V31IsToldOfToolsAsItsModelCardSays()
     {
         const string Messages = """{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"C"}""";
         string v31 = ToldOfTools
             .Replace("CALL", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>tool_call_name<｜tool▁sep｜>tool_call_arguments<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>", StringComparison.Ordinal)
             .Replace("CHAIN", "directly without separators or spaces", StringComparison.Ordinal);
-        string r1 = ToldOfTools
-            .Replace("CALL", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>tool_call_name\n```json\ntool_call_arguments\n```<｜tool▁call▁end｜>{additional_tool_calls}<｜tool▁calls▁end｜>", StringComparison.Ordinal)
-            .Replace("CHAIN", "with a line break between them", StringComparison.Ordinal);
         Assert.Equal($"A\n\nB\n\n{v31}<｜User｜>C", Render(V31WithoutTools, Messages, TwoTools));
-        Assert.Equal($"B\n\n{r1}<｜User｜>C", Render(R1WithoutTools, Messages, TwoTools));
+
+        // Nothing was published for R1 and V3.
+        Assert.Equal("B<｜User｜>C", Render(R1WithoutTools, Messages, TwoTools));
         Assert.Equal($"\n\n{v31}<｜User｜>C", Render(V31WithoutTools, """{"role":"user","content":"C"}""", TwoTools));
         Assert.Equal("A\n\nB<｜User｜>C", Render(V31WithoutTools, Messages));
-    }
-
-    [Fact]
-    public void NobodyKnowsWhatToTellOtherModels()
-    {
-        using TemporaryFolder folder = new();
-        folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace("<｜tool▁sep｜>", "<｜other｜>", StringComparison.Ordinal));
-        folder.Write("chat_template.jinja", "{%- for m in messages -%}<{{ m.role }}>{{ m.content }}{%- endfor -%}");
-        ChatPrompt prompt = ChatPrompt.Load(TokenizerConfig.Read(folder.Path), Tokenizer.Load(folder.Path))!;
-        Assert.True(prompt.IgnoresTools);
-        Assert.Equal("<user>C", prompt.Render([JsonNode.Parse("""{"role":"user","content":"C"}""")], (JsonArray)JsonNode.Parse(TwoTools)!));
-        Assert.False(ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer.Load(Repository.Fable))!.IgnoresTools);
     }
 
     [Fact]
