@@ -34,9 +34,9 @@ public sealed partial class AblationTests
             ("FP8 to the experts", fp8, null, null, 1, one + Out + separate),
             ("balancing", fp8, 72, null, 1, one + Out + separate),
             ("prepare as one operator", fp8, 72, null, 1, one + Out),
-            ("overlap", fp8, 72, 16, 1, one + Out),
-            .. batching ? [] : new (string, ExchangeOptions, int?, int?, int, string)[] { ("batching", fp8, 72, 16, 1, "15" + Out) },
-            ("data-parallel attention", fp8, 72, 16, groups, many + Out),
+            ("overlap", fp8, 72, 32, 1, one + Out),
+            .. batching ? [] : new (string, ExchangeOptions, int?, int?, int, string)[] { ("batching", fp8, 72, 32, 1, "15" + Out) },
+            ("data-parallel attention", fp8, 72, 32, groups, many + Out),
         ];
         Assert.Equal(expected, AblationRow.Table(batching).Select(row =>
         {

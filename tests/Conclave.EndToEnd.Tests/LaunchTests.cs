@@ -81,7 +81,7 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     [Fact]
     public void Steps_in_two_micro_batches_write_what_one_writes()
     {
-        // A prompt of 16 tokens and more, from which steps are divided.
+        // A prompt of 32 tokens and more, from which steps are divided.
         string[] generate = ["generate", string.Concat(Enumerable.Repeat("Once upon a time there was a fox. ", 8)), .. Generate[2..]];
         CliResult launched = Cli.Run(["launch", "--ranks", "3", "--overlap", "on", "--", .. generate]);
         Assert.Equal((0, Cli.Run(generate).Output, ""), (launched.Code, launched.Output, launched.Error));

@@ -18,7 +18,7 @@ internal static class BenchAblationCommand
         };
         Option<int> clients = new("--clients") { Description = "Clients, each of which waits for its answer before it asks again", HelpName = "N", DefaultValueFactory = _ => 16 };
         Option<int> requests = new("--requests") { Description = "Requests of a round", HelpName = "N", DefaultValueFactory = _ => 32 };
-        Option<int> repeat = new("--repeat") { Description = "How often each row is launched, in turn with the others, for two rounds after two that are not measured; the median of all is shown", HelpName = "N", DefaultValueFactory = _ => 3 };
+        Option<int> repeat = new("--repeat") { Description = "How often each row is launched, in turn with the others, for two rounds after three that are not measured; the median of all is shown", HelpName = "N", DefaultValueFactory = _ => 3 };
         CliCommand command = new(
             "ablation",
             "Measures a model like DeepSeek-V3 over ranks, one switch at a time from naive to everything on, then the same with batching in every row. Its weights are random and its layers few.",

@@ -12,9 +12,9 @@ namespace Conclave.Measurement.Load;
 public sealed record ClosedLoop(int Clients, int Requests, int Rounds, int PromptTokens, int AnswerTokens)
 {
     // Every rank is a process of its own, and compiles what it runs while it runs.
-    private const int WarmUpRounds = 2;
+    private const int WarmUpRounds = 3;
 
-    /// <summary>Runs them, after two rounds that are not measured.</summary>
+    /// <summary>Runs them, after three rounds that are not measured.</summary>
     /// <param name="engine">The engine.</param>
     /// <param name="vocabulary">Its model's ids.</param>
     /// <param name="cancellation">Ends the run.</param>

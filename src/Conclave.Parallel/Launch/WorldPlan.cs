@@ -19,8 +19,8 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>The most ranks of a launch.</summary>
     public const int MostRanks = 512;
 
-    /// <summary>Where steps are divided and nobody said from when.</summary>
-    public const int DefaultDivideFrom = 16;
+    /// <summary>Where steps are divided and nobody said from when: each half reads the weights of its experts, so few tokens gain less than they cost.</summary>
+    public const int DefaultDivideFrom = 32;
 
     /// <summary>The best instruction set that all ranks have; empty until they have met.</summary>
     public string InstructionSet { get; init; } = "";
