@@ -34,7 +34,8 @@ public sealed class ChatClientTests(ChatFixture chat) : IClassFixture<ChatFixtur
     public async Task TokensAreThoseOfTheEngine(string name)
     {
         (ChatOptions options, Func<SamplingOptions, SamplingOptions> same) = Cases[name];
-        List<int> prompt = chat.Model.Chat!.Encode([new("system", "You tell tales."), new("user", Question)]);
+        List<int> prompt = [];
+        chat.Model.Tokenizer.Encode($"<｜begin▁of▁sentence｜>You tell tales.<｜User｜>{Question}<｜Assistant｜>", prompt, addSpecialTokens: false);
         List<int> expected = await chat.TokensAsync(new GenerationRequest { Prompt = prompt, Sampling = same(chat.Model.SuggestedSampling) });
         List<ChatResponseUpdate> updates = await chat.StreamAsync(Messages, options);
         Assert.Equal(expected, updates.Select(update => ((GenerationUpdate)update.RawRepresentation!).Token).OfType<int>());

@@ -15,7 +15,7 @@ namespace Conclave.Cli.Commands;
 /// <param name="DataParallel">Whether requests are divided over as many ranks as there are cores.</param>
 internal sealed record AblationRow(string Name, ExchangeOptions Exchange, bool Balancing, bool FusedPrepare, bool Overlap, bool Batching, bool DataParallel)
 {
-    // As many as the default's 32 requests have in the two rounds that are not measured: by then experts have moved once.
+    // As many as the 32 requests of two rounds have by default: when rounds are measured experts have moved once.
     private const int LoadsWindow = 2048;
 
     private static readonly AblationRow Naive = new("naive", ExchangeOptions.Flat, false, false, false, false, false);
