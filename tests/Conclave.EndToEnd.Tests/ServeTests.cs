@@ -39,26 +39,20 @@ public sealed class ServeTests
     }
 
     [Fact]
-    public async Task AModelThatNobodyTellsOfToolsIsWarnedOf()
+    public async Task ATemplateThatIsGivenTakesThePlaceOfTheModels()
     {
         using TemporaryFolder folder = new();
-        foreach (string file in Directory.GetFiles(Repository.Fable))
-        {
-            File.CreateSymbolicLink(folder.File(Path.GetFileName(file)), file);
-        }
+        using ServeProcess server = ServeProcess.Start(Cli.Program, "--chat-template", folder.Write("given.jinja", "<｜User｜>{{ messages[0].content }}"));
+        using HttpClient http = new() { BaseAddress = await server.AddressAsync };
+        string asked = await TokenizeAsync("{\"messages\": [{\"role\": \"user\", \"content\": \"Once upon\"}]}");
+        Assert.Equal(await TokenizeAsync("{\"prompt\": \"<｜User｜>Once upon\", \"add_special_tokens\": false}"), asked);
+        Assert.Contains("\"count\":", asked, StringComparison.Ordinal);
 
-        File.Delete(folder.File("tokenizer.json"));
-        folder.Write("tokenizer.json", File.ReadAllText(Path.Combine(Repository.Fable, "tokenizer.json")).Replace("<｜tool▁sep｜>", "<｜other｜>", StringComparison.Ordinal));
-        const string Warning = "warning: the model's chat template ignores tools";
-        Assert.Contains(Warning, await StartedAsync(folder.Write("plain.jinja", "{{ messages }}")), StringComparison.Ordinal);
-        Assert.DoesNotContain(Warning, await StartedAsync(folder.Write("tools.jinja", "{{ messages }}{{ tools }}")), StringComparison.Ordinal);
-
-        async Task<string> StartedAsync(string template)
+        async Task<string> TokenizeAsync(string body)
         {
-            using ServeProcess server = ServeProcess.Start(Cli.Program, "--model", folder.Path, "--chat-template", template);
-            _ = await server.AddressAsync;
-            Assert.Equal(0, await server.StopAsync(Stop));
-            return server.Log;
+            using StringContent content = new(body, Encoding.UTF8, "application/json");
+            using HttpResponseMessage response = await http.PostAsync(new Uri("/tokenize", UriKind.Relative), content, Stop);
+            return await response.Content.ReadAsStringAsync(Stop);
         }
     }
 

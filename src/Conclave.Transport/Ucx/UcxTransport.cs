@@ -15,8 +15,8 @@ public sealed unsafe class UcxTransport : ITransport
     private static readonly TimeSpan YieldBeforeSleep = TimeSpan.FromMicroseconds(200);
     private static readonly TimeSpan MostLinger = TimeSpan.FromSeconds(1);
 
-    // Credits travel with the next message, of which there is nearly always one soon; a message of their own wakes its receiver for nothing. Fewer than half of them can wait.
-    private static readonly TimeSpan LongestUntold = TimeSpan.FromMilliseconds(5);
+    // Five milliseconds. Credits travel with the next message, of which there is nearly always one soon; a message of their own wakes its receiver for nothing. Fewer than half of them can wait.
+    private static readonly long LongestUntold = Stopwatch.Frequency / 200;
 
     private readonly TransportOptions _options;
     private readonly UcxWorker _worker;
@@ -28,7 +28,7 @@ public sealed unsafe class UcxTransport : ITransport
     private readonly int _owedBeforeTold;
     private UcxPeer? _leaving;
     private bool _mayOwe;
-    private long _owedSince;
+    private long _tellFrom;
     private int _failuresSeen;
     private int _lossesToReport;
     private bool _connected;
@@ -192,12 +192,13 @@ public sealed unsafe class UcxTransport : ITransport
         if (!_mayOwe)
         {
             _mayOwe = true;
-            _owedSince = Stopwatch.GetTimestamp();
+            _tellFrom = Stopwatch.GetTimestamp() + LongestUntold;
         }
 
-        if (peer.CreditsOwed >= _owedBeforeTold)
+        if (peer.CreditsOwed >= _owedBeforeTold && !TellCredits(peer, Envelope.MarkOfVersion1))
         {
-            TellCredits(peer, Envelope.MarkOfVersion1);
+            // The peer may have none left: as soon as there is a slot.
+            _tellFrom = 0;
         }
     }
 
@@ -278,7 +279,7 @@ public sealed unsafe class UcxTransport : ITransport
         TellAllCredits();
     }
 
-    /// <returns>After what time to ask again.</returns>
+    /// <returns>After what time to ask again, unless something happens before.</returns>
     private TimeSpan TellOldCredits()
     {
         if (!_mayOwe)
@@ -286,15 +287,14 @@ public sealed unsafe class UcxTransport : ITransport
             return TimeSpan.MaxValue;
         }
 
-        TimeSpan left = LongestUntold - Stopwatch.GetElapsedTime(_owedSince);
-        if (left > TimeSpan.Zero)
+        long now = Stopwatch.GetTimestamp();
+        if (now < _tellFrom)
         {
-            return left;
+            return Stopwatch.GetElapsedTime(now, _tellFrom);
         }
 
         TellAllCredits();
-        _owedSince = Stopwatch.GetTimestamp();
-        return _mayOwe ? LongestUntold : TimeSpan.MaxValue;
+        return TimeSpan.MaxValue;
     }
 
     private void TellAllCredits()

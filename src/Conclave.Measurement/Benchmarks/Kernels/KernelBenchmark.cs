@@ -44,7 +44,7 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
             kernel.Name, seconds, MachineLimits.Mean(before, after), cost, cost.Flops * ReferenceSecondsPerFlop(kernel.Slice), sequential is null ? null : RunRatio.MedianOf(sequential));
     }
 
-    /// <summary>V2-Lite's query projection and experts, V3's query down-projection and one expert's gate.</summary>
+    /// <summary>V2-Lite's query projection and experts, V3's query down-projection and one expert's gate, fable's experts.</summary>
     private static IEnumerable<KernelCase> Projections()
     {
         foreach (ElementFormat format in new[] { ElementFormat.F8_E4M3, ElementFormat.BF16, ElementFormat.F16, ElementFormat.F32 })
@@ -57,9 +57,12 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
                 }
             }
 
-            foreach (int inputs in new[] { 1, 4, 32 })
+            foreach ((int inner, int hidden) in new[] { (1408, 2048), (64, 256) })
             {
-                yield return new ExpertMlpCase(format, 1408, 2048, inputs);
+                foreach (int inputs in new[] { 1, 4, 32 })
+                {
+                    yield return new ExpertMlpCase(format, inner, hidden, inputs);
+                }
             }
         }
     }
