@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Conclave.Primitives;
 using Conclave.Text.Grammars;
 using CsCheck;
 
@@ -14,20 +15,43 @@ public class RegularTests
     private static readonly string[] Quantifiers = ["", "", "", "*", "+", "?", "{2}", "{1,3}", "{2,}", "*?"];
 
     [Fact]
-    public void PatternsMatchAsDotNetsDo() => Gen.Int[0, int.MaxValue - 1].Sample(
-        seed =>
-        {
-            Random random = new(seed);
-            string pattern = Pattern(random);
-            Grammar grammar = Vocabularies.FromSchema($$"""{"pattern":{{JsonSerializer.Serialize(pattern)}}}""");
-            Regex regex = new(pattern.Replace("$", "\\z", StringComparison.Ordinal), RegexOptions.ECMAScript, TimeSpan.FromSeconds(10));
-            for (int i = 0; i < 30; i++)
+    public void PatternsMatchAsDotNetsDo()
+    {
+        int refused = 0;
+        Gen.Int[0, int.MaxValue - 1].Sample(
+            seed =>
             {
-                string text = string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "abc1.-_ "[random.Next(8)]));
-                Assert.True(regex.IsMatch(text) == grammar.Matches($"\"{text}\""), $"{pattern} on \"{text}\"");
-            }
-        },
-        iter: 300);
+                Random random = new(seed);
+                string pattern = Pattern(random);
+                if (Compiled(pattern) is not { } grammar)
+                {
+                    Interlocked.Increment(ref refused);
+                    return;
+                }
+
+                Regex regex = new(pattern.Replace("$", "\\z", StringComparison.Ordinal), RegexOptions.ECMAScript, TimeSpan.FromSeconds(10));
+                for (int i = 0; i < 30; i++)
+                {
+                    string text = string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "abc1.-_ "[random.Next(8)]));
+                    Assert.True(regex.IsMatch(text) == grammar.Matches($"\"{text}\""), $"{pattern} on \"{text}\"");
+                }
+            },
+            iter: 300);
+        Assert.InRange(refused, 0, 15);
+    }
+
+    /// <summary>Null for the few that take more states or steps than a schema may.</summary>
+    private static Grammar? Compiled(string pattern)
+    {
+        try
+        {
+            return Vocabularies.FromSchema($$"""{"pattern":{{JsonSerializer.Serialize(pattern)}}}""");
+        }
+        catch (UserErrorException e) when (e.Message.Contains("more than 5000 states", StringComparison.Ordinal) || e.Message.Contains("steps to compile", StringComparison.Ordinal))
+        {
+            return null;
+        }
+    }
 
     [Theory]
     [InlineData("^é$", "é", true)]
