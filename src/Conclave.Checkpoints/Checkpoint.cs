@@ -88,16 +88,16 @@ public sealed class Checkpoint : IDisposable
         Ask(problems, asked => WeightReader.Matrix(this, name, rows, columns, asked));
 
     /// <summary>
-    /// Matrices of one shape that lie in one tensor [<paramref name="count"/>, <paramref name="rows"/>, <paramref name="columns"/>], as one matrix of all their rows; otherwise as
-    /// <see cref="WeightMatrix"/>. The block scales of FP8 codes have three dimensions too, and no block may reach into the next matrix.
+    /// The matrices of one shape that lie in one tensor [<paramref name="count"/>, <paramref name="rows"/>, <paramref name="columns"/>]; otherwise as
+    /// <see cref="WeightMatrix"/>. The block scales of FP8 codes have three dimensions too: each matrix has blocks of its own.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="count">Expected matrices.</param>
     /// <param name="rows">Expected rows of each.</param>
     /// <param name="columns">Expected columns of each.</param>
-    /// <param name="problems">Collects what is wrong; the default view is returned then. Null: wrong tensors throw.</param>
+    /// <param name="problems">Collects what is wrong; no matrices are returned then. Null: wrong tensors throw.</param>
     /// <exception cref="UserErrorException">As for <see cref="WeightMatrix"/>.</exception>
-    public TensorView WeightMatrices(string name, nint count, nint rows, nint columns, CheckpointProblems? problems = null) =>
+    public TensorView[] WeightMatrices(string name, nint count, nint rows, nint columns, CheckpointProblems? problems = null) =>
         Ask(problems, asked => WeightReader.Matrices(this, name, count, rows, columns, asked));
 
     /// <summary>A vector of <paramref name="length"/> elements in F32, F16 or BF16, as a matrix of one row.</summary>
@@ -151,16 +151,16 @@ public sealed class Checkpoint : IDisposable
         _disposal.Dispose();
     }
 
-    private TensorView Ask(CheckpointProblems? problems, Func<CheckpointProblems, TensorView> read)
+    private T Ask<T>(CheckpointProblems? problems, Func<CheckpointProblems, T> read)
     {
         CheckpointProblems asked = problems ?? new CheckpointProblems(Directory);
-        TensorView view = read(asked);
+        T views = read(asked);
         if (problems is null)
         {
             asked.ThrowIfAny();
         }
 
-        return view;
+        return views;
     }
 
     private static Dictionary<string, StoredTensor> OfLanguageModel(Dictionary<string, StoredTensor> tensors, string prefix) => prefix.Length == 0

@@ -124,15 +124,11 @@ internal static class ModelConfigReader
 
         foreach (string name in (ReadOnlySpan<string>)["attn_logit_softcapping", "final_logit_softcapping", "sliding_window", "index_topk"])
         {
-            if (root.Optional(name) is { } other)
+            bool isSwitchedOff = name == "sliding_window" && root.Optional("use_sliding_window") is { } used && !used.Boolean();
+            if (!isSwitchedOff && root.Optional(name) is { } other)
             {
                 throw other.Error($"{other.Describe()}; not supported, null is expected");
             }
-        }
-
-        if (root.Optional("ep_size") is { } ranks && ranks.Int32(1, int.MaxValue) != 1)
-        {
-            throw ranks.Error($"{ranks.Describe()}; the files hold one rank's experts only, 1 is expected");
         }
 
         RopeParameters.CheckWhole(root);

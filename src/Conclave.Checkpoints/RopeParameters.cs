@@ -15,6 +15,14 @@ internal static class RopeParameters
     {
         JsonCursor? scaling = root.Optional("rope_scaling");
         JsonCursor? parameters = scaling ?? root.Optional("rope_parameters");
+        foreach (string name in (ReadOnlySpan<string>)["rope_scaling", "rope_parameters"])
+        {
+            if (root.Optional(name) is { } said)
+            {
+                CheckWhole(said);
+            }
+        }
+
         double theta = (root.Optional("rope_parameters")?.Optional("rope_theta") ?? scaling?.Optional("rope_theta") ?? root.Optional("rope_theta"))
             ?.Double(1, MaxTheta) ?? DefaultTheta;
         int originalWhereAbsent = scaling is null ? maxPositions : Math.Min(ReleasedOriginalPositions, maxPositions);
@@ -46,7 +54,6 @@ internal static class RopeParameters
                 throw type.Value.Error($"{type.Value.Describe()}; \"yarn\" or \"default\" is expected, other scalings are not supported");
         }
 
-        CheckWhole(given);
         if (given.Optional("truncate") is { } truncate && !truncate.Boolean())
         {
             throw truncate.Error("false; correction dimensions that are not whole numbers are not supported");

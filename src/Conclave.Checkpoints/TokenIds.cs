@@ -9,9 +9,15 @@ internal static class TokenIds
     private const int Max = 1 << 24;
     private const int MaxCount = 1024;
 
-    // -1 is what some writers put for "none".
-    public static int? One(JsonCursor root, string name) =>
-        root.Optional(name)?.Int32(-1, Max) is { } id and not -1 ? id : null;
+    // What some writers put for "none".
+    private const int None = -1;
+
+    public static int? One(JsonCursor root, string name) => Several(root, name) switch
+    {
+        [] => null,
+        [int id] => id,
+        int[] ids => throw root.Required(name).Error($"{ids.Length} token ids; one is expected"),
+    };
 
     public static int[] Several(JsonCursor root, string name)
     {
@@ -20,12 +26,10 @@ internal static class TokenIds
             return [];
         }
 
-        if (value.Kind != JsonValueKind.Array)
-        {
-            return [value.Int32(0, Max)];
-        }
-
-        int[] ids = [.. value.Items().Take(MaxCount + 1).Select(item => item.Int32(0, Max))];
-        return ids.Length <= MaxCount ? ids : throw value.Error($"{value.Element.GetArrayLength()} token ids; at most {MaxCount} are expected");
+        IEnumerable<JsonCursor> given = value.Kind == JsonValueKind.Array ? value.Items().Take(MaxCount + 1) : [value];
+        int[] ids = [.. given.Select(item => item.Int32(None, Max))];
+        return ids.Length <= MaxCount
+            ? Array.FindAll(ids, id => id != None)
+            : throw value.Error($"{value.Element.GetArrayLength()} token ids; at most {MaxCount} are expected");
     }
 }

@@ -6,10 +6,10 @@ namespace Conclave.Checkpoints;
 internal static class WeightReader
 {
     public static TensorView Matrix(Checkpoint checkpoint, string name, nint rows, nint columns, CheckpointProblems problems) =>
-        Find(checkpoint, name, [rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
+        Find(checkpoint, name, [rows, columns], problems) is { } tensor && Weights(checkpoint, tensor, 1, rows, problems) is [TensorView matrix] ? matrix : default;
 
-    public static TensorView Matrices(Checkpoint checkpoint, string name, nint count, nint rows, nint columns, CheckpointProblems problems) =>
-        Find(checkpoint, name, [count, rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, rows, problems) : default;
+    public static TensorView[] Matrices(Checkpoint checkpoint, string name, nint count, nint rows, nint columns, CheckpointProblems problems) =>
+        Find(checkpoint, name, [count, rows, columns], problems) is { } tensor ? Weights(checkpoint, tensor, count, rows, problems) : [];
 
     public static TensorView Vector(Checkpoint checkpoint, string name, nint length, CheckpointProblems problems)
     {
@@ -44,20 +44,31 @@ internal static class WeightReader
         return tensor;
     }
 
-    // Matrices of so many rows, one after the other, as one of all their rows.
-    private static unsafe TensorView Weights(Checkpoint checkpoint, StoredTensor tensor, nint rows, CheckpointProblems problems)
+    // Matrices of so many rows, one after the other, each with its scales. None: there is a problem.
+    private static unsafe TensorView[] Weights(Checkpoint checkpoint, StoredTensor tensor, nint count, nint rows, CheckpointProblems problems)
     {
         if (!tensor.Format.IsWeight())
         {
             problems.Add($"{Where(tensor)} is {tensor.Format}; F32, F16, BF16 or F8_E4M3 is expected");
-            return default;
+            return [];
         }
 
-        nint allRows = tensor.Shape.Length == 3 ? tensor.Shape[0] * rows : rows;
         nint columns = tensor.Shape[^1];
-        return ScalesOf(checkpoint, tensor, rows, columns, problems) is { } scales
-            ? new TensorView(tensor.Data, tensor.Format, allRows, columns, scales: scales)
-            : default;
+        if (ScalesOf(checkpoint, tensor, rows, columns, problems) is not { } scales)
+        {
+            return [];
+        }
+
+        nint bytes = tensor.Bytes / count;
+        nint scaleCount = scales.IsPresent ? (((rows - 1) / scales.BlockRows) + 1) * scales.Columns : 0;
+        TensorView[] matrices = new TensorView[count];
+        for (int i = 0; i < matrices.Length; i++)
+        {
+            BlockScales own = scales.IsPresent ? new BlockScales(scales.Data + (i * scaleCount), scales.Columns, scales.BlockRows, scales.BlockColumns) : default;
+            matrices[i] = new TensorView(tensor.Data + (i * bytes), tensor.Format, rows, columns, scales: own);
+        }
+
+        return matrices;
     }
 
     // Null: there is a problem. The default value: the tensor needs no scales.
@@ -81,12 +92,6 @@ internal static class WeightReader
 
         (nint blockRows, nint blockColumns) = (nint.Min(block.Rows, rows), nint.Min(block.Columns, columns));
         bool isStack = tensor.Shape.Length == 3;
-        if (isStack && rows % blockRows != 0)
-        {
-            problems.Add($"{Where(tensor)} has matrices of {rows} rows; a multiple of the {blockRows} rows of a scale block is expected");
-            return null;
-        }
-
         nint scaleRows = ((rows - 1) / blockRows) + 1;
         nint scaleColumns = ((columns - 1) / blockColumns) + 1;
         ReadOnlySpan<nint> shape = isStack ? [tensor.Shape[0], scaleRows, scaleColumns] : [scaleRows, scaleColumns];

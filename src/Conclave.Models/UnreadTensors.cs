@@ -11,12 +11,17 @@ internal static class UnreadTensors
 
     // Of scales: those of inputs and caches, which are not quantized here. Zero points are those of symmetric formats, all 0.
     private static readonly string[] Harmless =
-        ["rotary_emb.inv_freq", ".input_scale", ".output_scale", "activation_scale", ".q_scale", ".k_scale", ".v_scale", ".weight_zero_point"];
+        ["rotary_emb.inv_freq", ".input_scale", ".output_scale", "activation_scale", ".q_scale", ".k_scale", ".v_scale", ".kv_scale", ".weight_zero_point"];
 
     /// <summary>Whether a tensor would change what the model computes, and was not asked for.</summary>
-    public static bool Matter(string name, ModelConfig config, HashSet<string> asked) =>
-        IsOfModel(name, config) && !asked.Contains(name) && !IsScaleOfAsked(name, config, asked) && !IsOfRoutedExpert(name, config)
-        && !Array.Exists(Harmless, end => name.EndsWith(end, StringComparison.Ordinal));
+    public static bool Matter(StoredTensor tensor, ModelConfig config, HashSet<string> asked)
+    {
+        string name = tensor.Name;
+
+        // Without elements: transformers writes shared experts of no width where there are none.
+        return tensor.Bytes > 0 && IsOfModel(name, config) && !asked.Contains(name) && !IsScaleOfAsked(name, config, asked) && !IsOfRoutedExpert(name, config)
+            && !Array.Exists(Harmless, end => name.EndsWith(end, StringComparison.Ordinal));
+    }
 
     private static bool IsOfModel(string name, ModelConfig config) =>
         Layer(name) is { } layer

@@ -63,15 +63,10 @@ internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : 
             return [.. experts.Select(expert => Mlp($"{prefix}.{expert}", hidden, width))];
         }
 
-        TensorView gateUp = Matrices(gatesAndUps, config.RoutedExperts, 2 * width, hidden);
-        TensorView down = Matrices($"{prefix}.down_proj", config.RoutedExperts, hidden, width);
-        return gateUp.Rows == 0 || down.Rows == 0 ? [] :
-        [
-            .. experts.Select(expert => new MlpWeights(
-                gateUp.SliceRows((nint)expert * 2 * width, width),
-                gateUp.SliceRows((((nint)expert * 2) + 1) * width, width),
-                down.SliceRows((nint)expert * hidden, hidden))),
-        ];
+        TensorView[] gateUp = Matrices(gatesAndUps, config.RoutedExperts, 2 * width, hidden);
+        TensorView[] down = Matrices($"{prefix}.down_proj", config.RoutedExperts, hidden, width);
+        return gateUp.Length == 0 || down.Length == 0 ? [] :
+            [.. experts.Select(expert => new MlpWeights(gateUp[expert].SliceRows(0, width), gateUp[expert].SliceRows(width, width), down[expert]))];
     }
 
     /// <summary>
@@ -82,7 +77,7 @@ internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : 
     {
         foreach (StoredTensor tensor in checkpoint.Tensors)
         {
-            if (UnreadTensors.Matter(tensor.Name, config, _asked))
+            if (UnreadTensors.Matter(tensor, config, _asked))
             {
                 _problems.Add($"tensor \"{tensor.Name}\" of {Path.GetFileName(tensor.File.Path)} is no part of the model that config.json describes; such a model is not supported");
             }
@@ -100,7 +95,7 @@ internal sealed unsafe class WeightSource(Checkpoint checkpoint, Codec codec) : 
         }
     }
 
-    private TensorView Matrices(string name, int count, int rows, int columns)
+    private TensorView[] Matrices(string name, int count, int rows, int columns)
     {
         _asked.Add(name);
         return checkpoint.WeightMatrices(name, count, rows, columns, _problems);

@@ -101,6 +101,25 @@ public class ModelConfigTests
     }
 
     [Fact]
+    public void KeysThatChangeNothingMayBeThere()
+    {
+        JsonObject json = Without("DeepSeek-V3", "bos_token_id", "eos_token_id", "ep_size");
+        ModelConfig plain = Read(json);
+        json["bos_token_id"] = -1;
+        json["eos_token_id"] = new JsonArray(-1);
+
+        // How many ranks somebody ran the model on.
+        json["ep_size"] = 8;
+        json["sliding_window"] = 4096;
+        json["use_sliding_window"] = false;
+        Assert.Equivalent(plain, Read(json), strict: true);
+        json["bos_token_id"] = new JsonArray(7);
+        json["eos_token_id"] = new JsonArray(3, -1, 4);
+        Assert.Equal(7, Read(json).BosToken);
+        Assert.Equal([3, 4], Read(json).EosTokens);
+    }
+
+    [Fact]
     public void AbsentKeysMeanWhatTheReleasedClassesSay()
     {
         JsonObject v3 = Without("DeepSeek-V3", "n_group", "topk_group", "first_k_dense_replace", "norm_topk_prob", "routed_scaling_factor",

@@ -31,6 +31,7 @@ public sealed class UnreadTensorsTests
     [Theory]
     [InlineData("v2-greedy-bf16", "model.layers.1.self_attn.rotary_emb.inv_freq")]
     [InlineData("v2-greedy-bf16", "model.layers.1.self_attn.k_scale")]
+    [InlineData("v2-greedy-bf16", "model.layers.1.self_attn.kv_scale")]
     [InlineData("v2-greedy-bf16", "model.layers.2.mlp.experts.3.gate_proj.input_scale")]
     [InlineData("v2-greedy-bf16", "model.layers.3.eh_proj.weight")]
     [InlineData("v2-greedy-bf16", "vision_tower.patch_embed.proj.bias")]
@@ -40,6 +41,27 @@ public sealed class UnreadTensorsTests
         CheckpointCopy copy = new(Repository.Model(model));
         copy.Tensors.Add(name, CopiedTensor.Of([1, 2], 1, 2));
         Assert.Equal(CheckpointCopy.Logits(Repository.Model(model)), copy.Logits());
+    }
+
+    [Fact]
+    public void SharedExpertsOfNoWidthMayBeThere()
+    {
+        CheckpointCopy copy = new(Repository.Model("v2-greedy-bf16"));
+        copy.Config["n_shared_experts"] = 0;
+        string[] shared = [.. copy.Tensors.Keys.Where(name => name.Contains(".shared_experts.", StringComparison.Ordinal))];
+        Assert.NotEmpty(shared);
+        foreach (string name in shared)
+        {
+            copy.Take(name);
+        }
+
+        uint[] without = copy.Logits();
+        foreach (string name in shared)
+        {
+            copy.Tensors.Add(name, CopiedTensor.Of([0, 48]));
+        }
+
+        Assert.Equal(without, copy.Logits());
     }
 
     [Theory]
