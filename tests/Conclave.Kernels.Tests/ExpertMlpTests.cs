@@ -97,6 +97,29 @@ public sealed unsafe class ExpertMlpTests
     }
 
     [Theory, MemberData(nameof(All))]
+    public void MoreRowsThanShareADecodingAndManyInnerRowsWork(string set)
+    {
+        ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
+        using WorkerTeam team = new(2);
+        Random random = new(4);
+        foreach (ElementFormat format in Formats)
+        {
+            foreach ((int inner, int[] offsets) in new[] { (40, new[] { 0, 257, 857 }), (1100, new[] { 0, 3, 260 }) })
+            {
+                using ExpertMlpCase c = new(random, format, 2, inner, 24);
+                int[] sources = Sources(random, offsets[^1], out int inputs);
+                using NativeBuffer xs = MatMulTests.Input(random, inputs, c.Hidden, out TensorView x);
+                using NativeBuffer ys = NativeBuffer.ForF32(offsets[^1], c.Hidden, out TensorView y);
+                mlp.Run(c.Weights, new ExpertRows(offsets, sources), x, y, team);
+                for (int row = 0; row < offsets[^1]; row++)
+                {
+                    c.Check(row < offsets[1] ? 0 : 1, x.RowF32(sources.Length == 0 ? row : sources[row]), y.RowF32(row));
+                }
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(All))]
     public void LargeGatesNeitherOverflowNorVanish(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
