@@ -29,6 +29,9 @@ public sealed unsafe class AllocationTests
         using WorkerTeam team = new(2);
         LatentAttentionShape shape = new(2, 8, 4, 8, 16, 0.3f);
         using AttentionCase attention = new(1, shape, ElementFormat.F8_E4M3, ElementFormat.BF16, 5);
+        using AttentionCase longContext = new(9, shape, ElementFormat.F8_E4M3, ElementFormat.BF16, 1100);
+        using Matrix longOutput = Matrix.Zero(1100, 16);
+        AttentionSpan[] lastRow = [longContext.Span(0, 1099, 1100)];
         using Matrix output = Matrix.Zero(5, 16);
         using Matrix x = Matrix.Random(new Random(2), 5, 16);
         using Matrix gain = Matrix.Random(new Random(3), 1, 16);
@@ -59,6 +62,10 @@ public sealed unsafe class AllocationTests
                     shape, prepare, x.View, new RotaryAngles(halfAngles, halfAngles, Interleaved: true), attention.Pages, cacheRows, query.View, team);
                 kernels.AbsorbedAttention.Run(
                     shape, attention.Queries.View, attention.Expansion.View, attention.Pages, spans, output.View, team);
+
+                // Fewer rows than workers: the context's chunks are divided.
+                kernels.AbsorbedAttention.Run(
+                    shape, longContext.Queries.View, longContext.Expansion.View, longContext.Pages, lastRow, longOutput.View, team);
                 kernels.ExpandedAttention.Run(
                     shape, attention.Queries.View, attention.Expansion.View, attention.Pages, spans, output.View, team);
                 kernels.Codec.Encode(x.View.RowF32(0), ElementFormat.BF16, (byte*)target);

@@ -107,7 +107,20 @@ internal sealed unsafe class AttentionCase : IDisposable
         for (int t = 0; t <= position; t++)
         {
             double[] token = _tokens[sequence][t];
-            double[] expanded = [.. weights.Select(row => row.Select((weight, k) => weight * token[k]).Sum())];
+            double[] expanded = new double[Shape.HeadRows];
+            for (int row = 0; row < expanded.Length; row++)
+            {
+                double magnitude = 0;
+                for (int k = 0; k < Shape.LatentDim; k++)
+                {
+                    double product = weights[row][k] * token[k];
+                    expanded[row] += product;
+                    magnitude += Math.Abs(product);
+                }
+
+                size = Math.Max(size, row < Shape.NopeDim ? 0 : magnitude);
+            }
+
             for (int d = 0; d < Shape.QueryDim; d++)
             {
                 scores[t] += q[d] * (d < Shape.NopeDim ? expanded[d] : token[Shape.LatentDim + d - Shape.NopeDim]);
@@ -115,7 +128,6 @@ internal sealed unsafe class AttentionCase : IDisposable
 
             scores[t] *= Shape.Scale;
             values[t] = expanded[Shape.NopeDim..];
-            size = Math.Max(size, weights[Shape.NopeDim..].Max(row => row.Select((weight, k) => Math.Abs(weight * token[k])).Sum()));
         }
 
         double max = scores.Max();

@@ -7,13 +7,13 @@ public sealed unsafe class ExpertMlpTests
 {
     private static readonly ElementFormat[] Formats = [ElementFormat.F32, ElementFormat.F16, ElementFormat.BF16, ElementFormat.F8_E4M3];
 
-    public static TheoryData<string> Sets => [.. ProjectionSets.Names];
+    public static TheoryData<string> All => Sets.All;
 
     /// <summary>
     /// Gate and up are each within g = (2 + 4√H)·2^-24·Σ|x·w| of the exact sums (see MatMulTests), silu has slope 1.1 at most and is computed within 8
     /// roundings, so each inner activation a has an error δ, and the output one of Σ|w_down|·δ + (2 + 4√I)·2^-24·Σ|w_down·a|. The reference's own is smaller.
     /// </summary>
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
     public void OutputsAreNearTheExactOnes(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
@@ -40,7 +40,7 @@ public sealed unsafe class ExpertMlpTests
             threads: 1);
     }
 
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
     public void EveryRowHasTheBitsThatItHasAloneOnAnyThreads(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
@@ -77,7 +77,7 @@ public sealed unsafe class ExpertMlpTests
         Array.ForEach(teams, team => team.Dispose());
     }
 
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
     public void OddShapesAndEmptyExpertsWork(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
@@ -96,7 +96,30 @@ public sealed unsafe class ExpertMlpTests
         }
     }
 
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
+    public void MoreRowsThanShareADecodingAndManyInnerRowsWork(string set)
+    {
+        ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
+        using WorkerTeam team = new(2);
+        Random random = new(4);
+        foreach (ElementFormat format in Formats)
+        {
+            foreach ((int inner, int[] offsets) in new[] { (40, new[] { 0, 257, 857 }), (1100, new[] { 0, 3, 260 }) })
+            {
+                using ExpertMlpCase c = new(random, format, 2, inner, 24);
+                int[] sources = Sources(random, offsets[^1], out int inputs);
+                using NativeBuffer xs = MatMulTests.Input(random, inputs, c.Hidden, out TensorView x);
+                using NativeBuffer ys = NativeBuffer.ForF32(offsets[^1], c.Hidden, out TensorView y);
+                mlp.Run(c.Weights, new ExpertRows(offsets, sources), x, y, team);
+                for (int row = 0; row < offsets[^1]; row++)
+                {
+                    c.Check(row < offsets[1] ? 0 : 1, x.RowF32(sources.Length == 0 ? row : sources[row]), y.RowF32(row));
+                }
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(All))]
     public void LargeGatesNeitherOverflowNorVanish(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
@@ -127,7 +150,7 @@ public sealed unsafe class ExpertMlpTests
         }
     }
 
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
     public void ExpertsOfDifferentShapesAndBadRowsAreRefused(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);
@@ -146,7 +169,7 @@ public sealed unsafe class ExpertMlpTests
         }
     }
 
-    [Theory, MemberData(nameof(Sets))]
+    [Theory, MemberData(nameof(All))]
     public void ACallAllocatesNothing(string set)
     {
         ExpertMlp mlp = ProjectionSets.ExpertMlp(set);

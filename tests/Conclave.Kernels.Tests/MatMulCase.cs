@@ -8,9 +8,9 @@ internal sealed unsafe class MatMulCase : IDisposable
     private readonly NativeBuffer _codes;
     private readonly NativeBuffer _scales;
 
-    public MatMulCase(Random random, ElementFormat format, int rows, int columns, int blockRows = 0, int blockColumns = 0, int firstRow = 0, float scale = 1e-2f)
+    public MatMulCase(Random random, ElementFormat format, int rows, int columns, int blockRows = 0, int blockColumns = 0, int firstRow = 0, float scale = 1e-2f, int? padding = null)
     {
-        int stride = columns + random.Next(3);
+        int stride = columns + (padding ?? random.Next(3));
         _codes = new NativeBuffer((nint)rows * stride * format.Size());
         BlockScales scales = default;
         if (blockRows > 0)

@@ -6,7 +6,7 @@ namespace Conclave.Kernels.Tests;
 internal sealed unsafe class MlaPrepareCase : IDisposable
 {
     private const float Epsilon = 1e-6f;
-    private const int Blocks = 4;
+    private const int Blocks = 5;
     private const float Untouched = 12345;
 
     private readonly Matrix? _queryDown;
@@ -91,18 +91,21 @@ internal sealed unsafe class MlaPrepareCase : IDisposable
     public double Error(MlaPrepare prepare, WorkerTeam team)
     {
         (int[] query, int[] cache) = Run(prepare, team);
+        double[][]? queryDown = _queryDown?.Exact();
+        double[][] queryUp = _queryUp.Exact();
+        double[][] latentDown = _latentDown.Exact();
         double error = 0;
         for (int t = 0; t < CacheRows.Length; t++)
         {
             double[] x = [.. _input.View.RowF32(t).ToArray().Select(value => (double)value)];
-            double[] compressed = _queryDown is null ? x : Normalized(Product(_queryDown, x), _queryNorm, (int)_queryDown.View.Rows);
-            double[] queries = Product(_queryUp, compressed);
+            double[] compressed = queryDown is null ? x : Normalized(Product(queryDown, x), _queryNorm, queryDown.Length);
+            double[] queries = Product(queryUp, compressed);
             for (int head = 0; head < Shape.Heads; head++)
             {
                 Turn(queries.AsSpan((head * Shape.QueryDim) + Shape.NopeDim, Shape.RopeDim), t);
             }
 
-            double[] latent = Normalized(Product(_latentDown, x), _latentNorm, Shape.LatentDim);
+            double[] latent = Normalized(Product(latentDown, x), _latentNorm, Shape.LatentDim);
             Turn(latent.AsSpan(Shape.LatentDim), t);
             error = Math.Max(error, Difference(queries, query.AsSpan(t * queries.Length, queries.Length), 0));
             error = Math.Max(error, Difference(latent, cache.AsSpan((int)CacheRows[t] * latent.Length, latent.Length), _cacheFormat == ElementFormat.F32 ? 0 : 1.0 / 256));
@@ -130,8 +133,8 @@ internal sealed unsafe class MlaPrepareCase : IDisposable
     private static Matrix Weight(Random random, int rows, int columns) =>
         Matrix.Weight(random, Sets.WeightFormats[random.Next(Sets.WeightFormats.Length)], rows, columns);
 
-    private static double[] Product(Matrix weights, double[] x) =>
-        [.. weights.Exact().Select(row => row.Zip(x, (w, value) => w * value).Sum())];
+    private static double[] Product(double[][] weights, double[] x) =>
+        [.. weights.Select(row => row.Zip(x, (w, value) => w * value).Sum())];
 
     private static double[] Normalized(double[] x, Matrix gain, int width)
     {

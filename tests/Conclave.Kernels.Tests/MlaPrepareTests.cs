@@ -26,6 +26,20 @@ public sealed class MlaPrepareTests
     }
 
     [Theory, MemberData(nameof(All))]
+    public void More_tokens_than_share_a_decoding_are_near_their_definition(string set)
+    {
+        using WorkerTeam team = new(2);
+
+        // With a query bottleneck and without one.
+        foreach (int seed in new[] { 1, 2, 3, 4 })
+        {
+            using MlaPrepareCase c = new(seed, tokens: 300);
+            double error = c.Error(KernelSet.Find(set).MlaPrepare, team);
+            Assert.True(error < 1e-5, $"{error:E2} with {c.Shape}");
+        }
+    }
+
+    [Theory, MemberData(nameof(All))]
     public void The_fused_operator_has_the_bits_of_its_parts_one_after_the_other(string set)
     {
         KernelSet kernels = KernelSet.Find(set);
@@ -50,9 +64,9 @@ public sealed class MlaPrepareTests
     {
         using WorkerTeam team = new(1);
         using MlaPrepareCase c = new(3, tokens: 2);
-        c.CacheRows[1] = 4 * LatentPages.TokensPerBlock;
+        c.CacheRows[1] = 5 * LatentPages.TokensPerBlock;
         ArgumentException e = Assert.Throws<ArgumentException>(() => c.Run(KernelSet.Find(set).MlaPrepare, team));
-        Assert.Contains("row 256", e.Message, StringComparison.Ordinal);
+        Assert.Contains("row 320", e.Message, StringComparison.Ordinal);
         c.CacheRows[1] = -1;
         Assert.Throws<ArgumentException>(() => c.Run(KernelSet.Find(set).MlaPrepare, team));
     }

@@ -1,27 +1,8 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Conclave.Kernels.Tests;
 
-/// <summary>The SIMD projections that this machine can run.</summary>
+/// <summary>The projections of an instruction set.</summary>
 internal static class ProjectionSets
 {
-    public static IEnumerable<string> Names
-    {
-        get
-        {
-            yield return "reference";
-            if (Avx2.IsSupported && Fma.IsSupported)
-            {
-                yield return "avx2";
-            }
-
-            if (Avx512F.IsSupported && Avx512BW.IsSupported)
-            {
-                yield return "avx512";
-            }
-        }
-    }
-
     public static MatMul MatMul(string set) => set switch
     {
         "reference" => new ReferenceMatMul(),
