@@ -17,7 +17,11 @@ public sealed class AddConclaveTests
             .AddConclave(options =>
             {
                 options.ModelDirectory = Repository.Fable;
-                options.Load = new LoadOptions { Context = 512 };
+                options.Load = new LoadOptions
+                {
+                    Context = 512,
+                    Divide = (config, kernels, team, sizes) => sizes with { Experts = ChatFixture.PausedExperts(config, kernels, team, () => TimeSpan.FromSeconds(0.1)) },
+                };
                 options.Engine = new EngineOptions { MaxRunning = 3 };
             })
             .UseFunctionInvocation();

@@ -1,4 +1,6 @@
+using Conclave.Checkpoints;
 using Conclave.Engine;
+using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Testing;
 using Microsoft.Extensions.AI;
@@ -18,13 +20,7 @@ public class ChatFixture : IDisposable
         Model = LoadedModel.Open(directory, new LoadOptions
         {
             Contexts = 16,
-            Divide = (config, kernels, team, options) => options with
-            {
-                Experts = new ExpertPartition(
-                    new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
-                    _ => [.. Enumerable.Range(0, config.RoutedExperts)],
-                    (_, _) => Thread.Sleep(StepPause)),
-            },
+            Divide = (config, kernels, team, options) => options with { Experts = PausedExperts(config, kernels, team, () => StepPause) },
         });
         Engine = new InferenceEngine(Model, new EngineOptions { MaxRunning = 16 });
         Client = new ConclaveChatClient(Model, Engine);
@@ -38,6 +34,12 @@ public class ChatFixture : IDisposable
 
     /// <summary>What each step waits for: fable fills its context in less than a second, before one who leaves is noticed on a busy machine.</summary>
     public TimeSpan StepPause { get; set; }
+
+    /// <summary>All experts of a model, each step of which waits first.</summary>
+    public static ExpertPartition PausedExperts(ModelConfig config, KernelSet kernels, WorkerTeam team, Func<TimeSpan> pause) => new(
+        new LocalExchange(config.RoutedExperts, config.ExpertsPerToken, kernels, team),
+        _ => [.. Enumerable.Range(0, config.RoutedExperts)],
+        (_, _) => Thread.Sleep(pause()));
 
     /// <summary>All updates of an answer.</summary>
     public async Task<List<ChatResponseUpdate>> StreamAsync(IEnumerable<ChatMessage> messages, ChatOptions options)

@@ -10,6 +10,7 @@ namespace Conclave.Testing;
 public sealed partial class ServeProcess : IDisposable
 {
     private const int SigTerm = 15;
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly Process _process;
     private readonly StringBuilder _log = new();
     private bool _terminated;
@@ -51,8 +52,8 @@ public sealed partial class ServeProcess : IDisposable
     /// <summary>Its process.</summary>
     public int Id => _process.Id;
 
-    /// <summary>Where it listens; fails if it ends before.</summary>
-    public Task<Uri> AddressAsync => _address.Task;
+    /// <summary>Where it listens; fails if it ends before, or if that takes minutes.</summary>
+    public Task<Uri> AddressAsync => WaitForAddressAsync();
 
     /// <summary>Starts it.</summary>
     /// <param name="program">conclave.dll.</param>
@@ -113,6 +114,18 @@ public sealed partial class ServeProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    private async Task<Uri> WaitForAddressAsync()
+    {
+        try
+        {
+            return await _address.Task.WaitAsync(Patience);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"serve did not listen within {Patience}: {Log}", e);
+        }
     }
 
     private void Take(string? line)

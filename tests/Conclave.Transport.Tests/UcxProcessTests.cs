@@ -24,6 +24,18 @@ public sealed partial class UcxProcessTests(ITestOutputHelper output)
     [Fact]
     public void A_killed_process_is_reported_by_the_others()
     {
+        // Without keepalive UCX takes 20 s, and without error handling for shared memory it never tells. With it a second is enough; the rest is for a machine that does much else.
+        TwoOfThree times = new(TimeSpan.FromSeconds(5));
+        while (!times.AreDecided)
+        {
+            times.Add(KillOneOfThree());
+        }
+
+        Assert.True(times.InTime, $"reported after {times}");
+    }
+
+    private TimeSpan KillOneOfThree()
+    {
         using TemporaryFolder folder = new();
         ProbeProcess[] ranks = [.. Enumerable.Range(0, 3).Select(rank => ProbeProcess.Rank(folder, rank, "0,0,0", "watch"))];
         try
@@ -33,13 +45,11 @@ public sealed partial class UcxProcessTests(ITestOutputHelper output)
             TimeSpan first = ranks[0].WaitFor("1 cannot be reached any more");
             TimeSpan both = first + ranks[2].WaitFor("1 cannot be reached any more");
             output.WriteLine($"reported after {first.TotalMilliseconds:0} ms and at most {both.TotalMilliseconds:0} ms");
-
-            // Without keepalive UCX takes 20 s, and without error handling for shared memory it never tells. With it a second is enough; the rest is for a machine that does much else.
-            Assert.True(both < TimeSpan.FromSeconds(5), $"{both.TotalSeconds:0.0} s");
             ranks[0].Kill();
             ranks[2].WaitForSuccess();
             Assert.Equal(1, Occurrences(ranks[2].Output, "1 cannot"));
             Assert.Equal(1, Occurrences(ranks[2].Output, "0 cannot"));
+            return both;
         }
         finally
         {

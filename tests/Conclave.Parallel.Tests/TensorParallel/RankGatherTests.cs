@@ -57,7 +57,9 @@ public sealed class RankGatherTests
     }
 
     [Fact]
-    public void OneDamagedMessageNeitherHangsNorBreaksAnybody() =>
+    public void OneDamagedMessageNeitherHangsNorBreaksAnybody()
+    {
+        DamagedWorlds worlds = new();
         Gen.Int.Sample(
             seed =>
             {
@@ -67,24 +69,21 @@ public sealed class RankGatherTests
                 int damaged = random.Next(20);
                 TransportOptions options = new() { Credits = random.Next(1, 4), MaxMessageBytes = random.Next(sizeof(float), 100) };
                 GatherCase[] calls = [.. Enumerable.Range(0, 6).Select(_ => GatherCase.Random(random, ranks))];
-                try
+                worlds.Run(() => InProcessWorld.Run(Topology.Even(ranks, 1), options, seed, transport =>
                 {
-                    InProcessWorld.Run(Topology.Even(ranks, 1), options, seed, transport =>
+                    RankGather gather = new(transport.Rank == liar ? new DamagingTransport(transport, damaged, new Random(seed)) : transport, null);
+                    for (int call = 0; call < calls.Length; call++)
                     {
-                        RankGather gather = new(transport.Rank == liar ? new DamagingTransport(transport, damaged, new Random(seed)) : transport, null);
-                        for (int call = 0; call < calls.Length; call++)
-                        {
-                            calls[call].Run(gather, transport.Rank, call, expectElements: false);
-                        }
-                    });
-                }
-                catch (AggregateException e) when (e.InnerExceptions.All(failure => failure is PeerException or DamagingTransport.DoneException))
-                {
-                    // Refused, or missed when it left.
-                }
+                        calls[call].Run(gather, transport.Rank, call, expectElements: false);
+                    }
+                }));
             },
             iter: 150,
             threads: 1);
+
+        // About 115 and 45: damaged elements are as good as others.
+        Assert.True(worlds is { Damaged: > 70, Refused: > 15 }, $"{worlds.Damaged} of 150 were damaged and {worlds.Refused} refused");
+    }
 
     [Fact]
     public void WhoWaitsCarriesTheExchangeOn()

@@ -45,8 +45,21 @@ public sealed class RandomTemplateTests
             Gen.Select(self, self, (a, b) => a + "  {%- if 1 -%}  " + b + "\n  {% endif %}\n")));
 
     [Fact]
-    public void RandomTemplatesRenderOrFailCleanlyAndAlwaysAlike() => Statements.Sample(
-        template => Assert.Equal(Outcome(template), Outcome(template)), iter: 3000, threads: 1);
+    public void RandomTemplatesRenderOrFailCleanlyAndAlwaysAlike()
+    {
+        int texts = 0;
+        Statements.Sample(
+            template =>
+            {
+                string outcome = Outcome(template);
+                Assert.Equal(outcome, Outcome(template));
+                texts += outcome.StartsWith("text: ", StringComparison.Ordinal) ? 1 : 0;
+            },
+            iter: 3000, threads: 1);
+
+        // About 400 render; the others fail with a reason.
+        Assert.True(texts > 200, $"{texts} of 3000 rendered");
+    }
 
     [Fact]
     public void DataIsCopiedAsItIs() => Gen.String[Gen.Char.AlphaNumeric].Where(text => text.Length > 0).Sample(

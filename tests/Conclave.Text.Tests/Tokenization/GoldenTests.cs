@@ -28,7 +28,7 @@ public sealed class GoldenTests
             count++;
         }
 
-        Assert.True(count >= 200, $"{count} cases");
+        Assert.Equal(240, count);
     }
 
     private static Tokenizer LoadGolden(string? file)
