@@ -37,4 +37,7 @@ public sealed record ServerOptions
 
     /// <summary>How long a stream is silent until a comment shows clients, and proxies between, that it lives.</summary>
     internal TimeSpan KeepAliveInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long the rest of a long body may take when its turn has come.</summary>
+    internal TimeSpan BodyTime { get; init; } = TimeSpan.FromMinutes(2);
 }
