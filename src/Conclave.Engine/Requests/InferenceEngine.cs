@@ -348,13 +348,18 @@ public sealed class InferenceEngine : IDisposable
                 }
             }
 
-            Fail(new EngineUnavailableException(EngineUnavailableReason.Draining, "the engine was stopped before the request had ended"));
+            EndAll(new EngineUnavailableException(EngineUnavailableReason.Draining, "the engine was stopped before the request had ended"));
         }
 #pragma warning disable CA1031 // Whatever failed in a step, nobody may wait for ever.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Fail(e);
+            lock (_gate)
+            {
+                _failure = e;
+            }
+
+            EndAll(e as EngineUnavailableException ?? new EngineUnavailableException(EngineUnavailableReason.Failed, $"a step of the engine failed: {e.Message}", e));
         }
     }
 
@@ -391,18 +396,15 @@ public sealed class InferenceEngine : IDisposable
         }
     }
 
-    private void Fail(Exception error)
+    private void EndAll(EngineUnavailableException told)
     {
         List<Generation> unseen;
         lock (_gate)
         {
-            _failure ??= error;
             unseen = [.. _inbox.Where(item => !item.Cancel).Select(item => item.Generation)];
             _inbox.Clear();
         }
 
-        EngineUnavailableException told = error as EngineUnavailableException
-            ?? new EngineUnavailableException(EngineUnavailableReason.Failed, $"a step of the engine failed: {error.Message}", error);
         _loop.FailAll(told);
         foreach (Generation generation in unseen)
         {
