@@ -133,17 +133,17 @@ public sealed class InferenceEngine : IDisposable
     {
         CheckCount(requests);
         Generation[] generations = [.. requests.Select(Prepare)];
-        lock (_gate)
-        {
-            CheckRoom(generations.Length);
-            GenerationTrace.Start(generations, _options.ModelName);
-            _accepted += generations.Length;
-            foreach (Generation generation in generations)
-            {
-                _inbox.Enqueue((generation, Cancel: false));
-            }
 
-            _work.Set();
+        // Listeners are an application's own: what they wait for may need the lock.
+        GenerationTrace.Start(generations, _options.ModelName);
+        try
+        {
+            Accept(generations);
+        }
+        catch (EngineUnavailableException e)
+        {
+            GenerationTrace.Stop(generations, e);
+            throw;
         }
 
         return generations;
@@ -213,6 +213,21 @@ public sealed class InferenceEngine : IDisposable
         _metrics.Dispose();
         _runner.Dispose();
         _work.Dispose();
+    }
+
+    private void Accept(Generation[] generations)
+    {
+        lock (_gate)
+        {
+            CheckRoom(generations.Length);
+            _accepted += generations.Length;
+            foreach (Generation generation in generations)
+            {
+                _inbox.Enqueue((generation, Cancel: false));
+            }
+
+            _work.Set();
+        }
     }
 
     private void CheckRoom(int requests)
