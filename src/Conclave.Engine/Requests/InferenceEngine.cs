@@ -48,9 +48,9 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Starts an engine on a loaded model, whose cache it uses alone.</summary>
     /// <param name="model">The model, which must outlive the engine.</param>
     /// <param name="options">How many requests it takes.</param>
-    /// <exception cref="UserErrorException">More answers may run than a step has tokens.</exception>
+    /// <exception cref="UserErrorException">An option is out of its range, or more answers may run than a step has tokens.</exception>
     public InferenceEngine(LoadedModel model, EngineOptions options)
-        : this(model, options, new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
+        : this(model, options.Checked(), new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
     {
     }
 
