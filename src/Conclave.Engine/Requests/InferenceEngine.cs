@@ -50,11 +50,11 @@ public sealed class InferenceEngine : IDisposable
     /// <param name="options">How many requests it takes.</param>
     /// <exception cref="UserErrorException">An option is out of its range, or more answers may run than a step has tokens.</exception>
     public InferenceEngine(LoadedModel model, EngineOptions options)
-        : this(model, options.Checked(), new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
+        : this(model, options.Checked(), model.Model.Config.RoutedExperts == 0 ? null : new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
     {
     }
 
-    private InferenceEngine(LoadedModel model, EngineOptions options, ExpertLoad load)
+    private InferenceEngine(LoadedModel model, EngineOptions options, ExpertLoad? load)
         : this(
             new DeepSeekRunner(model.Model, options.MaxRunning, model.ContextLength, load),
             model.Tokenizer,
@@ -63,7 +63,7 @@ public sealed class InferenceEngine : IDisposable
             options)
     {
         ExpertLoad = load;
-        if (options.ExpertMetrics)
+        if (options.ExpertMetrics && load is not null)
         {
             _metrics.Add(load);
         }
