@@ -154,6 +154,8 @@ public sealed class LoadedModel : IDisposable
         }
         catch
         {
+            // It may fail too, and nobody asks for that any more: the runtime would report an exception that was never observed.
+            _ = text.ContinueWith(static failed => failed.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             model?.Dispose();
             team?.Dispose();
             checkpoint?.Dispose();

@@ -53,17 +53,22 @@ public sealed class ConclaveServer : IAsyncDisposable
         builder.Services.AddCors();
         WebApplication app = builder.Build();
         DashboardState dashboard = new(engine, options.ModelName);
-        Map(app, new ModelService(model, engine, options));
-        app.MapDashboard(dashboard);
         try
         {
+            Map(app, new ModelService(model, engine, options));
+            app.MapDashboard(dashboard);
             await app.StartAsync();
         }
-        catch (Exception e) when (e is IOException or SocketException)
+        catch (Exception e)
         {
             dashboard.Dispose();
             await app.DisposeAsync();
-            throw new UserErrorException($"{options.Host}:{options.Port} cannot be listened on: {e.Message}", e);
+            if (e is IOException or SocketException)
+            {
+                throw new UserErrorException($"{options.Host}:{options.Port} cannot be listened on: {e.Message}", e);
+            }
+
+            throw;
         }
 
         _ = Task.Run(() => PrepareJson(engine), CancellationToken.None);
