@@ -174,26 +174,33 @@ public sealed class Checkpoint : IDisposable
         SafetensorsFile?[] files = new SafetensorsFile?[paths.Count];
         UserErrorException?[] errors = new UserErrorException?[paths.Count];
         int opened = 0;
-        Parallel.For(0, paths.Count, i =>
+        try
         {
-            try
+            Parallel.For(0, paths.Count, i =>
             {
-                files[i] = SafetensorsFile.Open(paths[i]);
-                progress?.Report(new CheckpointProgress(Interlocked.Increment(ref opened), paths.Count));
-            }
-            catch (UserErrorException e)
-            {
-                errors[i] = e;
-            }
-        });
+                try
+                {
+                    files[i] = SafetensorsFile.Open(paths[i]);
+                    progress?.Report(new CheckpointProgress(Interlocked.Increment(ref opened), paths.Count));
+                }
+                catch (UserErrorException e)
+                {
+                    errors[i] = e;
+                }
+            });
 
-        if (Array.Find(errors, error => error is not null) is { } first)
+            if (Array.Find(errors, error => error is not null) is { } first)
+            {
+                throw first;
+            }
+
+            return files!;
+        }
+        catch
         {
             DisposeAll(files);
-            throw first;
+            throw;
         }
-
-        return files!;
     }
 
     private static void DisposeAll(SafetensorsFile?[] files)

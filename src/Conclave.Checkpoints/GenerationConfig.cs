@@ -7,6 +7,15 @@ namespace Conclave.Checkpoints;
 /// </summary>
 public sealed record GenerationConfig
 {
+    /// <summary>The highest temperature, here and in requests.</summary>
+    public const double MostTemperature = 100;
+
+    /// <summary>The lowest repetition penalty, here and in requests.</summary>
+    public const double LeastRepetitionPenalty = 0.01;
+
+    /// <summary>The highest repetition penalty, here and in requests.</summary>
+    public const double MostRepetitionPenalty = 100;
+
     private const int MaxFileBytes = 16 << 20;
 
     /// <summary>eos_token_id: one, several or none.</summary>
@@ -31,7 +40,7 @@ public sealed record GenerationConfig
     public double? RepetitionPenalty { get; init; }
 
     /// <summary>Reads <c>generation_config.json</c> of a checkpoint, if it is there.</summary>
-    /// <exception cref="UserErrorException">The file is malformed or a value is absurd.</exception>
+    /// <exception cref="UserErrorException">The file is malformed, or a value is out of the range that requests have for it.</exception>
     public static GenerationConfig Read(string directory)
     {
         string path = Path.Combine(directory, "generation_config.json");
@@ -45,11 +54,11 @@ public sealed record GenerationConfig
         {
             EosTokens = TokenIds.Several(root, "eos_token_id"),
             DoSample = root.Optional("do_sample")?.Boolean(),
-            Temperature = root.Optional("temperature")?.Double(0, 1000),
+            Temperature = root.Optional("temperature")?.Double(0, MostTemperature),
             TopP = root.Optional("top_p")?.Double(0, 1),
             TopK = root.Optional("top_k")?.Int32(-1, int.MaxValue) is { } topK ? Math.Max(topK, 0) : null,
             MinP = root.Optional("min_p")?.Double(0, 1),
-            RepetitionPenalty = root.Optional("repetition_penalty")?.Double(1e-6, 1000),
+            RepetitionPenalty = root.Optional("repetition_penalty")?.Double(LeastRepetitionPenalty, MostRepetitionPenalty),
         };
     }
 }

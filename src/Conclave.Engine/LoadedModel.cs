@@ -12,7 +12,7 @@ public sealed record LoadOptions
     /// <summary>The operators.</summary>
     public KernelSet Kernels { get; init; } = KernelSet.Best;
 
-    /// <summary>Threads that compute.</summary>
+    /// <summary>Threads that compute, at least 1.</summary>
     public int Threads { get; init; } = WorkerTeam.DefaultThreads;
 
     /// <summary>Most tokens of prompt and answer together; null: what the model allows, at most <see cref="DefaultContext"/>.</summary>
@@ -27,7 +27,7 @@ public sealed record LoadOptions
     /// <summary>How the cache stores elements: F32 or BF16.</summary>
     public ElementFormat CacheFormat { get; init; } = ElementFormat.F32;
 
-    /// <summary>Most tokens of a step, of prompts and answers together.</summary>
+    /// <summary>Most tokens of a step, of prompts and answers together, at least 1.</summary>
     public int TokensPerStep { get; init; } = ModelOptions.DefaultTokensPerStep;
 
     /// <summary>Teams of as many threads that share the machine: those of all ranks on it.</summary>
@@ -44,6 +44,26 @@ public sealed record LoadOptions
 
     /// <summary>Context length where none was asked for and the model allows more.</summary>
     public const int DefaultContext = 8192;
+
+    /// <summary>Checks what does not depend on the model.</summary>
+    /// <exception cref="UserErrorException">A value is out of its range.</exception>
+    internal void Check()
+    {
+        ReadOnlySpan<(string Name, int Value)> counts =
+            [(nameof(Threads), Threads), (nameof(TokensPerStep), TokensPerStep), (nameof(Teams), Teams), (nameof(Caches), Caches)];
+        foreach ((string name, int value) in counts)
+        {
+            if (value < 1)
+            {
+                throw new UserErrorException($"LoadOptions.{name}: {value} is out of range; at least 1 is expected");
+            }
+        }
+
+        if (CacheFormat is not (ElementFormat.F32 or ElementFormat.BF16))
+        {
+            throw new UserErrorException($"LoadOptions.CacheFormat: the cache holds F32 or BF16, not {CacheFormat}");
+        }
+    }
 }
 
 /// <summary>
@@ -104,9 +124,11 @@ public sealed class LoadedModel : IDisposable
     /// <param name="directory">config.json, *.safetensors, a tokenizer.</param>
     /// <param name="options">How.</param>
     /// <param name="progress">Told as files are opened; may be null.</param>
-    /// <exception cref="UserErrorException">A file is missing or wrong, or the context is longer than the model allows.</exception>
+    /// <exception cref="UserErrorException">A file is missing or wrong, an option is out of its range, or the context is longer than the model allows.</exception>
     public static LoadedModel Open(string directory, LoadOptions options, IProgress<CheckpointProgress>? progress = null)
     {
+        options.Check();
+
         // A vocabulary takes about as long to read as the rest.
         Task<ModelText> text = Task.Run(() => LoadText(directory, options.ChatTemplate));
         Checkpoint? checkpoint = null;
@@ -132,6 +154,8 @@ public sealed class LoadedModel : IDisposable
         }
         catch
         {
+            // It may fail too, and nobody asks for that any more: the runtime would report an exception that was never observed.
+            _ = text.ContinueWith(static failed => failed.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             model?.Dispose();
             team?.Dispose();
             checkpoint?.Dispose();

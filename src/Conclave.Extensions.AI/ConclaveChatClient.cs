@@ -88,9 +88,9 @@ public sealed class ConclaveChatClient : IChatClient
         OptionsReader reader = new(options, _model.Name);
         ChatRequest request = new(_chat, MessageReader.Read(messages, options?.Instructions), reader.Tools, reader.TemplateArguments);
         SamplingOptions suggested = options?.RawRepresentationFactory?.Invoke(this) as SamplingOptions ?? _model.SuggestedSampling;
-        Generation generation = _engine.Submit(request.ToGeneration(reader.Sampling(suggested), reader.ResponseFormat, _engine.Grammars));
-        AnswerReader answer = new(request.CreateParser(), reader.LeavesReasoningOut);
         string id = $"chatcmpl-{Guid.NewGuid():N}";
+        Generation generation = _engine.Submit(request.ToGeneration(reader.Sampling(suggested), reader.ResponseFormat, _engine.Grammars) with { ResponseId = id });
+        AnswerReader answer = new(request.CreateParser(), reader.LeavesReasoningOut);
         DateTimeOffset created = DateTimeOffset.UtcNow;
         int tokens = 0;
         await foreach (GenerationUpdate update in generation.ReadAllAsync(cancellation).ConfigureAwait(false))

@@ -81,50 +81,58 @@ public sealed class DeepSeekModel : IDisposable
         bool withMtp = options.WithMtp && Config.MtpLayers > 0;
         int layers = Config.Layers + (withMtp ? 1 : 0);
 
-        RankGroup group = new(Config, options.Attention);
-        Router? router = null;
-        ExpertPartition? partition = null;
-        if (Config.RoutedExperts > 0)
+        try
         {
-            router = new Router(Config);
-            partition = options.Experts ?? Whole(Config, kernels, team);
-            _exchange = partition.Exchange;
-            _slots = [.. SlotTokens(options, partition.DivideFrom).Select(tokens => _exchange.CreateSlot(group.MostTokens(tokens)))];
-            _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
-            _reader = options.ReadAhead ? new ExpertReader(Config.RoutedExperts) : null;
+            RankGroup group = new(Config, options.Attention);
+            Router? router = null;
+            ExpertPartition? partition = null;
+            if (Config.RoutedExperts > 0)
+            {
+                router = new Router(Config);
+                partition = options.Experts ?? Whole(Config, kernels, team);
+                _exchange = partition.Exchange;
+                _slots = [.. SlotTokens(options, partition.DivideFrom).Select(tokens => _exchange.CreateSlot(group.MostTokens(tokens)))];
+                _microBatches = partition.DivideFrom is null ? null : new MicroBatches(options.MaxTokensPerStep);
+                _reader = options.ReadAhead ? new ExpertReader(Config.RoutedExperts) : null;
+            }
+
+            _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
+            _finalNorm = _weights.Vector("model.norm.weight", Config.HiddenSize);
+            _head = Config.TieWordEmbeddings && !_weights.Has("lm_head.weight")
+                ? _embedding
+                : _weights.Matrix("lm_head.weight", Config.VocabularySize, Config.HiddenSize);
+
+            DecoderLayer Layer(int index)
+            {
+                string prefix = $"model.layers.{index}";
+                MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale, group);
+                bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
+                FeedForward feedForward = isMoe
+                    ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, _reader)
+                    : new DenseMlp(_weights, Config, $"{prefix}.mlp");
+                return new DecoderLayer(_weights, Config, prefix, attention, feedForward, group);
+            }
+
+            _layers = [.. Enumerable.Range(0, Config.Layers).Select(Layer)];
+            if (withMtp)
+            {
+                _predictor = new MultiTokenPredictor(
+                    _weights, Config, $"model.layers.{Config.Layers}", Layer(Config.Layers), _embedding, _head);
+            }
+
+            Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
+            _weights.RefuseUnread(Config);
+            _weights.ThrowIfIncomplete();
+            _workspace = new Workspace(Config, group.Heads, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
+            _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
+            _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
+            _wantedBuffer = NativeBuffer.ForF32(DataRanks > 1 ? (nint)DataRanks * options.MaxTokensPerStep : 0, Config.HiddenSize, out _wanted);
         }
-
-        _embedding = _weights.Matrix("model.embed_tokens.weight", Config.VocabularySize, Config.HiddenSize);
-        _finalNorm = _weights.Vector("model.norm.weight", Config.HiddenSize);
-        _head = Config.TieWordEmbeddings && !_weights.Has("lm_head.weight")
-            ? _embedding
-            : _weights.Matrix("lm_head.weight", Config.VocabularySize, Config.HiddenSize);
-
-        DecoderLayer Layer(int index)
+        catch
         {
-            string prefix = $"model.layers.{index}";
-            MultiHeadLatentAttention attention = new(_weights, Config, $"{prefix}.self_attn", index, _rotary.AttentionScale, group);
-            bool isMoe = index < Config.Layers ? Config.IsMoeLayer[index] : Config.RoutedExperts > 0;
-            FeedForward feedForward = isMoe
-                ? new MoeLayer(_weights, Config, $"{prefix}.mlp", index, router!, _exchange!, _slots, _reader)
-                : new DenseMlp(_weights, Config, $"{prefix}.mlp");
-            return new DecoderLayer(_weights, Config, prefix, attention, feedForward, group);
+            Free();
+            throw;
         }
-
-        _layers = [.. Enumerable.Range(0, Config.Layers).Select(Layer)];
-        if (withMtp)
-        {
-            _predictor = new MultiTokenPredictor(
-                _weights, Config, $"model.layers.{Config.Layers}", Layer(Config.Layers), _embedding, _head);
-        }
-
-        Experts = ExpertTable.Map(_weights, Config, layers, partition?.ExpertsOfLayer ?? (_ => []));
-        _weights.RefuseUnread(Config);
-        _weights.ThrowIfIncomplete();
-        _workspace = new Workspace(Config, group.Heads, options.MaxTokensPerStep, _slots.Select(slot => slot.MaxRows), withMtp);
-        _cache = new LatentCache(layers, Config.LatentDim + Config.RopeDim, options.CacheFormat, options.CacheBlocks);
-        _hiddenBuffer = NativeBuffer.ForF32(options.MaxTokensPerStep, Config.HiddenSize, out _hidden);
-        _wantedBuffer = NativeBuffer.ForF32(DataRanks > 1 ? (nint)DataRanks * options.MaxTokensPerStep : 0, Config.HiddenSize, out _wanted);
     }
 
     /// <summary>The model's shape.</summary>
@@ -242,14 +250,20 @@ public sealed class DeepSeekModel : IDisposable
     public void Dispose()
     {
         Options.Experts?.EndSteps?.Invoke();
+        Free();
+    }
+
+    // A constructor that failed has not made all of it.
+    private void Free()
+    {
         _reader?.Dispose();
         _logitsBuffer?.Dispose();
-        _wantedBuffer.Dispose();
-        _hiddenBuffer.Dispose();
-        _cache.Dispose();
+        _wantedBuffer?.Dispose();
+        _hiddenBuffer?.Dispose();
+        _cache?.Dispose();
         _microBatches?.Dispose();
         Array.ForEach(_slots, slot => slot.Dispose());
-        _workspace.Dispose();
+        _workspace?.Dispose();
         _weights.Dispose();
     }
 

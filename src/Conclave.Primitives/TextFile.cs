@@ -8,7 +8,7 @@ public static class TextFile
     /// <summary>The text of a file.</summary>
     /// <param name="file">Its path.</param>
     /// <param name="maxBytes">Larger files are refused.</param>
-    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
+    /// <exception cref="UserErrorException">The file is missing, no regular file, too large or not UTF-8.</exception>
     public static string Read(string file, long maxBytes = long.MaxValue) => Encoding.UTF8.GetString(ReadUtf8(file, maxBytes).Span);
 
     /// <summary>The same as bytes.</summary>
@@ -17,18 +17,26 @@ public static class TextFile
     {
         try
         {
-            FileInfo info = new(file);
-            if (!info.Exists)
+            if (!File.Exists(file))
             {
                 throw new UserErrorException($"{file}: there is no such file");
             }
 
-            if (info.Length > maxBytes)
+            // Pipes and devices tell no length, may have no end, and to open them may wait for ever.
+            if (!RegularFile.Is(file))
             {
-                throw new UserErrorException($"{file}: {info.Length} bytes; a file of at most {maxBytes} bytes is expected here");
+                throw new UserErrorException($"{file}: a pipe, a device or a socket; a regular file is expected here. Write its contents to one");
             }
 
-            return Check(file, File.ReadAllBytes(file));
+            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            long most = Math.Min(maxBytes, Array.MaxLength);
+            if (stream.Length > most)
+            {
+                throw new UserErrorException($"{file}: {stream.Length} bytes; a file of at most {most} bytes is expected here");
+            }
+
+            byte[] bytes = new byte[stream.Length];
+            return Check(file, bytes.AsMemory(0, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

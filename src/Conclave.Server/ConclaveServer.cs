@@ -32,9 +32,10 @@ public sealed class ConclaveServer : IAsyncDisposable
     /// <param name="model">The model; it must outlive the server.</param>
     /// <param name="engine">The engine that computes; it must outlive the server.</param>
     /// <param name="options">How to listen.</param>
-    /// <exception cref="UserErrorException">The address cannot be listened on.</exception>
+    /// <exception cref="UserErrorException">The address cannot be listened on, or the time limit is out of its range.</exception>
     public static async Task<ConclaveServer> StartAsync(LoadedModel model, InferenceEngine engine, ServerOptions options)
     {
+        options.Check();
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Warning).AddSimpleConsole(console => console.SingleLine = true)
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
@@ -52,17 +53,22 @@ public sealed class ConclaveServer : IAsyncDisposable
         builder.Services.AddCors();
         WebApplication app = builder.Build();
         DashboardState dashboard = new(engine, options.ModelName);
-        Map(app, new ModelService(model, engine, options));
-        app.MapDashboard(dashboard);
         try
         {
+            Map(app, new ModelService(model, engine, options));
+            app.MapDashboard(dashboard);
             await app.StartAsync();
         }
-        catch (Exception e) when (e is IOException or SocketException)
+        catch (Exception e)
         {
             dashboard.Dispose();
             await app.DisposeAsync();
-            throw new UserErrorException($"{options.Host}:{options.Port} cannot be listened on: {e.Message}", e);
+            if (e is IOException or SocketException)
+            {
+                throw new UserErrorException($"{options.Host}:{options.Port} cannot be listened on: {e.Message}", e);
+            }
+
+            throw;
         }
 
         _ = Task.Run(() => PrepareJson(engine), CancellationToken.None);

@@ -13,8 +13,8 @@ internal sealed record ModelService(LoadedModel Model, InferenceEngine Engine, S
     /// <summary>When the server was started, in seconds since 1970.</summary>
     public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
-    /// <summary>Who makes prompts of long requests.</summary>
-    public PromptGate Prompts { get; } = new(Engine);
+    /// <summary>Who reads requests and makes prompts of them.</summary>
+    public PromptGate Prompts { get; } = new(Engine, Options.BodyTime);
 
     /// <summary>How long requests may take.</summary>
     public TimeLimit TimeLimit { get; } = new(Options.RequestTimeout);

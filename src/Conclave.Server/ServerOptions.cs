@@ -1,4 +1,5 @@
 using System.Net;
+using Conclave.Primitives;
 
 namespace Conclave.Server;
 
@@ -30,11 +31,25 @@ public sealed record ServerOptions
     public Uri? TraceEndpoint { get; init; }
 
     /// <summary>
-    /// How long a request may take until it is cancelled, at most <see cref="LongestRequestTimeout"/>. An answer that is streamed may take longer: it is cancelled where so much time
+    /// How long a request may take until it is cancelled, more than nothing and at most <see cref="LongestRequestTimeout"/>. An answer that is streamed may take longer: it is cancelled where so much time
     /// passes before its first token, or between two.
     /// </summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long a stream is silent until a comment shows clients, and proxies between, that it lives.</summary>
     internal TimeSpan KeepAliveInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long the rest of a long body may take when its turn has come.</summary>
+    internal TimeSpan BodyTime { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Checks what would be found wrong only when a request comes.</summary>
+    /// <exception cref="UserErrorException">The time limit is out of its range.</exception>
+    internal void Check()
+    {
+        if (RequestTimeout <= TimeSpan.Zero || RequestTimeout > LongestRequestTimeout)
+        {
+            throw new UserErrorException(
+                $"ServerOptions.RequestTimeout: {RequestTimeout.TotalSeconds} s is out of range; more than 0 and at most {LongestRequestTimeout.TotalSeconds} s are expected");
+        }
+    }
 }

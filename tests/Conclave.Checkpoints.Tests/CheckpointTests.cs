@@ -20,6 +20,21 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal([new CheckpointProgress(1, 2), new CheckpointProgress(2, 2)], counter.Seen.OrderBy(seen => seen.FilesOpened));
     }
 
+    /// <summary>Whoever is told throws: no file stays mapped that nobody could free.</summary>
+    [Fact]
+    public void NothingStaysMappedWhereOpeningFails()
+    {
+        foreach (string file in Directory.GetFiles(Repository.Data("v3-mtp-fp8")))
+        {
+            File.Copy(file, _folder.File(Path.GetFileName(file)));
+        }
+
+        Thrower progress = new();
+        AggregateException error = Assert.Throws<AggregateException>(() => Checkpoint.Open(_folder.Path, progress));
+        Assert.All(error.InnerExceptions, inner => Assert.IsType<TimeoutException>(inner));
+        Assert.DoesNotContain(_folder.Path, File.ReadAllText("/proc/self/maps"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AMissingFolderIsNamed() => Assert.Contains("no such folder", OpenError(_folder.File("nothing")));
 
@@ -289,6 +304,11 @@ public sealed class CheckpointTests : IDisposable
 
     private string OpenError(string? directory = null) =>
         Assert.Throws<UserErrorException>(() => Checkpoint.Open(directory ?? _folder.Path).Dispose()).Message;
+
+    private sealed class Thrower : IProgress<CheckpointProgress>
+    {
+        public void Report(CheckpointProgress value) => throw new TimeoutException("the listener's");
+    }
 
     private sealed class Counter : IProgress<CheckpointProgress>
     {

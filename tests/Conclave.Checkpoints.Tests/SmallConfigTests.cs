@@ -60,6 +60,9 @@ public sealed class SmallConfigTests : IDisposable
 
     [Theory]
     [InlineData("generation_config.json", "{\"temperature\": -1}", "$.temperature: -1")]
+    [InlineData("generation_config.json", "{\"temperature\": 100.5}", "$.temperature: 100.5")]
+    [InlineData("generation_config.json", "{\"repetition_penalty\": 0.009}", "$.repetition_penalty: 0.009")]
+    [InlineData("generation_config.json", "{\"repetition_penalty\": 101}", "$.repetition_penalty: 101")]
     [InlineData("generation_config.json", "{\"top_p\": 1.5}", "$.top_p: 1.5")]
     [InlineData("generation_config.json", "{\"do_sample\": 1}", "$.do_sample: 1")]
     [InlineData("generation_config.json", "{\"eos_token_id\": \"</s>\"}", "$.eos_token_id: \"</s>\"")]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Conclave.Engine;
@@ -99,6 +100,25 @@ public sealed class ChatClientTests(ChatFixture chat) : IClassFixture<ChatFixtur
 
         Assert.Equal(8, alone.Distinct().Count());
         Assert.Equal(alone, await Task.WhenAll(Enumerable.Range(0, 8).Select(AskAsync)));
+    }
+
+    /// <summary>By its id a response is found in traces.</summary>
+    [Fact]
+    public async Task TheTraceHasTheResponsesId()
+    {
+        using Activity caller = new Activity("asking").Start();
+        ConcurrentQueue<Activity> ended = [];
+        using ActivityListener listener = new()
+        {
+            ShouldListenTo = static source => source.Name == InferenceEngine.ActivitySourceName,
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = ended.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        ChatResponse response = await chat.Client.GetResponseAsync(Question, new ChatOptions { MaxOutputTokens = 3 }, TestContext.Current.CancellationToken);
+        Activity request = Assert.Single(ended, activity => activity.TraceId == caller.TraceId);
+        Assert.NotNull(response.ResponseId);
+        Assert.Equal(response.ResponseId, request.GetTagItem("gen_ai.response.id"));
     }
 
     [Fact]

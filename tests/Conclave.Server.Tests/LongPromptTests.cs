@@ -1,8 +1,5 @@
 using System.Net;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Conclave.Engine;
-using Conclave.Server.Api;
 
 namespace Conclave.Server.Tests;
 
@@ -70,48 +67,6 @@ public sealed class LongPromptTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal("timeout", answer["error"]!["code"]!.GetValue<string>());
     }
 
-    [Fact]
-    public async Task ShortOnesDoNotWaitForLongOnesWhichWaitForEachOther()
-    {
-        PromptGate gate = new(_server.Engine);
-        using JsonDocument large = Body(PromptGate.ShortBytes + 1);
-        using JsonDocument small = Body(10);
-        using ManualResetEventSlim release = new();
-        using CancellationTokenSource leaves = new();
-        int seats = Math.Max(1, Environment.ProcessorCount - 1);
-        int encoding = 0;
-        Task<bool>[] seated = [.. Enumerable.Range(0, seats).Select(_ => Task.Factory.StartNew(
-            () => gate.RunAsync(large, () => Interlocked.Increment(ref encoding) > 0 && release.Wait(TimeSpan.FromMinutes(1)), Stop),
-            Stop, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap())];
-        SpinWait.SpinUntil(() => Volatile.Read(ref encoding) == seats);
-        Task<bool> waiting = gate.RunAsync(large, () => true, Stop);
-        Task<bool> leaving = gate.RunAsync(large, () => true, leaves.Token);
-        Assert.True(await gate.RunAsync(small, () => true, Stop));
-        await leaves.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaving);
-        Assert.False(waiting.IsCompleted);
-        release.Set();
-        Assert.All(await Task.WhenAll([.. seated, waiting]), Assert.True);
-    }
-
-    [Fact]
-    public async Task AsManyWaitAsMayWaitForTheEngine()
-    {
-        await using FableServer server = await FableServer.StartAsync(new EngineOptions { MaxRunning = 1, MaxWaiting = 0 });
-        PromptGate gate = new(server.Engine);
-        using JsonDocument large = Body(PromptGate.ShortBytes + 1);
-        TaskCompletionSource inside = new();
-        using ManualResetEventSlim release = new();
-        Task<bool> first = Task.Factory.StartNew(
-            () => gate.RunAsync(large, () => inside.TrySetResult() && release.Wait(TimeSpan.FromMinutes(1)), Stop), Stop, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
-        await inside.Task;
-        EngineUnavailableException refused = await Assert.ThrowsAsync<EngineUnavailableException>(() => gate.RunAsync(large, () => true, Stop));
-        Assert.Equal(EngineUnavailableReason.Full, refused.Reason);
-        release.Set();
-        Assert.True(await first);
-        Assert.True(await gate.RunAsync(large, () => true, Stop));
-    }
-
     /// <summary>A body of small numbers can stand for a text that is a hundred times as long.</summary>
     [Fact]
     public async Task TokensWhoseTextIsFarLongerThanTheyAreRefused()
@@ -122,8 +77,6 @@ public sealed class LongPromptTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal((HttpStatusCode.BadRequest, "tokens"), (status, answer["error"]!["param"]!.GetValue<string>()));
         Assert.Contains($"at most {ServerOptions.MostBodyBytes}", answer["error"]!["message"]!.GetValue<string>(), StringComparison.Ordinal);
     }
-
-    private static JsonDocument Body(int bytes) => JsonDocument.Parse($"\"{new string('x', bytes)}\"");
 
     private static JsonObject Request(string path, string text)
     {

@@ -111,7 +111,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
             Threads = Threads(result),
             Teams = Teams,
             Caches = leader is null ? 1 : leader.Plan.DataParallel * leader.Plan.TensorParallel,
-            Divide = (config, kernels, team, model) => Divide(directory, config, kernels, team, model),
+            Divide = leader is null ? null : (config, kernels, team, model) => leader.Join(directory, config, kernels, team, model),
             Context = result.GetValue(_context),
             TokensPerStep = TokensPerStep(result),
             CacheFormat = result.GetRequiredValue(_cacheFormat) == "bf16" ? ElementFormat.BF16 : ElementFormat.F32,

@@ -16,6 +16,7 @@ public sealed record GeneratedText(string Text, IReadOnlyList<int> Tokens, Finis
     /// <param name="onText">Told each piece of text when it can no longer change.</param>
     /// <param name="cancellation">Ends the answer where it is, with <see cref="FinishReason.Cancelled"/>.</param>
     /// <exception cref="UserErrorException">The prompt or an option cannot be used.</exception>
+    /// <exception cref="EngineUnavailableException">The engine takes no request now, or it stopped or failed before the end.</exception>
     /// <exception cref="InvalidOperationException">The model's logits leave no token to choose.</exception>
     public static GeneratedText Wait(
         InferenceEngine engine, GenerationRequest request, Action<string> onText, CancellationToken cancellation = default)

@@ -82,6 +82,8 @@ public sealed class Generation
     /// <summary>Waits for the next update; false after the last.</summary>
     /// <exception cref="Conclave.Primitives.UserErrorException">The request cannot be continued as it was asked.</exception>
     /// <exception cref="EngineUnavailableException">The engine stopped or failed.</exception>
+    /// <exception cref="InvalidOperationException">The model's logits leave no token to choose.</exception>
+    /// <exception cref="OperationCanceledException">The waiting was cancelled by the token; the request goes on.</exception>
     public ValueTask<bool> WaitToReadAsync(CancellationToken cancellation) => _updates.Reader.WaitToReadAsync(cancellation);
 
     /// <summary>Takes the next update if it is there.</summary>

@@ -22,12 +22,17 @@ internal static class GenerationTrace
         }
         catch (Exception e)
         {
-            foreach (Generation generation in generations)
-            {
-                Stop(generation, e);
-            }
-
+            Stop(generations, e);
             throw;
+        }
+    }
+
+    /// <summary>Ends the activities of requests that are not accepted.</summary>
+    public static void Stop(ReadOnlySpan<Generation> generations, Exception error)
+    {
+        foreach (Generation generation in generations)
+        {
+            Stop(generation, error);
         }
     }
 

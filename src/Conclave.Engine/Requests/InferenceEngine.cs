@@ -48,13 +48,13 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Starts an engine on a loaded model, whose cache it uses alone.</summary>
     /// <param name="model">The model, which must outlive the engine.</param>
     /// <param name="options">How many requests it takes.</param>
-    /// <exception cref="UserErrorException">More answers may run than a step has tokens.</exception>
+    /// <exception cref="UserErrorException">An option is out of its range, or more answers may run than a step has tokens.</exception>
     public InferenceEngine(LoadedModel model, EngineOptions options)
-        : this(model, options, new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
+        : this(model, options.Checked(), model.Model.Config.RoutedExperts == 0 ? null : new ExpertLoad(model.Model.Config, model.Model.Options.Experts?.ChosenElsewhere))
     {
     }
 
-    private InferenceEngine(LoadedModel model, EngineOptions options, ExpertLoad load)
+    private InferenceEngine(LoadedModel model, EngineOptions options, ExpertLoad? load)
         : this(
             new DeepSeekRunner(model.Model, options.MaxRunning, model.ContextLength, load),
             model.Tokenizer,
@@ -63,7 +63,7 @@ public sealed class InferenceEngine : IDisposable
             options)
     {
         ExpertLoad = load;
-        if (options.ExpertMetrics)
+        if (options.ExpertMetrics && load is not null)
         {
             _metrics.Add(load);
         }
@@ -133,17 +133,17 @@ public sealed class InferenceEngine : IDisposable
     {
         CheckCount(requests);
         Generation[] generations = [.. requests.Select(Prepare)];
-        lock (_gate)
-        {
-            CheckRoom(generations.Length);
-            GenerationTrace.Start(generations, _options.ModelName);
-            _accepted += generations.Length;
-            foreach (Generation generation in generations)
-            {
-                _inbox.Enqueue((generation, Cancel: false));
-            }
 
-            _work.Set();
+        // Listeners are an application's own: what they wait for may need the lock.
+        GenerationTrace.Start(generations, _options.ModelName);
+        try
+        {
+            Accept(generations);
+        }
+        catch (EngineUnavailableException e)
+        {
+            GenerationTrace.Stop(generations, e);
+            throw;
         }
 
         return generations;
@@ -213,6 +213,21 @@ public sealed class InferenceEngine : IDisposable
         _metrics.Dispose();
         _runner.Dispose();
         _work.Dispose();
+    }
+
+    private void Accept(Generation[] generations)
+    {
+        lock (_gate)
+        {
+            CheckRoom(generations.Length);
+            _accepted += generations.Length;
+            foreach (Generation generation in generations)
+            {
+                _inbox.Enqueue((generation, Cancel: false));
+            }
+
+            _work.Set();
+        }
     }
 
     private void CheckRoom(int requests)
@@ -348,13 +363,18 @@ public sealed class InferenceEngine : IDisposable
                 }
             }
 
-            Fail(new EngineUnavailableException(EngineUnavailableReason.Draining, "the engine was stopped before the request had ended"));
+            EndAll(new EngineUnavailableException(EngineUnavailableReason.Draining, "the engine was stopped before the request had ended"));
         }
 #pragma warning disable CA1031 // Whatever failed in a step, nobody may wait for ever.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Fail(e);
+            lock (_gate)
+            {
+                _failure = e;
+            }
+
+            EndAll(e as EngineUnavailableException ?? new EngineUnavailableException(EngineUnavailableReason.Failed, $"a step of the engine failed: {e.Message}", e));
         }
     }
 
@@ -391,18 +411,15 @@ public sealed class InferenceEngine : IDisposable
         }
     }
 
-    private void Fail(Exception error)
+    private void EndAll(EngineUnavailableException told)
     {
         List<Generation> unseen;
         lock (_gate)
         {
-            _failure ??= error;
             unseen = [.. _inbox.Where(item => !item.Cancel).Select(item => item.Generation)];
             _inbox.Clear();
         }
 
-        EngineUnavailableException told = error as EngineUnavailableException
-            ?? new EngineUnavailableException(EngineUnavailableReason.Failed, $"a step of the engine failed: {error.Message}", error);
         _loop.FailAll(told);
         foreach (Generation generation in unseen)
         {

@@ -1,3 +1,4 @@
+using Conclave.Checkpoints;
 using Conclave.Primitives;
 
 namespace Conclave.Engine;
@@ -72,11 +73,11 @@ public sealed record SamplingOptions
     /// <exception cref="UserErrorException">A value is out of its range; the message has the option's name in the OpenAI API, the value and the range.</exception>
     public void Validate(int vocabularySize)
     {
-        InRange("temperature", Temperature, 0, 100);
+        InRange("temperature", Temperature, 0, GenerationConfig.MostTemperature);
         InRange("top_k", TopK, -1, int.MaxValue);
         InRange("top_p", TopP, 0, 1);
         InRange("min_p", MinP, 0, 1);
-        InRange("repetition_penalty", RepetitionPenalty, 0.01, 100);
+        InRange("repetition_penalty", RepetitionPenalty, GenerationConfig.LeastRepetitionPenalty, GenerationConfig.MostRepetitionPenalty);
         InRange("presence_penalty", PresencePenalty, -2, 2);
         InRange("frequency_penalty", FrequencyPenalty, -2, 2);
         InRange("min_tokens", MinTokens, 0, int.MaxValue);

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Conclave.Engine;
 using Conclave.Server.Http;
@@ -10,16 +9,14 @@ internal sealed class ChatEndpoint(ModelService service)
 {
     public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
-        using JsonDocument document = await JsonBody.ReadAsync(context);
-        JsonBody body = JsonBody.Of(document.RootElement);
-        StreamOptions stream = StreamOptions.Read(body);
-        string id = RequestId.Of(context, body);
-        (GenerationRequest request, ChatFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, clock.Token), clock.Token);
+        (GenerationRequest request, ChatFormat format, StreamOptions stream) = await service.Prompts.RunAsync(context, body => Read(context, body, clock.Token), clock.Token);
         await new AnswerWriter(service.Engine, service.Options.KeepAliveInterval).RunAsync(context, [request], stream, format, clock);
     }
 
-    private (GenerationRequest Request, ChatFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)
+    private (GenerationRequest Request, ChatFormat Format, StreamOptions Stream) Read(HttpContext context, JsonBody body, CancellationToken cancellation)
     {
+        StreamOptions stream = StreamOptions.Read(body);
+        string id = RequestId.Of(context, body);
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
         int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
@@ -53,7 +50,7 @@ internal sealed class ChatEndpoint(ModelService service)
         {
             IncludeReasoning = body.Flag("include_reasoning") ?? true,
         };
-        return (request, format);
+        return (request, format, stream);
     }
 
     // Of OpenAI's API and vLLM's. Most models of this family think or do not: there is nothing between.

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Conclave.Engine;
 using Conclave.Server.Http;
 using Conclave.Text.Grammars;
@@ -10,16 +9,14 @@ internal sealed class CompletionsEndpoint(ModelService service)
 {
     public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
-        using JsonDocument document = await JsonBody.ReadAsync(context);
-        JsonBody body = JsonBody.Of(document.RootElement);
-        StreamOptions stream = StreamOptions.Read(body);
-        string id = RequestId.Of(context, body);
-        (List<GenerationRequest> requests, TextFormat format) = await service.Prompts.RunAsync(document, () => Read(body, id, clock.Token), clock.Token);
+        (List<GenerationRequest> requests, TextFormat format, StreamOptions stream) = await service.Prompts.RunAsync(context, body => Read(context, body, clock.Token), clock.Token);
         await new AnswerWriter(service.Engine, service.Options.KeepAliveInterval).RunAsync(context, requests, stream, format, clock);
     }
 
-    private (List<GenerationRequest> Requests, TextFormat Format) Read(JsonBody body, string id, CancellationToken cancellation)
+    private (List<GenerationRequest> Requests, TextFormat Format, StreamOptions Stream) Read(HttpContext context, JsonBody body, CancellationToken cancellation)
     {
+        StreamOptions stream = StreamOptions.Read(body);
+        string id = RequestId.Of(context, body);
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
         Refuse(body);
@@ -53,7 +50,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
         List<string>? texts = echo ? [.. prompts.Select(prompt => TokenText.Of(service.Model.Tokenizer, prompt, skipSpecial, "prompt"))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly });
+        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly }, stream);
     }
 
     private static void Refuse(JsonBody body)

@@ -1,48 +1,79 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
-using System.Threading.Channels;
 using Conclave.Engine;
+using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
 
 /// <summary>
-/// Bounds how many long requests are turned into tokens at a time: each takes seconds of a core and many times its size in memory. The others wait in turn, as many as may wait for
-/// the engine. Short ones take milliseconds and do not wait behind them.
+/// Bounds what long requests take together. Of their bodies <see cref="MostBodies"/> are in memory at a time; of these one on each core but one is parsed and turned into tokens, which
+/// takes seconds and many times the body's size in memory. The others wait in turn, as many as may wait for the engine. Short ones take milliseconds and do not wait behind them.
 /// </summary>
-internal sealed class PromptGate(InferenceEngine engine)
+/// <param name="engine">Whose requests they become.</param>
+/// <param name="bodyTime">How long the rest of a long body may take when its turn has come: others wait for whoever sends slowly.</param>
+internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
 {
     /// <summary>Bytes of a body that is not long.</summary>
     public const int ShortBytes = 256 << 10;
 
-    // Has an entry for each that is under way; others wait to write theirs, the first one first. One core is left for those that are short.
-    private readonly Channel<bool> _seats = Channel.CreateBounded<bool>(Math.Max(1, Environment.ProcessorCount - 1));
+    /// <summary>Long bodies that are read, or wait in memory to be parsed.</summary>
+    public const int MostBodies = 16;
+
+    private readonly Seats _bodies = new(MostBodies);
+
+    // One core is left for those that are short.
+    private readonly Seats _makers = new(Math.Max(1, Environment.ProcessorCount - 1));
     private int _inside;
 
-    /// <summary>Does what makes a prompt of a body.</summary>
+    /// <summary>Reads a request's body and makes of it what is to be done. Nothing that is made may hold on to the body, which is gone afterwards.</summary>
     /// <exception cref="EngineUnavailableException">As many requests wait as may wait.</exception>
-    public async Task<T> RunAsync<T>(JsonDocument body, Func<T> make, CancellationToken cancellation)
+    /// <exception cref="ApiException">The body is not sent as JSON or is none, or its rest was not there in time.</exception>
+    /// <exception cref="ClientGoneException">The client left before its end.</exception>
+    public async Task<T> RunAsync<T>(HttpContext context, Func<JsonBody, T> make, CancellationToken cancellation)
     {
-        if (JsonMarshal.GetRawUtf8Value(body.RootElement).Length <= ShortBytes)
+        JsonBody.CheckType(context.Request);
+        BodyText text = new(context.Request);
+        if (await text.ReadAsync(ShortBytes + 1, cancellation))
         {
-            return make();
+            return Make(text, make);
         }
 
         try
         {
             engine.CheckAvailable(Interlocked.Increment(ref _inside));
-            await _seats.Writer.WriteAsync(true, cancellation);
-            try
+            using (await _bodies.TakeAsync(cancellation))
             {
-                return make();
-            }
-            finally
-            {
-                _seats.Reader.TryRead(out _);
+                await ReadRestAsync(text, cancellation);
+                using (await _makers.TakeAsync(cancellation))
+                {
+                    return Make(text, make);
+                }
             }
         }
         finally
         {
             Interlocked.Decrement(ref _inside);
         }
+    }
+
+    private async Task ReadRestAsync(BodyText text, CancellationToken cancellation)
+    {
+        using CancellationTokenSource time = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        time.CancelAfter(bodyTime);
+        try
+        {
+            await text.ReadAsync(ServerOptions.MostBodyBytes + 1, time.Token);
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException && !cancellation.IsCancellationRequested)
+        {
+            throw new ApiException(
+                StatusCodes.Status408RequestTimeout, "timeout_error",
+                $"the body is longer than {ShortBytes} bytes, and its rest was not there after {bodyTime.TotalSeconds} s; send it faster, or a shorter one", code: "timeout");
+        }
+    }
+
+    private static T Make<T>(BodyText text, Func<JsonBody, T> make)
+    {
+        using JsonDocument document = JsonBody.Parse(text.Content);
+        return make(JsonBody.Of(document.RootElement));
     }
 }

@@ -9,11 +9,7 @@ internal sealed class TokenizerEndpoints(ModelService service)
 {
     public async Task TokenizeAsync(HttpContext context, RequestClock clock)
     {
-        using JsonDocument document = await JsonBody.ReadAsync(context);
-        JsonBody body = JsonBody.Of(document.RootElement);
-        service.CheckModel(body.String("model"));
-        IReadOnlyList<int> tokens = await service.Prompts.RunAsync(document, () => Tokens(body, clock.Token), clock.Token);
-        bool texts = body.Flag("return_token_strs") ?? false;
+        (IReadOnlyList<int> tokens, bool texts) = await service.Prompts.RunAsync(context, body => Tokens(body, clock.Token), clock.Token);
         await JsonResponse.WriteAsync(context.Response, json =>
         {
             json.WriteStartObject();
@@ -43,10 +39,7 @@ internal sealed class TokenizerEndpoints(ModelService service)
 
     public async Task DetokenizeAsync(HttpContext context, RequestClock clock)
     {
-        using JsonDocument document = await JsonBody.ReadAsync(context);
-        JsonBody body = JsonBody.Of(document.RootElement);
-        service.CheckModel(body.String("model"));
-        string text = await service.Prompts.RunAsync(document, () => Text(body), clock.Token);
+        string text = await service.Prompts.RunAsync(context, Text, clock.Token);
         await JsonResponse.WriteAsync(context.Response, json =>
         {
             json.WriteStartObject();
@@ -56,18 +49,20 @@ internal sealed class TokenizerEndpoints(ModelService service)
     }
 
     // Also what no context holds can be counted.
-    private IReadOnlyList<int> Tokens(JsonBody body, CancellationToken cancellation)
+    private (IReadOnlyList<int> Tokens, bool Texts) Tokens(JsonBody body, CancellationToken cancellation)
     {
+        service.CheckModel(body.String("model"));
+        bool texts = body.Flag("return_token_strs") ?? false;
         if (body.String("prompt") is not { } prompt)
         {
             ChatRequest chat = ChatEndpoint.Conversation(service, body, RequestLimits.Tokens, cancellation);
             CheckCount("messages", chat.PromptTokens);
-            return chat.Prompt;
+            return (chat.Prompt, texts);
         }
 
         List<int> tokens = [];
         CheckCount("prompt", service.Model.Tokenizer.Encode(prompt, tokens, body.Flag("add_special_tokens") ?? true, most: RequestLimits.Tokens, cancellation: cancellation));
-        return tokens;
+        return (tokens, texts);
     }
 
     private static void CheckCount(string field, long tokens)
@@ -80,6 +75,7 @@ internal sealed class TokenizerEndpoints(ModelService service)
 
     private string Text(JsonBody body)
     {
+        service.CheckModel(body.String("model"));
         if (body.Element("tokens") is not { ValueKind: JsonValueKind.Array } tokens)
         {
             throw ApiException.Invalid("tokens: a list of token ids is expected", "tokens");

@@ -64,6 +64,8 @@ internal static class ToolsField
 
         JsonBody function = tool.Object("function") ?? throw ApiException.Invalid($"{path}.function: an object with a name is expected", "tools");
         string name = function.String("name") ?? throw ApiException.Invalid($"{path}.function.name: a name is expected", "tools");
-        return new ChatTool(name, function.Object("parameters") is null ? null : function.Element("parameters"), function.Flag("strict") ?? false);
+
+        // The answer's parser may need the schema when the body is gone.
+        return new ChatTool(name, function.Object("parameters") is null ? null : function.Element("parameters")?.Clone(), function.Flag("strict") ?? false);
     }
 }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Routing;
 namespace Conclave.Server.Dashboard;
 
 /// <summary>The dashboard's page and what it polls.</summary>
-public static class DashboardEndpoints
+internal static class DashboardEndpoints
 {
     // The page loads nothing from elsewhere, runs no inline script and is shown in no frame.
     private const string ContentSecurityPolicy =

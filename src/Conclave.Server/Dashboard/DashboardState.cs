@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Conclave.Engine;
 
@@ -7,12 +8,11 @@ namespace Conclave.Server.Dashboard;
 /// What the dashboard shows: where the engine stands, tokens per second over the last five minutes and percentiles of the last latencies. It listens
 /// to the meter of the engines in this process; what is recorded there costs the engine's thread some tens of nanoseconds and never waits.
 /// </summary>
-public sealed class DashboardState : IDisposable
+internal sealed class DashboardState : IDisposable
 {
     private readonly InferenceEngine _engine;
     private readonly string _model;
-    private readonly TimeProvider _time;
-    private readonly long _start;
+    private readonly long _start = Stopwatch.GetTimestamp();
     private readonly MeterListener _listener = new();
     private readonly TokenRate _prompt = new();
     private readonly TokenRate _generation = new();
@@ -26,13 +26,10 @@ public sealed class DashboardState : IDisposable
     /// <summary>Begins to listen.</summary>
     /// <param name="engine">The engine, which must outlive this.</param>
     /// <param name="model">The name that the model is served under.</param>
-    /// <param name="time">The clock; null: the system's.</param>
-    public DashboardState(InferenceEngine engine, string model, TimeProvider? time = null)
+    public DashboardState(InferenceEngine engine, string model)
     {
         _engine = engine;
         _model = model;
-        _time = time ?? TimeProvider.System;
-        _start = _time.GetTimestamp();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             if (instrument.Meter.Name == InferenceEngine.MeterName && Sink(instrument.Name) is { } sink)
@@ -46,19 +43,20 @@ public sealed class DashboardState : IDisposable
     }
 
     // From 1, so that a slot of TokenRate that was never used belongs to no second.
-    private long Second => 1 + (long)_time.GetElapsedTime(_start).TotalSeconds;
+    private long Second => 1 + (long)Stopwatch.GetElapsedTime(_start).TotalSeconds;
 
     /// <summary>Stops listening.</summary>
     public void Dispose() => _listener.Dispose();
 
-    internal DashboardSnapshot Read()
+    /// <summary>What is to be shown now.</summary>
+    public DashboardSnapshot Read()
     {
         EngineStatus status = _engine.Status;
         long second = Second;
         return new DashboardSnapshot(
             _model,
             _engine.ContextLength,
-            _time.GetElapsedTime(_start).TotalSeconds,
+            Stopwatch.GetElapsedTime(_start).TotalSeconds,
             status.Running,
             status.Waiting,
             status.CacheBlocks,

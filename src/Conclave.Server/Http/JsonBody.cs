@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Unicode;
-using Microsoft.AspNetCore.Connections;
 
 namespace Conclave.Server.Http;
 
@@ -21,27 +20,27 @@ internal readonly struct JsonBody
         _prefix = prefix;
     }
 
-    /// <summary>Reads a body. The document must be disposed.</summary>
-    /// <exception cref="ApiException">It is not sent as JSON, or is none.</exception>
-    /// <exception cref="ClientGoneException">The client left before its end.</exception>
-    public static async Task<JsonDocument> ReadAsync(HttpContext context)
+    /// <summary>Makes sure that a body is sent as JSON.</summary>
+    /// <exception cref="ApiException">It is not.</exception>
+    public static void CheckType(HttpRequest request)
     {
         // Bodies of other types a browser sends for a page of any site without asking the server first.
-        if (!context.Request.HasJsonContentType())
+        if (!request.HasJsonContentType())
         {
             throw new ApiException(
                 StatusCodes.Status415UnsupportedMediaType, "invalid_request_error",
-                $"the body is sent as {context.Request.ContentType ?? "nothing that is named"}; send it with the header Content-Type: application/json", code: "unsupported_media_type");
+                $"the body is sent as {request.ContentType ?? "nothing that is named"}; send it with the header Content-Type: application/json", code: "unsupported_media_type");
         }
+    }
 
+    /// <summary>Reads a body. The document must be disposed, and the text stay as it is until then.</summary>
+    /// <exception cref="ApiException">It is not valid Unicode.</exception>
+    /// <exception cref="JsonException">It is not JSON.</exception>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> text)
+    {
         try
         {
-            // Without a token: who leaves ends the reading anyway, and a cancelled one would still be under way when the server wants to read on.
-            return Checked(await JsonDocument.ParseAsync(context.Request.Body, ReaderOptions, CancellationToken.None));
-        }
-        catch (Exception e) when (e is ConnectionResetException or ConnectionAbortedException)
-        {
-            throw new ClientGoneException();
+            return Checked(JsonDocument.Parse(text, ReaderOptions));
         }
         catch (InvalidOperationException e)
         {

@@ -75,7 +75,7 @@ internal sealed class BytePairModelReader
             throw cursor.Error("an object is expected");
         }
 
-        Vocabulary.EnsureCapacity(json.Length / BytesPerToken);
+        Vocabulary.EnsureCapacity(Math.Min(json.Length / BytesPerToken, TokenizerJsonReader.MaxId + 1));
         Utf8JsonReader reader = Reader(json);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)

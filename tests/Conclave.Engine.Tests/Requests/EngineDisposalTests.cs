@@ -26,6 +26,20 @@ public sealed class EngineDisposalTests
         engine.Dispose();
     }
 
+    /// <summary>Who asks afterwards, or waits still, is told of no failure.</summary>
+    [Fact]
+    public async Task AStoppedEngineIsShuttingDown()
+    {
+        Tokenizer tokenizer = Tokenizer.Load(Repository.Fable);
+        InferenceEngine engine = new(new ScriptedRunner(tokenizer.VocabularySize), tokenizer, [], new EngineSizes(CacheBlocks: 64, TokensPerStep: 64, ContextLength: 512), new EngineOptions());
+        engine.Dispose();
+        Assert.Equal(EngineUnavailableReason.Draining, engine.Unavailable);
+        GenerationRequest request = new() { Prompt = [5], Sampling = new SamplingOptions { MaxTokens = 5 } };
+        EngineUnavailableException refused = Assert.Throws<EngineUnavailableException>(() => engine.Submit(request));
+        Assert.Equal((EngineUnavailableReason.Draining, null), (refused.Reason, refused.InnerException));
+        await engine.DrainAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    }
+
     private sealed class BlockingRunner : IModelRunner
     {
         private readonly ScriptedRunner _inner;

@@ -70,6 +70,37 @@ public sealed class ThrowingListenerTests
     }
 
     [Fact]
+    public async Task ListenersMayWaitForWhoAsksTheEngine()
+    {
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        using Activity caller = new Activity("caller").Start();
+        bool answered = false;
+        using (Listen(caller, _ => answered = Task.Run(() => engine.Unavailable, Stop).Wait(Patience, Stop)))
+        {
+            await ReadAsync(engine.Submit(Request()), []);
+        }
+
+        Assert.True(answered);
+    }
+
+    [Fact]
+    public async Task TheActivityOfARefusedRequestEndsWithTheReason()
+    {
+        using InferenceEngine engine = Start(new ScriptedRunner(Tokenizer.VocabularySize));
+        await engine.DrainAsync(Stop).WaitAsync(Patience, Stop);
+        using Activity caller = new Activity("caller").Start();
+        List<Activity> stopped = [];
+        using (Listen(caller, stopped: stopped.Add))
+        {
+            Assert.Throws<EngineUnavailableException>(() => engine.Submit([Request(), Request()]));
+        }
+
+        Assert.Same(caller, Activity.Current);
+        Assert.Equal(2, stopped.Count);
+        Assert.All(stopped, activity => Assert.Equal(ActivityStatusCode.Error, activity.Status));
+    }
+
+    [Fact]
     public async Task WhoeverListensToMetricsEndsNoRequest()
     {
         const string model = "listened to";
