@@ -48,7 +48,7 @@ public sealed class Coordinator : IDisposable
         _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new LaunchMember())];
         _watch = new Timer(_ => LookForSilence(), null, Watch, Watch);
         _doubt = new Timer(_ => BelieveSuspicion());
-        _listener = new ControlListener(Serve, log);
+        _listener = new ControlListener(Serve, log, NoteNobodyCanConnect);
     }
 
     /// <summary>Where it listens: a Unix domain socket that only this user can reach.</summary>
@@ -194,6 +194,18 @@ public sealed class Coordinator : IDisposable
             int code = reader.Int32("code", 0, byte.MaxValue);
             reader.End();
             RankEnded(rank, code);
+        }
+    }
+
+    private void NoteNobodyCanConnect(string why)
+    {
+        lock (_gate)
+        {
+            // Where all ranks are here nobody is missed.
+            if (Array.FindIndex(_members, member => member.Hello is null) is >= 0 and int rank)
+            {
+                Fail(rank, why, certain: true);
+            }
         }
     }
 
