@@ -168,6 +168,9 @@ public sealed class RankConnection : IDisposable
         SendIfPossible(ControlKind.Failed, new ControlWriter().Int32(blamed).Text(error.Message, MostCauseBytes).Written);
     }
 
+    /// <summary>Has the launcher tell the person something that goes wrong and ends nothing.</summary>
+    internal void Warn(string what) => SendIfPossible(ControlKind.Warning, new ControlWriter().Text(what, MostCauseBytes).Written);
+
     /// <summary>Tells the last thing that there is to tell, and leaves.</summary>
     internal void Leave(RankReport report)
     {

@@ -216,6 +216,19 @@ public sealed partial class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void What_a_rank_warns_of_is_told_at_once_and_ends_nothing()
+    {
+        ControlChannel[] ranks = Meet(3);
+        Begin(ranks);
+        ranks[2].Send(ControlKind.Warning, new ControlWriter().Text("no room; experts stay where they are", 100).Written);
+
+        // One that follows on the same channel has been read after it.
+        ranks[2].Send(ControlKind.Warning, [1]);
+        AssertFailure(2, "rank 2 sent Warning that ends too early");
+        Assert.Equal(["rank 2: no room; experts stay where they are"], _refused);
+    }
+
+    [Fact]
     public void Loads_of_the_leader_are_its_own_matter()
     {
         ControlChannel[] ranks = Meet(2);
