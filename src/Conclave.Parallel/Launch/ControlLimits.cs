@@ -8,7 +8,4 @@ internal static class ControlLimits
 
     /// <summary>Bytes of a sentence for people: a warning, or why something failed.</summary>
     public const int MostSentenceBytes = 4096;
-
-    /// <summary>Threads of a rank.</summary>
-    public const int MostThreads = 1024;
 }
