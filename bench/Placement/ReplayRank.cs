@@ -36,7 +36,7 @@ internal sealed class ReplayRank : IForwardObserver, IDisposable
             MaxTokensPerStep = texts,
             Experts = new ExpertPartition(_exchange, layer => slots[layer]!.ExpertsOf(transport.Rank)),
         });
-        Balancer = balancing is null ? null : new Balancer(ranked, _model, start, balancing);
+        Balancer = balancing is null ? null : new Balancer(ranked, _model, start, balancing, Console.Error.WriteLine);
         _batch = new ForwardBatch(texts, texts, texts * BlocksOfText);
         _random = new Random(transport.Rank);
         _lanes = [.. Enumerable.Range(0, texts).Select(lane => new Lane([.. Enumerable.Range(lane * BlocksOfText, BlocksOfText)]))];

@@ -71,7 +71,7 @@ public sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    /// <summary>Frees the scratch memory of a team that nobody disposed.</summary>
+    /// <summary>Frees the scratch memory of a team of one worker that nobody disposed. The threads of a larger one hold it for as long as the process runs.</summary>
     ~WorkerTeam() => FreeScratch();
 
     /// <summary>Threads that can run at once: the cores that this process may use, bounded by its container's quota.</summary>

@@ -15,6 +15,7 @@ public readonly unsafe struct TensorView
     /// <param name="columns">Number of elements of a row.</param>
     /// <param name="rowStride">Elements from one row to the next; 0 means that rows follow each other.</param>
     /// <param name="scales">Block scales of an FP8 weight; default where there are none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number of rows or columns is negative.</exception>
     public TensorView(void* data, ElementFormat format, nint rows, nint columns, nint rowStride = 0, BlockScales scales = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
@@ -49,13 +50,16 @@ public readonly unsafe struct TensorView
     public nint ByteLength => Rows * Columns * Format.Size();
 
     /// <summary>The bytes of one row.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     public ReadOnlySpan<byte> Row(nint row) => new(RowPointer(row), checked((int)(Columns * Format.Size())));
 
     /// <summary>One row of a binary32 matrix, writable.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     /// <exception cref="InvalidOperationException">The matrix is not F32.</exception>
     public Span<float> RowF32(nint row) => new(PointerF32(row), checked((int)Columns));
 
     /// <summary>Address of a row.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte* RowPointer(nint row)
     {
@@ -68,6 +72,7 @@ public readonly unsafe struct TensorView
     }
 
     /// <summary>Address of a row of a binary32 matrix.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     /// <exception cref="InvalidOperationException">The matrix is not F32.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* PointerF32(nint row)
@@ -81,6 +86,7 @@ public readonly unsafe struct TensorView
     }
 
     /// <summary>The rows from <paramref name="first"/> on.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many rows from there on.</exception>
     public TensorView SliceRows(nint first, nint count)
     {
         if (first < 0 || count < 0 || first > Rows - count)
@@ -93,6 +99,7 @@ public readonly unsafe struct TensorView
     }
 
     /// <summary>The columns from <paramref name="first"/> on, of an unscaled matrix.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many columns from there on, or the matrix has block scales.</exception>
     public TensorView SliceColumns(nint first, nint count)
     {
         if (first < 0 || count < 0 || first > Columns - count || Scales.IsPresent)

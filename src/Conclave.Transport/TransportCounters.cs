@@ -34,10 +34,10 @@ public sealed class TransportCounters
     public long BytesReceived(int peer) => Volatile.Read(ref _bytesReceived[peer]);
 
     /// <summary>Messages sent to a peer.</summary>
-    public long MessagesSent(int peer) => Volatile.Read(ref _messagesSent[peer]);
+    internal long MessagesSent(int peer) => Volatile.Read(ref _messagesSent[peer]);
 
     /// <summary>Messages received from a peer.</summary>
-    public long MessagesReceived(int peer) => Volatile.Read(ref _messagesReceived[peer]);
+    internal long MessagesReceived(int peer) => Volatile.Read(ref _messagesReceived[peer]);
 
     /// <summary>Bytes sent to all peers at this distance.</summary>
     public long BytesSent(LinkClass link) => Sum(_bytesSent, link);
@@ -46,10 +46,10 @@ public sealed class TransportCounters
     public long BytesReceived(LinkClass link) => Sum(_bytesReceived, link);
 
     /// <summary>Messages sent to all peers at this distance.</summary>
-    public long MessagesSent(LinkClass link) => Sum(_messagesSent, link);
+    internal long MessagesSent(LinkClass link) => Sum(_messagesSent, link);
 
     /// <summary>Messages received from all peers at this distance.</summary>
-    public long MessagesReceived(LinkClass link) => Sum(_messagesReceived, link);
+    internal long MessagesReceived(LinkClass link) => Sum(_messagesReceived, link);
 
     internal void CountSent(int peer, int payload)
     {

@@ -50,6 +50,25 @@ public sealed class UcxTransportTests
     }
 
     [Fact]
+    public void A_transport_that_cannot_have_its_memory_leaves_nothing_of_UCX_behind()
+    {
+        // What UCX opens once for the process is not counted.
+        new UcxTransport(Topology.Even(1, 1), 0, Small).Dispose();
+        int before = Polls();
+        TransportOptions most = new() { Credits = TransportOptions.MostCredits, MaxMessageBytes = TransportOptions.MostMessageBytes };
+        Topology more = Topology.Even(20_000, 1);
+        for (int i = 0; i < 3; i++)
+        {
+            // 300 TB: more than addresses can name.
+            Assert.Throws<OutOfMemoryException>(() => new UcxTransport(more, 0, most));
+        }
+
+        Assert.Equal(before, Polls());
+
+        static int Polls() => new DirectoryInfo("/proc/self/fd").EnumerateFiles().Count(file => file.LinkTarget == "anon_inode:[eventpoll]");
+    }
+
+    [Fact]
     public void Without_credit_nothing_is_sent_until_a_message_is_released()
     {
         using UcxWorld ranks = new(2, Small);

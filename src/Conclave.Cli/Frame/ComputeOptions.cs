@@ -14,7 +14,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
 {
     private const string IsaVariable = "CONCLAVE_ISA";
     private const string EverySet = "all";
-    private const int MostThreads = 1024;
+    private const int MostThreads = WorldPlan.MostThreads;
 
     // Activations of a step stay allocated: at V3's size some 400 KB for a token.
     private const int MostTokensPerStep = 16384;

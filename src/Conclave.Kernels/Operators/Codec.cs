@@ -10,6 +10,7 @@ public abstract class Codec
     public const int ScaleBlock = 128;
 
     /// <summary>Decodes one row of a weight, with its block scales (each value rounded once, to binary32), on the calling thread.</summary>
+    /// <exception cref="ArgumentException">The source is no weight or has no such row, or the row does not fit the destination.</exception>
     public abstract void Decode(TensorView source, nint row, Span<float> destination);
 
     /// <summary>Encodes binary32 values as F32, F16 or BF16 on the calling thread.</summary>

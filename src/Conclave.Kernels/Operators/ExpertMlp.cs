@@ -43,5 +43,6 @@ public abstract class ExpertMlp
     /// <param name="input">[T, H] F32.</param>
     /// <param name="output">[rows.Count, H] F32; must not overlap the input.</param>
     /// <param name="team">Who computes.</param>
+    /// <exception cref="ArgumentException">The shapes or formats do not fit, the offsets fall or are not one more than the experts, or a source is no row of the input.</exception>
     public abstract void Run(ReadOnlySpan<MlpWeights> experts, ExpertRows rows, TensorView input, TensorView output, WorkerTeam team);
 }

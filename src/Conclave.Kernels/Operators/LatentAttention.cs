@@ -52,6 +52,7 @@ public readonly unsafe struct LatentPages
     public int Blocks { get; }
 
     /// <summary>The first element of a token, by its row counted over all blocks.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such row.</exception>
     public byte* TokenPointer(nint row)
     {
         (nint block, nint token) = Math.DivRem(row, TokensPerBlock);
@@ -59,6 +60,7 @@ public readonly unsafe struct LatentPages
     }
 
     /// <summary>The tokens of one block: [TokensPerBlock, CacheDim].</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The cache has no such block.</exception>
     public TensorView Block(int block)
     {
         if ((uint)block >= (uint)Blocks)
@@ -104,6 +106,7 @@ public abstract class LatentAttention
     /// <param name="spans">Which rows belong to which sequence.</param>
     /// <param name="output">[T, Heads · ValueDim] F32; rows in no span are left alone.</param>
     /// <param name="team">Who computes.</param>
+    /// <exception cref="ArgumentException">The shapes or formats do not fit, or a span has rows beyond the queries or a block beyond the cache.</exception>
     public abstract void Run(
         in LatentAttentionShape shape,
         TensorView query,

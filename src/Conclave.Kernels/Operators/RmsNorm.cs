@@ -11,5 +11,6 @@ public abstract class RmsNorm
     /// <param name="epsilon">ε, added to the mean square.</param>
     /// <param name="output">[M, K] F32; may be the input itself.</param>
     /// <param name="team">Who computes.</param>
+    /// <exception cref="ArgumentException">The shapes or formats do not fit.</exception>
     public abstract void Run(TensorView input, TensorView gain, float epsilon, TensorView output, WorkerTeam team);
 }

@@ -17,6 +17,7 @@ public abstract class Rotary
     /// <param name="sin">[M, d/2] F32.</param>
     /// <param name="interleaved">Which elements form pairs.</param>
     /// <param name="team">Who computes.</param>
+    /// <exception cref="ArgumentException">The shapes or formats do not fit, or the heads' rotary parts lie beyond the columns.</exception>
     public abstract void Run(
         TensorView vectors, int heads, int headStride, int offset, TensorView cos, TensorView sin, bool interleaved, WorkerTeam team);
 }

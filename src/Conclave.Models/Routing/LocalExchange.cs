@@ -111,9 +111,8 @@ public sealed class LocalExchange : IExpertExchange
     {
         public void Run(int worker, int workers)
         {
-            int tokens = slot.Routing.Tokens;
-            int last = (int)((long)tokens * (worker + 1) / workers);
-            for (int token = (int)((long)tokens * worker / workers); token < last; token++)
+            (nint first, nint end) = WorkRange.Of(slot.Routing.Tokens, worker, workers);
+            for (int token = (int)first; token < end; token++)
             {
                 destination.RowF32(token).Clear();
                 ReadOnlySpan<int> rows = slot.RowOf.AsSpan(token * expertsPerToken, expertsPerToken);

@@ -1,4 +1,5 @@
 using Conclave.Checkpoints;
+using Conclave.Kernels;
 using Conclave.Primitives;
 
 namespace Conclave.Models;
@@ -110,5 +111,5 @@ internal sealed class RankGroup
     private int[] Starts(Func<int, int> start) => [.. Enumerable.Range(0, _ranks + 1).Select(start)];
 
     /// <summary>Where a rank's contiguous part of so many things begins; as even as can be.</summary>
-    private int Share(int things, int rank) => (int)((long)things * rank / _ranks);
+    private int Share(int things, int rank) => (int)WorkRange.Of(things, rank, _ranks).First;
 }

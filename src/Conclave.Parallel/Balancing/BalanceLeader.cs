@@ -18,6 +18,7 @@ internal sealed class BalanceLeader
     private readonly BalanceMember _member;
     private readonly Func<ExpertLoads, ExpertPlacement, ExpertPlacement> _plan;
     private readonly Func<Func<PlannedPlacement>, Task<PlannedPlacement>> _run;
+    private readonly Action<string> _noteFailure;
     private readonly long _windowChoices;
     private readonly Peer[] _peers;
     private readonly Func<int, bool> _hasAcknowledged;
@@ -35,19 +36,22 @@ internal sealed class BalanceLeader
     /// <param name="windowChoices">Choices of experts, over all layers, that make a window.</param>
     /// <param name="plan">A placement for loads; its second argument is the one in force.</param>
     /// <param name="run">Runs something on another thread.</param>
+    /// <param name="noteFailure">Is told what failed and why.</param>
     public BalanceLeader(
         RankedExchange exchange,
         BalanceMember member,
         int world,
         long windowChoices,
         Func<ExpertLoads, ExpertPlacement, ExpertPlacement> plan,
-        Func<Func<PlannedPlacement>, Task<PlannedPlacement>> run)
+        Func<Func<PlannedPlacement>, Task<PlannedPlacement>> run,
+        Action<string> noteFailure)
     {
         _exchange = exchange;
         _member = member;
         _windowChoices = windowChoices;
         _plan = plan;
         _run = run;
+        _noteFailure = noteFailure;
         _peers = [.. Enumerable.Range(0, world).Select(_ => new Peer())];
         _hasAcknowledged = peer => _peers[peer].HasAcknowledged;
         ExpertPlacement placement = member.Placement;
@@ -75,9 +79,6 @@ internal sealed class BalanceLeader
 
     /// <summary>Proposals that some rank could not prepare, and plans that failed.</summary>
     public int Abandoned { get; private set; }
-
-    /// <summary>Why the last plan failed; null if none did.</summary>
-    public string? Failure { get; private set; }
 
     /// <summary>Whether there is something to tell somebody.</summary>
     public bool HasMessages => _due > 0;
@@ -200,7 +201,7 @@ internal sealed class BalanceLeader
         catch (Exception e)
         {
             // Whatever it was, steps go on where experts are.
-            Failure = e.Message;
+            _noteFailure($"no new placement of experts could be planned: {e.Message}");
             Abandoned++;
         }
     }

@@ -9,12 +9,14 @@ namespace Conclave.Parallel.Balancing;
 /// <param name="hasExperts">Whether each of the model's layers has experts.</param>
 /// <param name="prepare">Gets the experts of these slots ready; what it returns puts them in use, between two steps.</param>
 /// <param name="run">Runs something on another thread.</param>
+/// <param name="noteFailure">Is told what failed and why.</param>
 internal sealed class BalanceMember(
     RankedExchange exchange,
     ExpertPlacement placement,
     IReadOnlyList<bool> hasExperts,
     Func<IReadOnlyList<SlotMap?>, Action> prepare,
-    Func<Func<PreparedPlacement>, Task<PreparedPlacement>> run)
+    Func<Func<PreparedPlacement>, Task<PreparedPlacement>> run,
+    Action<string> noteFailure)
 {
     private Task<PreparedPlacement>? _preparation;
     private PreparedPlacement? _prepared;
@@ -33,9 +35,6 @@ internal sealed class BalanceMember(
 
     /// <summary>Whether the step is known.</summary>
     public bool IsCommitted => SwitchStep != long.MaxValue;
-
-    /// <summary>Why the last preparation failed; null if none did.</summary>
-    public string? Failure { get; private set; }
 
     /// <summary>Begins to get ready for a placement.</summary>
     /// <param name="proposal">Its number.</param>
@@ -72,7 +71,7 @@ internal sealed class BalanceMember(
         catch (Exception e)
         {
             // Whatever it was, steps go on with the experts that are there.
-            Failure = e.Message;
+            noteFailure($"this rank could not get the experts of a new placement: {e.Message}");
             IsReady = false;
         }
 

@@ -6,4 +6,6 @@ namespace Conclave.Parallel.Balancing;
 /// <param name="Windows">Windows of loads that began after the first change; 0 on other ranks than rank 0.</param>
 /// <param name="Reached">What the rank that was given most was given over the mean, averaged over layers and over these windows.</param>
 /// <param name="Unbalanced">The same where experts were at first, with loads divided evenly over replicas.</param>
-public readonly record struct BalanceReport(long Epoch, long MovedBytes, int Windows, double Reached, double Unbalanced);
+/// <param name="Abandoned">Plans that failed and placements that some rank could not prepare; 0 on other ranks than rank 0.</param>
+/// <param name="Failure">What failed here last, a plan or this rank's preparation, and why; null if none did.</param>
+public readonly record struct BalanceReport(long Epoch, long MovedBytes, int Windows, double Reached, double Unbalanced, int Abandoned, string? Failure);

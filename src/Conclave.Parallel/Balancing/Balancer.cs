@@ -23,28 +23,32 @@ public sealed class Balancer : IDisposable, ISideMessages
     private readonly CountReport _counts;
     private readonly ExpertLoader? _loader;
     private readonly long _reportChoices;
+    private readonly Action<string> _warn;
     private readonly int[] _proposed;
     private uint _lastProposal;
     private int _received;
     private BalancerMessageKind _answer;
     private long _step;
+    private string? _failure;
 
     /// <summary>Creates the balancer of a rank: on all ranks with the same arguments, before the first exchange.</summary>
     /// <param name="exchange">The rank's exchange, whose slots are those of <paramref name="placement"/> (<see cref="SlotMap.ByLayer"/>).</param>
     /// <param name="model">The rank's model; disposed after the balancer.</param>
     /// <param name="placement">Where experts are at first; counts layers that have experts only.</param>
     /// <param name="options">When and how far experts are moved.</param>
+    /// <param name="warn">Is told, in a call of <see cref="BetweenSteps"/>, that a plan or this rank's preparation failed, and why.</param>
     /// <exception cref="ArgumentException">Exchange and placement differ, an option is out of its range, or messages of the transport are too short.</exception>
-    public Balancer(RankedExchange exchange, DeepSeekModel model, ExpertPlacement placement, BalancerOptions options)
-        : this(exchange, placement, options, new ExpertLoader(model, exchange.Rank))
+    public Balancer(RankedExchange exchange, DeepSeekModel model, ExpertPlacement placement, BalancerOptions options, Action<string> warn)
+        : this(exchange, placement, options, warn, new ExpertLoader(model, exchange.Rank))
     {
     }
 
-    private Balancer(RankedExchange exchange, ExpertPlacement placement, BalancerOptions options, ExpertLoader loader)
+    private Balancer(RankedExchange exchange, ExpertPlacement placement, BalancerOptions options, Action<string> warn, ExpertLoader loader)
         : this(
             exchange,
             placement,
             options,
+            warn,
             loader.Prepare,
             (loads, present) => LeastGain.Apply(present, PlacementPlanner.Plan(present.Shape, loads, present, options.MoveBudget), loads),
             inBackground: true) => _loader = loader;
@@ -54,6 +58,7 @@ public sealed class Balancer : IDisposable, ISideMessages
         RankedExchange exchange,
         ExpertPlacement placement,
         BalancerOptions options,
+        Action<string> warn,
         Func<IReadOnlyList<SlotMap?>, Action> prepare,
         Func<ExpertLoads, ExpertPlacement, ExpertPlacement> plan,
         bool inBackground)
@@ -64,17 +69,18 @@ public sealed class Balancer : IDisposable, ISideMessages
         bool[] hasExperts = [.. slots.Select(map => map is not null)];
         Check(slots, SlotMap.ByLayer(placement, hasExperts));
         _exchange = exchange;
+        _warn = warn;
         _rank = exchange.Rank;
         int world = placement.Shape.Ranks;
         _proposed = new int[placement.Layers * placement.Shape.Slots];
         int[] layers = [.. Enumerable.Range(0, hasExperts.Length).Where(layer => hasExperts[layer])];
         _counts = new CountReport(exchange.Choices, layers, placement.Shape);
-        _member = new BalanceMember(exchange, placement, hasExperts, prepare, work => Run(work, inBackground));
+        _member = new BalanceMember(exchange, placement, hasExperts, prepare, work => Run(work, inBackground), NoteFailure);
         long windowChoices = (long)options.WindowTokens * exchange.ExpertsPerToken * placement.Layers;
         _reportChoices = Math.Max(1, windowChoices / 2 / world);
         if (_rank == 0)
         {
-            _leader = new BalanceLeader(exchange, _member, world, windowChoices, plan, work => Run(work, inBackground));
+            _leader = new BalanceLeader(exchange, _member, world, windowChoices, plan, work => Run(work, inBackground), NoteFailure);
         }
 
         exchange.Attach(this);
@@ -84,17 +90,17 @@ public sealed class Balancer : IDisposable, ISideMessages
     public ExpertPlacement Placement => _member.Placement;
 
     /// <summary>Whether a placement is being planned, prepared or switched to; of planning only rank 0 knows.</summary>
-    public bool IsRebalancing => _member.Proposal != 0 || _leader?.IsPlanning == true;
-
-    /// <summary>Plans and preparations that failed; known at rank 0.</summary>
-    public int Abandoned => _leader?.Abandoned ?? 0;
-
-    /// <summary>Why a plan or this rank's preparation failed last; null if none did.</summary>
-    public string? Failure => _leader?.Failure ?? _member.Failure;
+    internal bool IsRebalancing => _member.Proposal != 0 || _leader?.IsPlanning == true;
 
     /// <summary>What was done; complete after <see cref="Dispose"/>.</summary>
     public BalanceReport Report => new(
-        Placement.Epoch, _loader?.MovedBytes ?? 0, _leader?.Score.Windows ?? 0, _leader?.Score.Reached ?? 0, _leader?.Score.Unbalanced ?? 0);
+        Placement.Epoch,
+        _loader?.MovedBytes ?? 0,
+        _leader?.Score.Windows ?? 0,
+        _leader?.Score.Reached ?? 0,
+        _leader?.Score.Unbalanced ?? 0,
+        _leader?.Abandoned ?? 0,
+        _failure);
 
     /// <summary>
     /// To be called by each rank before each step, on the thread that runs its steps, when it has no exchange under way: all ranks call it equally often. Switches to the next placement when it is time;
@@ -203,6 +209,13 @@ public sealed class Balancer : IDisposable, ISideMessages
                 throw new ArgumentException($"the exchange has the experts of layer {layer} in other slots than the placement", nameof(placed));
             }
         }
+    }
+
+    /// <summary>Steps go on where experts are, so nobody would notice.</summary>
+    private void NoteFailure(string what)
+    {
+        _failure = what;
+        _warn($"{what}; experts stay where they are");
     }
 
     /// <summary>Does what the leader says.</summary>

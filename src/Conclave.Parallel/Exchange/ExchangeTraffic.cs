@@ -1,3 +1,4 @@
+using Conclave.Primitives;
 using Conclave.Transport;
 
 namespace Conclave.Parallel.Exchange;
@@ -21,23 +22,31 @@ public sealed class ExchangeTraffic
 {
     internal const int LinkClasses = (int)LinkClass.CrossHost + 1;
 
+    private readonly ChoiceCounts _choices;
+    private readonly Topology _topology;
+    private readonly int _rank;
+    private readonly long _copyAndBack;
     private readonly LinkTraffic[] _links;
     private readonly long[] _rows;
     private readonly long[] _beside = new long[LinkClasses];
     private readonly ExchangeTime[] _times;
 
-    internal ExchangeTraffic(int layers)
+    internal ExchangeTraffic(ChoiceCounts choices, Topology topology, int rank, int columns)
     {
-        _links = new LinkTraffic[layers * LinkClasses];
-        _rows = new long[layers];
-        _times = new ExchangeTime[layers];
+        _choices = choices;
+        _topology = topology;
+        _rank = rank;
+        _copyAndBack = 2L * columns * ElementFormat.BF16.Size();
+        _links = new LinkTraffic[choices.Layers * LinkClasses];
+        _rows = new long[choices.Layers];
+        _times = new ExchangeTime[choices.Layers];
     }
 
     /// <summary>Number of layers, those without experts included.</summary>
     public int Layers => _rows.Length;
 
     /// <summary>The traffic of a layer over a link class so far.</summary>
-    public LinkTraffic Of(int layer, LinkClass link) => Link(layer, link);
+    public LinkTraffic Of(int layer, LinkClass link) => Link(layer, link) with { FlatBytes = FlatBytes(layer, link) };
 
     /// <summary>How long this rank had nothing to do but wait for others.</summary>
     public TimeSpan Waited { get; private set; }
@@ -65,10 +74,16 @@ public sealed class ExchangeTraffic
         traffic = traffic with { PayloadBytes = traffic.PayloadBytes + payload, MetadataBytes = traffic.MetadataBytes + metadata };
     }
 
-    internal void CountFlat(int layer, LinkClass link, long bytes)
+    private long FlatBytes(int layer, LinkClass link)
     {
-        ref LinkTraffic traffic = ref Link(layer, link);
-        traffic = traffic with { FlatBytes = traffic.FlatBytes + bytes };
+        long copies = 0;
+        ReadOnlySpan<long> chosen = _choices.Ranks(layer);
+        for (int rank = 0; rank < chosen.Length; rank++)
+        {
+            copies += _topology.Between(_rank, rank) == link ? chosen[rank] : 0;
+        }
+
+        return copies * _copyAndBack;
     }
 
     private ref LinkTraffic Link(int layer, LinkClass link) => ref _links[(layer * LinkClasses) + (int)link];

@@ -53,7 +53,7 @@ internal readonly struct ControlFrame
         ControlKind.Ready or ControlKind.Start or ControlKind.End or ControlKind.Heartbeat or ControlKind.Stop => 0,
         ControlKind.HostHello or ControlKind.RankEnded => 16,
         ControlKind.Hello or ControlKind.Welcome => 1 << 10,
-        ControlKind.Open or ControlKind.Address or ControlKind.Failed or ControlKind.Abort => Short,
+        ControlKind.Open or ControlKind.Address or ControlKind.Failed or ControlKind.Abort or ControlKind.Warning => Short,
         ControlKind.Report => Long,
         ControlKind.Addresses => WorldPlan.MostRanks * (sizeof(int) + Short),
         ControlKind.Loads => ModelOrder.MostExperts * sizeof(long),

@@ -53,4 +53,7 @@ internal enum ControlKind : byte
 
     /// <summary>→ How often this rank's tokens chose each expert since its last such message. ← To the leader: the same of all other ranks since they began.</summary>
     Loads,
+
+    /// <summary>→ Something went wrong on this rank that ends nothing; for people.</summary>
+    Warning,
 }

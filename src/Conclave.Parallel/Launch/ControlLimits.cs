@@ -6,6 +6,6 @@ internal static class ControlLimits
     /// <summary>Bytes of an instruction set's name.</summary>
     public const int MostNameBytes = 32;
 
-    /// <summary>Threads of a rank.</summary>
-    public const int MostThreads = 1024;
+    /// <summary>Bytes of a sentence for people: a warning, or why something failed.</summary>
+    public const int MostSentenceBytes = 4096;
 }

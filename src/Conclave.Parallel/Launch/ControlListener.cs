@@ -13,15 +13,19 @@ internal sealed class ControlListener : IDisposable
     private readonly Socket _socket;
     private readonly Action<ControlChannel, ControlFrame> _serve;
     private readonly Action<string> _log;
+    private readonly Action<string> _failed;
     private readonly Thread _thread;
+    private volatile bool _disposed;
 
     /// <summary>Listens in a new folder that only this user can enter.</summary>
     /// <param name="serve">Handles a connection with its first message, until it ends.</param>
     /// <param name="log">Is told what was refused.</param>
-    public ControlListener(Action<ControlChannel, ControlFrame> serve, Action<string> log)
+    /// <param name="failed">Is told why nobody can connect any more.</param>
+    public ControlListener(Action<ControlChannel, ControlFrame> serve, Action<string> log, Action<string> failed)
     {
         _serve = serve;
         _log = log;
+        _failed = failed;
         _socket = _folder.Listen(Backlog);
         _thread = new Thread(Listen) { IsBackground = true, Name = "conclave control" };
         _thread.Start();
@@ -33,6 +37,7 @@ internal sealed class ControlListener : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _disposed = true;
         _folder.Dispose();
         _socket.Dispose();
         _thread.Join();
@@ -49,11 +54,25 @@ internal sealed class ControlListener : IDisposable
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
+                if (!_disposed)
+                {
+                    Fail(e);
+                }
+
                 return;
             }
 
             new Thread(() => Serve(accepted)) { IsBackground = true, Name = "conclave control" }.Start();
         }
+    }
+
+    private void Fail(Exception e)
+    {
+        string remedy = e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } ? "; let it have more open files (ulimit -n)" : "";
+        _failed($"the launcher can let no more ranks connect: {e.Message}{remedy}");
+
+        // Those that wait to be let in would wait for ever.
+        _socket.Dispose();
     }
 
     private void Serve(Socket accepted)

@@ -9,13 +9,12 @@ namespace Conclave.Parallel.Launch;
 /// </summary>
 public sealed class Coordinator : IDisposable
 {
-    private const int MostCauseBytes = 4096;
-
     private static readonly TimeSpan BetterCauseComesWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan MeetWithin = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
 
     private readonly WorldPlan _plan;
+    private readonly Action<string> _log;
     private readonly TimeSpan _silence;
     private readonly ControlListener _listener;
     private readonly Timer _watch;
@@ -39,16 +38,17 @@ public sealed class Coordinator : IDisposable
 
     /// <summary>Listens for the ranks.</summary>
     /// <param name="plan">The world.</param>
-    /// <param name="log">Is told what was refused, from any thread.</param>
+    /// <param name="log">Is told what was refused and what ranks warn of, from any thread.</param>
     /// <param name="silence">After so long without a word a rank has failed; null: 30 seconds.</param>
     public Coordinator(WorldPlan plan, Action<string> log, TimeSpan? silence = null)
     {
         _plan = plan;
+        _log = log;
         _silence = silence ?? TimeSpan.FromSeconds(30);
         _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new LaunchMember())];
         _watch = new Timer(_ => LookForSilence(), null, Watch, Watch);
         _doubt = new Timer(_ => BelieveSuspicion());
-        _listener = new ControlListener(Serve, log);
+        _listener = new ControlListener(Serve, log, NoteNobodyCanConnect);
     }
 
     /// <summary>Where it listens: a Unix domain socket that only this user can reach.</summary>
@@ -197,6 +197,18 @@ public sealed class Coordinator : IDisposable
         }
     }
 
+    private void NoteNobodyCanConnect(string why)
+    {
+        lock (_gate)
+        {
+            // Where all ranks are here nobody is missed.
+            if (Array.FindIndex(_members, member => member.Hello is null) is >= 0 and int rank)
+            {
+                Fail(rank, why, certain: true);
+            }
+        }
+    }
+
     private void WelcomeAll()
     {
         if (_members.Any(one => one.Hello is null))
@@ -231,6 +243,15 @@ public sealed class Coordinator : IDisposable
             // Only the leader's thread comes here: steps need no gate.
             Pass(frame);
             frame.Release();
+            return;
+        }
+
+        if (frame.Kind == ControlKind.Warning)
+        {
+            // Whoever writes the log may be held up, and shall not hold up the others.
+            ControlReader reader = new(frame.Kind, frame.Body);
+            _log($"rank {rank}: {reader.Text("a warning", ControlLimits.MostSentenceBytes)}");
+            reader.End();
             return;
         }
 
@@ -321,7 +342,7 @@ public sealed class Coordinator : IDisposable
     {
         ControlReader reader = new(frame.Kind, frame.Body);
         int blamed = reader.Int32("a blamed rank", -1, _plan.Ranks - 1);
-        string message = reader.Text("a message", MostCauseBytes);
+        string message = reader.Text("a message", ControlLimits.MostSentenceBytes);
         reader.End();
         member.HasFailed = true;
         if (blamed < 0)
@@ -378,7 +399,7 @@ public sealed class Coordinator : IDisposable
         byte[] cause = Encoding.UTF8.GetBytes(failure.Cause);
         foreach (LaunchMember one in _members)
         {
-            one.Send(ControlKind.Abort, cause.AsSpan(0, Math.Min(cause.Length, MostCauseBytes)));
+            one.Send(ControlKind.Abort, cause.AsSpan(0, Math.Min(cause.Length, ControlLimits.MostSentenceBytes)));
         }
     }
 

@@ -21,7 +21,7 @@ public sealed partial class HostsScript : LaunchedProcesses
     /// <param name="socketPath">Where the coordinator listens.</param>
     /// <param name="command">What the leader runs.</param>
     /// <param name="ended">Is told the script's exit code, from another thread.</param>
-    /// <exception cref="UserErrorException">Only root may.</exception>
+    /// <exception cref="UserErrorException">Only root may, or this machine has no <c>setsid</c>.</exception>
     public HostsScript(string script, int hosts, IReadOnlyList<string> program, string socketPath, IReadOnlyList<string> command, Action<int> ended)
     {
         if (!Environment.IsPrivilegedProcess)
@@ -29,11 +29,10 @@ public sealed partial class HostsScript : LaunchedProcesses
             throw new UserErrorException($"--hosts {hosts}: hosts of one machine are network namespaces, which only root may make; run it with sudo, or without --hosts");
         }
 
-        // A session of its own: Ctrl-C is the launcher's, who ends the ranks in their order.
         string[] arguments = [script, $"{hosts}", "--", .. program, "host", "--control", socketPath, "--", .. command];
-        _process = new Process { StartInfo = new ProcessStartInfo("setsid", arguments) { UseShellExecute = false }, EnableRaisingEvents = true };
+        _process = new Process { StartInfo = InOwnSession(arguments), EnableRaisingEvents = true };
         _process.Exited += (_, _) => ended(_process.ExitCode);
-        _process.Start();
+        Start(_process);
     }
 
     /// <inheritdoc/>

@@ -28,7 +28,7 @@ internal sealed record ModelOrder(string Directory, string InstructionSet, int T
         ModelOrder order = new(
             reader.Text("directory", MostPathBytes),
             reader.Text("instruction set", ControlLimits.MostNameBytes),
-            reader.Int32("threads", 1, ControlLimits.MostThreads),
+            reader.Int32("threads", 1, WorldPlan.MostThreads),
             reader.Int32("tokens of a step", 1, MostTokens),
             reader.Int32("blocks of a cache", 1, int.MaxValue),
             reader.Int32("bfloat16 in the cache", 0, 1) == 1 ? ElementFormat.BF16 : ElementFormat.F32,

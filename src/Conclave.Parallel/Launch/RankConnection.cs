@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using Conclave.Parallel.Exchange;
 
@@ -16,7 +15,7 @@ public sealed class RankConnection : IDisposable
 
     private readonly ControlChannel _channel;
     private readonly Action _abandoned;
-    private readonly BlockingCollection<ControlFrame> _frames = new(MostWaitingFrames);
+    private readonly FrameQueue _frames = new(MostWaitingFrames);
     private readonly CancellationTokenSource _stop = new();
     private readonly ManualResetEventSlim _over = new();
     private readonly Timer _heartbeat;
@@ -117,7 +116,7 @@ public sealed class RankConnection : IDisposable
         ControlFrame frame;
         while (!_frames.TryTake(out frame, pause))
         {
-            if (_frames.IsCompleted)
+            if (_frames.IsEmptied)
             {
                 throw new RankFailedException(_cause);
             }
@@ -168,6 +167,9 @@ public sealed class RankConnection : IDisposable
         SendIfPossible(ControlKind.Failed, new ControlWriter().Int32(blamed).Text(error.Message, MostCauseBytes).Written);
     }
 
+    /// <summary>Has the launcher tell the person something that goes wrong and ends nothing.</summary>
+    internal void Warn(string what) => SendIfPossible(ControlKind.Warning, new ControlWriter().Text(what, MostCauseBytes).Written);
+
     /// <summary>Tells the last thing that there is to tell, and leaves.</summary>
     internal void Leave(RankReport report)
     {
@@ -181,7 +183,7 @@ public sealed class RankConnection : IDisposable
         _leaving = true;
         _heartbeat.Dispose();
         _channel.Close();
-        _frames.CompleteAdding();
+        _frames.Complete();
         _reader.Join();
         _channel.Dispose();
         _frames.Dispose();
@@ -223,9 +225,10 @@ public sealed class RankConnection : IDisposable
                 {
                     ReadLoads(frame);
                 }
-                else
+                else if (!_frames.TryAdd(frame))
                 {
-                    _frames.Add(frame);
+                    // The rank leaves and takes nothing more.
+                    break;
                 }
             }
         }
@@ -235,13 +238,9 @@ public sealed class RankConnection : IDisposable
             _cause = blamed.Message;
             Fail(blamed);
         }
-        catch (InvalidOperationException)
-        {
-            // The rank leaves and takes nothing more.
-        }
 
         _over.Set();
-        _frames.CompleteAdding();
+        _frames.Complete();
         if (!_leaving)
         {
             _ = _stop.CancelAsync();

@@ -16,7 +16,7 @@ internal sealed class RankMembership : IDisposable
     private readonly RankEndpoints _endpoints;
     private readonly SlotMap?[] _slots;
     private readonly ExpertPlacement? _placement;
-    private readonly BalancerOptions _balancing;
+    private readonly RankConnection _connection;
     private Balancer? _balancer;
 
     /// <summary>Meets the other ranks.</summary>
@@ -30,7 +30,7 @@ internal sealed class RankMembership : IDisposable
     {
         WorldPlan plan = connection.Plan;
         _placement = plan.Place(config);
-        _balancing = plan.Balancing;
+        _connection = connection;
         _endpoints = endpoints?.Meet(connection) ?? RankEndpoints.Connect(connection);
         SlotMap even = SlotMap.Even(plan.Ranks, config.RoutedExperts);
         _slots = _placement is null ? [.. config.IsMoeLayer.Select(isMoe => isMoe ? even : null)] : SlotMap.ByLayer(_placement, config.IsMoeLayer);
@@ -68,7 +68,7 @@ internal sealed class RankMembership : IDisposable
     {
         if (_placement is not null)
         {
-            _balancer = new Balancer(Exchange, model, _placement, _balancing);
+            _balancer = new Balancer(Exchange, model, _placement, _connection.Plan.Balancing, _connection.Warn);
         }
     }
 

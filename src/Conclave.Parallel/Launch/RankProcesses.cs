@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
@@ -15,6 +16,7 @@ public sealed class RankProcesses : LaunchedProcesses
     /// <param name="command">What the leader runs.</param>
     /// <param name="log">Where lines go.</param>
     /// <param name="ended">Is told each rank that ended and its exit code, from any thread.</param>
+    /// <exception cref="UserErrorException">This machine has no <c>setsid</c>.</exception>
     public RankProcesses(
         IReadOnlyList<string> program, string socketPath, IReadOnlyCollection<int> ranks, IReadOnlyList<string> command, TextWriter log, Action<int, int> ended)
     {
@@ -24,13 +26,10 @@ public sealed class RankProcesses : LaunchedProcesses
         {
             foreach (int rank in ranks)
             {
-                // A session of their own, as hosts have: one that just starts would die of a Ctrl-C, which is the launcher's, who ends the ranks in their order.
                 string[] arguments = [.. program, "rank", "--control", socketPath, "--rank", $"{rank}", "--", .. command];
-                Process process = new()
-                {
-                    StartInfo = new ProcessStartInfo("setsid", arguments) { RedirectStandardError = true, RedirectStandardOutput = rank != 0, UseShellExecute = false },
-                    EnableRaisingEvents = true,
-                };
+                Process process = new() { StartInfo = InOwnSession(arguments), EnableRaisingEvents = true };
+                process.StartInfo.RedirectStandardError = true;
+                process.StartInfo.RedirectStandardOutput = rank != 0;
                 void Pass(string? line)
                 {
                     if (line is not null)
@@ -46,7 +45,7 @@ public sealed class RankProcesses : LaunchedProcesses
                     ended(rank, process.ExitCode);
                     _running.Signal();
                 };
-                process.Start();
+                Start(process);
                 _processes.Add(process);
                 process.BeginErrorReadLine();
                 if (rank != 0)

@@ -60,7 +60,8 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
         writer.Int64(GatherBytes).Int32(Balance is null ? 0 : 1);
         if (Balance is { } balance)
         {
-            writer.Int64(balance.Epoch).Int64(balance.MovedBytes).Int32(balance.Windows).Double(balance.Reached).Double(balance.Unbalanced);
+            writer.Int64(balance.Epoch).Int64(balance.MovedBytes).Int32(balance.Windows).Double(balance.Reached).Double(balance.Unbalanced)
+                .Int32(balance.Abandoned).Text(balance.Failure ?? "", ControlLimits.MostSentenceBytes);
         }
 
         return writer;
@@ -93,7 +94,13 @@ public sealed record RankReport(RankMemory Memory, TimeSpan Waited, IReadOnlyLis
 
         long gatherBytes = reader.Int64("gathered bytes", Most);
         BalanceReport? balance = reader.Int32("a balance", 0, 1) == 0 ? null : new BalanceReport(
-            reader.Int64("epochs", Most), reader.Int64("moved bytes", Most), reader.Int32("windows", 0, int.MaxValue), reader.Double("reached"), reader.Double("unbalanced"));
+            reader.Int64("epochs", Most),
+            reader.Int64("moved bytes", Most),
+            reader.Int32("windows", 0, int.MaxValue),
+            reader.Double("reached"),
+            reader.Double("unbalanced"),
+            reader.Int32("abandoned placements", 0, int.MaxValue),
+            reader.Text("a failure", ControlLimits.MostSentenceBytes) is { Length: > 0 } failure ? failure : null);
         reader.End();
         return new RankReport(memory, waited, rows, links, times) { Balance = balance, GatherBytes = gatherBytes, Beside = beside };
     }

@@ -47,7 +47,8 @@ public static class TrafficReport
                 ? "no window of loads ended after that"
                 : $"load max/mean {balance.Reached:F2} over the {balance.Windows} windows after that, {balance.Unbalanced:F2} had none moved";
             output.WriteLine(
-                $"balancing: {balance.Epoch} epochs, {complete.Sum(report => report.Balance?.MovedBytes ?? 0) / Megabyte:F3} MB of experts moved; {loads}");
+                $"balancing: {balance.Epoch} epochs, {complete.Sum(report => report.Balance?.MovedBytes ?? 0) / Megabyte:F3} MB of experts moved; {loads}"
+                + (balance.Abandoned > 0 ? $"; {balance.Abandoned} changes failed" : ""));
         }
 
         for (int rank = 0; rank < reports.Count; rank++)
@@ -57,7 +58,8 @@ public static class TrafficReport
                 string memory = report.Memory.Resident > 0
                     ? $"; {report.Memory.Resident / Megabyte:F1} MB resident, {report.Memory.Own / Megabyte:F1} MB without files"
                     : "";
-                output.WriteLine($"rank {rank}: waited {report.Waited.TotalSeconds:F3} s for others{memory}");
+                string failure = report.Balance?.Failure is { } what ? $"; {what}" : "";
+                output.WriteLine($"rank {rank}: waited {report.Waited.TotalSeconds:F3} s for others{memory}{failure}");
             }
         }
     }

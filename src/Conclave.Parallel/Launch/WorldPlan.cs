@@ -19,6 +19,9 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
     /// <summary>The most ranks of a launch.</summary>
     public const int MostRanks = 512;
 
+    /// <summary>The most threads of a rank.</summary>
+    public const int MostThreads = 1024;
+
     /// <summary>Where steps are divided and nobody said from when: each half reads the weights of its experts, so few tokens gain less than they cost.</summary>
     public const int DefaultDivideFrom = 32;
 
@@ -66,7 +69,7 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
         ControlReader reader = new(frame.Kind, frame.Body);
         int ranks = reader.Int32("ranks", 1, MostRanks);
         int hosts = reader.Int32("hosts", 1, ranks);
-        int threads = reader.Int32("threads", 1, ControlLimits.MostThreads);
+        int threads = reader.Int32("threads", 1, MostThreads);
         ExchangeOptions exchange = new(
             (ExchangePath)reader.Int32("path", 0, (int)ExchangePath.TwoHop),
             (PayloadFormat)reader.Int32("dispatch format", 0, (int)PayloadFormat.E4M3),

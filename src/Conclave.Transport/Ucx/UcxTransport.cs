@@ -49,11 +49,21 @@ public sealed unsafe class UcxTransport : ITransport
         MaxMessageBytes = options.MaxMessageBytes;
         Counters = new TransportCounters(topology, rank);
         _worker = new UcxWorker(World);
-        _memory = new UcxMemory(_worker, rank, World, options);
-        _mailbox = _memory.Mailbox;
-        _peers = _memory.Peers;
-        _address = UcxAddress.Write(rank, options, _worker.Address);
-        Array.ForEach(_peers, peer => peer.PostAll());
+        try
+        {
+            _memory = new UcxMemory(_worker, rank, World, options);
+            _mailbox = _memory.Mailbox;
+            _peers = _memory.Peers;
+            _address = UcxAddress.Write(rank, options, _worker.Address);
+            Array.ForEach(_peers, peer => peer.PostAll());
+        }
+        catch
+        {
+            // UCX may write to the memory until the worker is gone.
+            _worker.Dispose();
+            _memory?.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>

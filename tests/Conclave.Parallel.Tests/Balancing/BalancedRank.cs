@@ -94,6 +94,7 @@ internal sealed unsafe class BalancedRank : IDisposable
             _exchange,
             start,
             world.Options,
+            Warnings.Add,
             Prepare,
             world.Planner ?? ((loads, present) => PlacementPlanner.Plan(present.Shape, loads, present, world.Options.MoveBudget)),
             world.InBackground);
@@ -120,6 +121,9 @@ internal sealed unsafe class BalancedRank : IDisposable
 
     /// <summary>Rows that this rank's experts computed.</summary>
     public long Computed { get; private set; }
+
+    /// <summary>What a person was told.</summary>
+    public List<string> Warnings { get; } = [];
 
     /// <summary>Tables that were made, whether they are still there or not.</summary>
     public List<WeakReference> Tables { get; } = [];

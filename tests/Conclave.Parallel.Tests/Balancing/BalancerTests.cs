@@ -33,7 +33,7 @@ public sealed class BalancerTests
                     {
                         counts.Add((rank.Chosen, rank.Computed));
                         placements.Add(rank.Balancer.Placement);
-                        Assert.Null(rank.Balancer.Failure);
+                        Assert.Null(rank.Balancer.Report.Failure);
                     },
                     transport => seed % 2 == 0 ? transport : new FaultyTransport(transport, plan));
                 Assert.Equal(counts.Sum(rank => rank.Chosen), counts.Sum(rank => rank.Computed));
@@ -94,7 +94,10 @@ public sealed class BalancerTests
         world.Run(1, rank => rank.Steps < 120, rank =>
         {
             Assert.True(rank.Balancer.Placement.Epoch > 0);
-            Assert.Equal(rank.Rank == 0 ? (2, "no plan today") : (0, null), (rank.Balancer.Abandoned, rank.Balancer.Failure));
+            const string What = "no new placement of experts could be planned: no plan today";
+            BalanceReport report = rank.Balancer.Report;
+            Assert.Equal(rank.Rank == 0 ? (2, What) : (0, null), (report.Abandoned, report.Failure));
+            Assert.Equal(rank.Rank == 0 ? [$"{What}; experts stay where they are", $"{What}; experts stay where they are"] : [], rank.Warnings);
         });
     }
 
@@ -117,8 +120,10 @@ public sealed class BalancerTests
         world.Run(1, rank => rank.Steps < 200, rank =>
         {
             Assert.True(rank.Balancer.Placement.Epoch > 0);
-            Assert.Equal(rank.Rank == 0 ? 3 : 0, rank.Balancer.Abandoned);
-            Assert.Equal(rank.Rank == failing ? "no room" : null, rank.Balancer.Failure);
+            const string What = "this rank could not get the experts of a new placement: no room";
+            BalanceReport report = rank.Balancer.Report;
+            Assert.Equal((rank.Rank == 0 ? 3 : 0, rank.Rank == failing ? What : null), (report.Abandoned, report.Failure));
+            Assert.Equal(Enumerable.Repeat($"{What}; experts stay where they are", rank.Rank == failing ? 3 : 0), rank.Warnings);
         });
     }
 
@@ -181,7 +186,7 @@ public sealed class BalancerTests
             (ExpertPlacement.InOrder(start.Shape, 1), new BalancerOptions { MoveBudget = -1 }),
         })
         {
-            Assert.ThrowsAny<ArgumentException>(() => new Balancer(exchange, placement, options, _ => () => { }, (_, present) => present, inBackground: false));
+            Assert.ThrowsAny<ArgumentException>(() => new Balancer(exchange, placement, options, _ => { }, _ => () => { }, (_, present) => present, inBackground: false));
         }
     }
 

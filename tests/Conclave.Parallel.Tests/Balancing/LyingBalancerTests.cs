@@ -62,7 +62,8 @@ public sealed class LyingBalancerTests
         using World world = new(victim: 1);
         world.Send(0, Message(BalancerMessageKind.Proposal, 1, 0, experts));
         world.Balancer.BetweenSteps();
-        Assert.Contains(complaint, world.Balancer.Failure, StringComparison.Ordinal);
+        Assert.Contains(complaint, world.Balancer.Report.Failure, StringComparison.Ordinal);
+        Assert.Contains(complaint, Assert.Single(world.Warnings), StringComparison.Ordinal);
         world.Balancer.BetweenSteps();
         Assert.Equal(BalancerMessageKind.Failed, world.Answer());
 
@@ -96,10 +97,12 @@ public sealed class LyingBalancerTests
             ExpertPlacement start = ExpertPlacement.InOrder(Shape, 1);
             RankedExchange exchange = new(
                 _fabric[victim], Topology.Even(3, 1), SlotMap.ByLayer(start, [true]), ExchangeOptions.Exact, 4, 2, KernelSet.Best, _team);
-            Balancer = new Balancer(exchange, start, new BalancerOptions(), _ => () => { }, (_, present) => present, inBackground: false);
+            Balancer = new Balancer(exchange, start, new BalancerOptions(), Warnings.Add, _ => () => { }, (_, present) => present, inBackground: false);
         }
 
         public Balancer Balancer { get; }
+
+        public List<string> Warnings { get; } = [];
 
         public void Send(int liar, byte[] message)
         {

@@ -43,7 +43,7 @@ public sealed class ModelSwitchTests
             int[] order = [.. Enumerable.Range(0, MostSteps).Select(i => (i + transport.Rank) % requests.Length)];
             using RequestSteps steps = new(
                 checkpoint, KernelSet.Best, team, transport.Rank % 3 == 2 ? [] : order.Select(request => requests[request]), partition);
-            using Balancer balancer = new(exchange, steps.Model, start, new BalancerOptions { WindowTokens = 60 * world });
+            using Balancer balancer = new(exchange, steps.Model, start, new BalancerOptions { WindowTokens = 60 * world }, Assert.Fail);
 
             // All ranks switch before the same step, so they stop after the same one.
             for (int step = 0; balancer.Placement.Epoch < Switches || step < 80; step++)
@@ -53,7 +53,7 @@ public sealed class ModelSwitchTests
                 steps.Next();
             }
 
-            Assert.Null(balancer.Failure);
+            Assert.Null(balancer.Report.Failure);
             for (int i = 0; i < steps.Logits.Count; i++)
             {
                 (int request, int logits) = Math.DivRem(i, RequestSteps.LogitsOfRequest);

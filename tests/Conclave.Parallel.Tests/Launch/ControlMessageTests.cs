@@ -20,7 +20,7 @@ public sealed class ControlMessageTests
     private static readonly RankReport Report = new(new RankMemory(5, 3), TimeSpan.FromSeconds(1.5), [7, 8], [[new(1, 2, 3), new(4, 5, 6), default], [default, default, new(7, 8, 9)]],
         [new(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1)), default])
     {
-        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5), GatherBytes = 11, Beside = [1, 2, 3],
+        Balance = new BalanceReport(3, 1_000_000, 2, 1.25, 1.5, 4, "no room"), GatherBytes = 11, Beside = [1, 2, 3],
     };
 
     [Fact]
@@ -39,6 +39,8 @@ public sealed class ControlMessageTests
         Assert.Equal(Report.Beside, report.Beside);
         Assert.Equal((Report.Balance, Report.GatherBytes), (report.Balance, report.GatherBytes));
         Assert.Null(RankReport.Read(Frame(ControlKind.Report, (Report with { Balance = null }).Write())).Balance);
+        BalanceReport smooth = Report.Balance!.Value with { Abandoned = 0, Failure = null };
+        Assert.Equal(smooth, RankReport.Read(Frame(ControlKind.Report, (Report with { Balance = smooth }).Write())).Balance);
         byte[][] addresses = [[1, 2, 3], [], [4]];
         Assert.Equal(addresses, Addresses.Read(Frame(ControlKind.Addresses, Addresses.Write(addresses)), 3));
     }

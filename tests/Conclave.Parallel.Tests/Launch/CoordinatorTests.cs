@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -9,7 +10,7 @@ using Conclave.Primitives;
 namespace Conclave.Parallel.Tests.Launch;
 
 /// <summary>What the coordinator makes of ranks that die, lie or fall silent.</summary>
-public sealed class CoordinatorTests : IDisposable
+public sealed partial class CoordinatorTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
@@ -198,6 +199,36 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void Where_ranks_cannot_connect_any_more_the_launch_ends_with_the_cause()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
+        StopListening();
+        AssertFailure(0, "the launcher can let no more ranks connect: Invalid argument");
+    }
+
+    [Fact]
+    public void Where_all_ranks_are_there_nobody_else_needs_to_connect()
+    {
+        ControlChannel[] ranks = Meet(2);
+        StopListening();
+        Begin(ranks);
+        Assert.False(_coordinator!.Ended.IsCompleted);
+    }
+
+    [Fact]
+    public void What_a_rank_warns_of_is_told_at_once_and_ends_nothing()
+    {
+        ControlChannel[] ranks = Meet(3);
+        Begin(ranks);
+        ranks[2].Send(ControlKind.Warning, new ControlWriter().Text("no room; experts stay where they are", 100).Written);
+
+        // One that follows on the same channel has been read after it.
+        ranks[2].Send(ControlKind.Warning, [1]);
+        AssertFailure(2, "rank 2 sent Warning that ends too early");
+        Assert.Equal(["rank 2: no room; experts stay where they are"], _refused);
+    }
+
+    [Fact]
     public void Loads_of_the_leader_are_its_own_matter()
     {
         ControlChannel[] ranks = Meet(2);
@@ -304,6 +335,21 @@ public sealed class CoordinatorTests : IDisposable
         _sockets.Add(channel, socket);
         return channel;
     }
+
+    /// <summary>Has the next call of accept fail, as it does where the process has no more descriptors.</summary>
+    private void StopListening()
+    {
+        const string Listens = "00010000";
+        string folder = Path.GetDirectoryName(_coordinator!.SocketPath)!;
+        string inode = Assert.Single(
+            File.ReadLines("/proc/net/unix").Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)),
+            fields => fields.Length == 8 && fields[3] == Listens && fields[7].StartsWith(folder, StringComparison.Ordinal))[6];
+        FileInfo descriptor = Assert.Single(new DirectoryInfo("/proc/self/fd").EnumerateFiles(), file => file.LinkTarget == $"socket:[{inode}]");
+        Assert.Equal(0, Shutdown(int.Parse(descriptor.Name, CultureInfo.InvariantCulture), (int)SocketShutdown.Both));
+    }
+
+    [LibraryImport("libc", EntryPoint = "shutdown")]
+    private static partial int Shutdown(int socket, int how);
 
     private LaunchFailure Failure()
     {

@@ -80,7 +80,7 @@ public sealed unsafe class StepAllocationTests
             _exchange = new RankedExchange(
                 transport, topology, SlotMap.ByLayer(placement, [true, true]), options with { TokenRanks = groups.TokenRanks }, Columns, ExpertsPerToken, KernelSet.Best, team);
             _hidden = new HiddenReturn(_exchange, groups, Tokens, Columns);
-            _balancer = new Balancer(_exchange, placement, new BalancerOptions { WindowTokens = Window }, _ => () => { }, Plan, inBackground: false);
+            _balancer = new Balancer(_exchange, placement, new BalancerOptions { WindowTokens = Window }, _ => { }, _ => () => { }, Plan, inBackground: false);
             _slot = _exchange.CreateSlot(Tokens);
             _memory = NativeBuffer.ForF32((3 * Tokens) + _slot.MaxRows, Columns, out TensorView all);
             int tokens = _group is null ? 0 : Tokens;

@@ -2,7 +2,7 @@ using Conclave.Kernels;
 using Conclave.Models;
 using Conclave.Primitives;
 
-namespace Conclave.Parallel.Exchange;
+namespace Conclave.ExchangeBench;
 
 /// <summary>
 /// An exchange that moves nothing and waits for nobody, to measure what computation costs alone: the experts of the rank get as many rows as they had in a real
@@ -10,7 +10,7 @@ namespace Conclave.Parallel.Exchange;
 /// </summary>
 /// <param name="offsetsByLayer">The offsets of the rows that the experts had, for each layer; null for layers without experts.</param>
 /// <param name="hiddenSize">Numbers of a row.</param>
-public sealed class NullExchange(IReadOnlyList<int[]?> offsetsByLayer, int hiddenSize) : IExpertExchange
+internal sealed class NullExchange(IReadOnlyList<int[]?> offsetsByLayer, int hiddenSize) : IExpertExchange
 {
     /// <inheritdoc/>
     public ExchangeSlot CreateSlot(int maxTokens) => new Slot(offsetsByLayer.Max(offsets => offsets is null ? 0 : offsets[^1]), hiddenSize);
