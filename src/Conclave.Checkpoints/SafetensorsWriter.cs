@@ -16,6 +16,7 @@ public sealed class SafetensorsWriter : IDisposable
     private const int LargestWrite = 1 << 26;
 
     private readonly string _path;
+    private readonly string _target;
     private readonly string _temporaryPath;
     private readonly FileStream _stream;
     private readonly TensorDeclaration[] _tensors;
@@ -24,18 +25,19 @@ public sealed class SafetensorsWriter : IDisposable
     private bool _completed;
 
     /// <summary>Creates the file and writes its header.</summary>
-    /// <param name="path">The file; replaced where it exists.</param>
+    /// <param name="path">The file; replaced where it exists. A link stays, and what it leads to is replaced.</param>
     /// <param name="tensors">
     /// All tensors in the order in which their bytes will come. Wide elements first keeps every tensor aligned to its elements.
     /// </param>
     /// <param name="metadata">The header's <c>__metadata__</c>; none where null.</param>
-    /// <exception cref="UserErrorException">The file cannot be created, or the disk is full.</exception>
+    /// <exception cref="UserErrorException">There is a folder, a device or a pipe; the file cannot be created, or the disk is full.</exception>
     /// <exception cref="ArgumentException">A name is used twice or reserved, a side is negative, or the header exceeds 100 MB.</exception>
     public SafetensorsWriter(
         string path, IReadOnlyList<TensorDeclaration> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         _path = path;
-        _temporaryPath = $"{path}.partial";
+        _target = Guard(() => Target(path));
+        _temporaryPath = $"{_target}.partial";
         _tensors = [.. tensors];
         byte[] header = Header(_tensors, metadata, out long dataBytes);
         _stream = Guard(() => new FileStream(_temporaryPath, new FileStreamOptions
@@ -114,7 +116,7 @@ public sealed class SafetensorsWriter : IDisposable
         Guard(() =>
         {
             _stream.Dispose();
-            File.Move(_temporaryPath, _path, overwrite: true);
+            File.Move(_temporaryPath, _target, overwrite: true);
         });
         _completed = true;
     }
@@ -127,6 +129,12 @@ public sealed class SafetensorsWriter : IDisposable
         {
             File.Delete(_temporaryPath);
         }
+    }
+
+    private static string Target(string path)
+    {
+        string target = new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+        return RegularFile.Is(target) ? target : throw new UserErrorException($"{path}: a folder, a device or a pipe, whose place a file would take; name a file, one that exists or a new one");
     }
 
     private static byte[] Header(TensorDeclaration[] tensors, IReadOnlyDictionary<string, string>? metadata, out long dataBytes)

@@ -19,6 +19,7 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        StandardError.Install();
         using CancellationTokenSource stop = new();
         int stoppedBy = 0;
         void Stop(PosixSignalContext context)

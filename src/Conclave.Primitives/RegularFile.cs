@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Conclave.Primitives;
 
 /// <summary>Tells files from pipes, devices and sockets, without opening them.</summary>
-internal static unsafe partial class RegularFile
+public static unsafe partial class RegularFile
 {
     // linux/stat.h and linux/fcntl.h: STATX_TYPE, AT_FDCWD, S_IFMT, S_IFREG, and where struct statx has its mode on every processor.
     private const uint Type = 1;

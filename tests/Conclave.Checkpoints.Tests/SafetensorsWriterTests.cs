@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CsCheck;
 using Conclave.Primitives;
 using Conclave.Testing;
@@ -12,6 +13,8 @@ public class SafetensorsWriterTests
         Gen.Select(Gen.String[Gen.Char["ab.\"\\/ é漢0\u0001"], 0, 12], Gen.Enum<ElementFormat>(), Shapes)
             .Array[0, 8]
             .Where(set => set.Select(tensor => tensor.Item1).Distinct(StringComparer.Ordinal).Count() == set.Length);
+
+    private static readonly TensorDeclaration Small = new("a", ElementFormat.U8, 4);
 
     [Fact]
     public void WhateverIsWrittenIsReadBack()
@@ -89,12 +92,67 @@ public class SafetensorsWriterTests
     }
 
     [Fact]
+    public void ALinkStaysAndWhatItLeadsToIsReplaced()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "links need a right there");
+        using TemporaryFolder folder = new();
+        Directory.CreateDirectory(folder.File("elsewhere"));
+        string target = Path.Combine("elsewhere", "x.safetensors");
+        foreach (string before in (string[])["", "an older file"])
+        {
+            string link = folder.File($"link{before.Length}");
+            string second = folder.File($"second{before.Length}");
+            File.CreateSymbolicLink(link, target);
+            File.CreateSymbolicLink(second, link);
+            if (before.Length > 0)
+            {
+                folder.Write(target, before);
+            }
+
+            Write(second);
+            Assert.Equal((link, target), (new FileInfo(second).LinkTarget, new FileInfo(link).LinkTarget));
+            AssertHolds(folder.File(target), [Small], [1, 2, 3, 4]);
+            Assert.Single(Directory.EnumerateFiles(folder.File("elsewhere")));
+            File.Delete(folder.File(target));
+        }
+    }
+
+    [Fact]
+    public void WhatIsNoFileIsNotReplaced()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "other systems do not tell");
+        using TemporaryFolder folder = new();
+        string pipe = folder.File("pipe");
+        using (Process make = Process.Start("mkfifo", [pipe]))
+        {
+            make.WaitForExit();
+        }
+
+        string link = folder.File("link");
+        File.CreateSymbolicLink(link, pipe);
+        foreach (string path in (string[])[pipe, link, folder.Path])
+        {
+            Assert.StartsWith($"{path}: a folder, a device or a pipe", Assert.Throws<UserErrorException>(() => Write(path)).Message, StringComparison.Ordinal);
+        }
+
+        Assert.False(RegularFile.Is(pipe));
+        Assert.Equal([link, pipe], Directory.EnumerateFiles(folder.Path).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void NamesAreUsedOnce()
     {
         using TemporaryFolder folder = new();
         TensorDeclaration tensor = new("a", ElementFormat.U8, 1);
         Assert.Throws<ArgumentException>(() => new SafetensorsWriter(folder.File("x"), [tensor, tensor]));
         Assert.Throws<ArgumentException>(() => new SafetensorsWriter(folder.File("x"), [tensor with { Name = "__metadata__" }]));
+    }
+
+    private static void Write(string path)
+    {
+        using SafetensorsWriter writer = new(path, [Small]);
+        writer.Append([1, 2, 3, 4]);
+        writer.Complete();
     }
 
     private static unsafe void AssertHolds(string path, TensorDeclaration[] tensors, byte[] data)
