@@ -133,13 +133,13 @@ public sealed class ConclaveServer : IAsyncDisposable
         TokenizerEndpoints tokenizer = new(service);
         app.MapPost("/v1/chat/completions", service.TimeLimit.Around(new ChatEndpoint(service).HandleAsync));
         app.MapPost("/v1/completions", service.TimeLimit.Around(new CompletionsEndpoint(service).HandleAsync));
-        app.MapGet("/v1/models", status.ModelsAsync);
-        app.MapGet("/v1/models/{*id}", status.ModelAsync);
+        app.MapRead("/v1/models", status.ModelsAsync);
+        app.MapRead("/v1/models/{*id}", status.ModelAsync);
         app.MapPost("/tokenize", service.TimeLimit.Around(tokenizer.TokenizeAsync));
         app.MapPost("/detokenize", service.TimeLimit.Around(tokenizer.DetokenizeAsync));
-        app.MapGet("/health", status.HealthAsync);
-        app.MapGet("/ready", status.ReadyAsync);
-        app.MapGet("/version", StatusEndpoints.VersionAsync);
+        app.MapRead("/health", status.HealthAsync);
+        app.MapRead("/ready", status.ReadyAsync);
+        app.MapRead("/version", StatusEndpoints.VersionAsync);
         app.MapPrometheusScrapingEndpoint("/metrics");
     }
 

@@ -102,10 +102,12 @@ public sealed class OtherServersFieldsTests(FableFixture fixture) : IClassFixtur
         }
     }
 
-    [Fact]
-    public async Task AModelHasVllmsFields()
+    [Theory]
+    [InlineData("/v1/models/fable")]
+    [InlineData("/v1/models/fable/")]
+    public async Task AModelHasVllmsFields(string path)
     {
-        string text = await _server.Http.GetStringAsync(new Uri("/v1/models/fable", UriKind.Relative), Stop);
+        string text = await _server.Http.GetStringAsync(new Uri(path, UriKind.Relative), Stop);
         Assert.Contains("\"root\":\"fable\",\"parent\":null,\"permission\":[]", text, StringComparison.Ordinal);
     }
 

@@ -105,7 +105,7 @@ public sealed class ChatPrompt
             }
         }
 
-        throw new UserErrorException($"the model's chat template refuses this conversation: {refusal!.Message}", refusal);
+        throw new UserErrorException($"messages: the model's chat template refuses this conversation: {refusal!.Message}", refusal);
     }
 
     /// <summary>Appends the tokens of a rendered conversation, whose template writes the special tokens itself; see <see cref="Conclave.Text.Tokenizer.Encode"/>.</summary>

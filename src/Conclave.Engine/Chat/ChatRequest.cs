@@ -54,7 +54,7 @@ public sealed class ChatRequest
     /// <param name="sampling">How tokens are chosen.</param>
     /// <param name="answer">The key, by <see cref="AnswerGrammar"/>, of what an answer must be where it calls no tool that it must call, behind any reasoning; null: anything.</param>
     /// <param name="grammars">The engine's compiled grammars.</param>
-    /// <exception cref="UserErrorException">The schema of a tool or of the answer cannot be used.</exception>
+    /// <exception cref="UserErrorException">The schema of a strict tool or of the answer cannot be used.</exception>
     public GenerationRequest ToGeneration(SamplingOptions sampling, string? answer, GrammarCache grammars) => new()
     {
         Prompt = Prompt,
@@ -86,7 +86,7 @@ public sealed class ChatRequest
         string calls = callable.Count > 0 ? AnswerGrammar.Key(callable, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : "";
         string where = _startsInsideReasoning ? "inside" : "before";
         string key = forced ? $"{where} reasoning {calls}" : answer is null ? $"{where} reasoning text or {calls}" : $"{where} reasoning {calls}\n{answer}";
-        return grammars.GetOrAdd(key, () => forced ? Compile(callable, answer) : WithLax(callable, tools => Compile(tools, answer)));
+        return grammars.GetOrAdd(key, () => WithLax(callable, tools => Compile(tools, answer)));
     }
 
     private Grammar Compile(IReadOnlyList<ChatTool> tools, string? answer) => _chat.Reasoning.ThenAnswer(
@@ -113,8 +113,7 @@ public sealed class ChatRequest
         }
     }
 
-    // Nobody asked for these tools to be called: schemas of which no grammar can be made, each by itself or all together, are no reason to refuse the request, unless a tool
-    // promises that arguments follow its own.
+    // Schemas of which no grammar can be made, each by itself or all together, are no reason to refuse the request, unless a tool promises that arguments follow its own.
     private Grammar WithLax(IReadOnlyList<ChatTool> tools, Func<IReadOnlyList<ChatTool>, Grammar> make)
     {
         try

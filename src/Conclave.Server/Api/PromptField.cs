@@ -19,7 +19,7 @@ internal sealed class PromptField(ModelService service, bool special, PromptTrun
         JsonElement prompt = body.Element("prompt") ?? throw ApiException.Invalid($"prompt: {Expected} is expected", "prompt");
         if (prompt.ValueKind == JsonValueKind.String)
         {
-            return [Encode(JsonBody.Text(prompt, "prompt"))];
+            return [Encode(JsonBody.Text(prompt, "prompt"), "prompt")];
         }
 
         if (prompt.ValueKind != JsonValueKind.Array)
@@ -36,18 +36,21 @@ internal sealed class PromptField(ModelService service, bool special, PromptTrun
             ? [Tokens(prompt, "prompt")]
             : JsonBody.Entries(prompt, "prompt", RequestLimits.Prompts, (entry, path) => entry.ValueKind == JsonValueKind.Array
                 ? Tokens(entry, path)
-                : Encode(JsonBody.Text(entry, path)));
+                : Encode(JsonBody.Text(entry, path), path));
     }
 
     private IReadOnlyList<int> Tokens(JsonElement prompt, string path)
     {
         service.CheckContext("prompt", Math.Min(prompt.GetArrayLength(), truncation?.Most ?? int.MaxValue), maxTokens);
         List<int> tokens = JsonBody.Integers(prompt, path, RequestLimits.Tokens);
-        return truncation?.Cut(tokens) ?? tokens;
+        return Some(truncation?.Cut(tokens) ?? tokens, path);
     }
 
+    private static IReadOnlyList<int> Some(IReadOnlyList<int> tokens, string path) =>
+        tokens.Count > 0 ? tokens : throw ApiException.Invalid($"{path}: no tokens; at least one is expected", "prompt");
+
     // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
-    private IReadOnlyList<int> Encode(string text)
+    private IReadOnlyList<int> Encode(string text, string path)
     {
         Tokenizer tokenizer = service.Model.Tokenizer;
         List<int> ids = [];
@@ -55,7 +58,7 @@ internal sealed class PromptField(ModelService service, bool special, PromptTrun
         service.CheckContext("prompt", Math.Min(count, truncation?.Most ?? long.MaxValue), maxTokens);
         if (truncation is not { } cut || ids.Count <= cut.Most)
         {
-            return ids;
+            return Some(ids, path);
         }
 
         List<int> around = [];

@@ -30,7 +30,7 @@ internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
     /// <exception cref="ClientGoneException">The client left before its end.</exception>
     public async Task<T> RunAsync<T>(HttpContext context, Func<JsonBody, T> make, CancellationToken cancellation)
     {
-        JsonBody.CheckType(context.Request);
+        JsonBody.CheckHeaders(context.Request);
         BodyText text = new(context.Request);
         if (await text.ReadAsync(ShortBytes + 1, cancellation))
         {

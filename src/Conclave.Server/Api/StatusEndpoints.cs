@@ -19,8 +19,8 @@ internal sealed class StatusEndpoints(ModelService service)
 
     public Task ModelAsync(HttpContext context)
     {
-        // Of all that a path may have escaped, only slashes are left so.
-        service.CheckModel(((string?)context.Request.RouteValues["id"])?.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase));
+        // Of all that a path may have escaped, only slashes are left so; one at the end of the path is not the name's.
+        service.CheckModel(((string?)context.Request.RouteValues["id"])?.TrimEnd('/').Replace("%2F", "/", StringComparison.OrdinalIgnoreCase));
         return JsonResponse.WriteAsync(context.Response, WriteModel);
     }
 

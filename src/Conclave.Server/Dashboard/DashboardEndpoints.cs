@@ -1,3 +1,4 @@
+using Conclave.Server.Http;
 using Microsoft.AspNetCore.Routing;
 
 namespace Conclave.Server.Dashboard;
@@ -30,10 +31,10 @@ internal static class DashboardEndpoints
         foreach ((string path, string resource, string contentType) in Files)
         {
             byte[] content = Load(resource);
-            routes.MapGet(path, context => Write(context, content, contentType));
+            routes.MapRead(path, context => Write(context, content, contentType));
         }
 
-        routes.MapGet("/dashboard/state", context =>
+        routes.MapRead("/dashboard/state", context =>
         {
             context.Response.Headers.CacheControl = "no-store";
             return context.Response.WriteAsJsonAsync(state.Read(), DashboardJson.Default.DashboardSnapshot, cancellationToken: context.RequestAborted);

@@ -24,7 +24,7 @@ internal static class ApiErrors
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new ApiException(
             StatusCodes.Status413PayloadTooLarge, "invalid_request_error", $"the body is larger than {ServerOptions.MostBodyBytes} bytes", code: "body_too_large"),
         BadHttpRequestException e => new ApiException(e.StatusCode, "invalid_request_error", e.Message),
-        JsonException e => ApiException.Invalid($"the body is not JSON: {e.Message}"),
+        JsonException e => ApiException.Invalid($"the body is not JSON: {JsonBody.ProblemOf(e)}"),
         _ => null,
     };
 

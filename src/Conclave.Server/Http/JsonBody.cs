@@ -8,6 +8,7 @@ namespace Conclave.Server.Http;
 internal readonly struct JsonBody
 {
     private const int MostDepth = 64;
+    private const string NotUnicode = "it has half of a surrogate pair, or bytes that are not UTF-8";
 
     // Whoever makes objects of the parts could not have a name twice.
     private static readonly JsonDocumentOptions ReaderOptions = new() { MaxDepth = MostDepth, AllowDuplicateProperties = false };
@@ -20,16 +21,26 @@ internal readonly struct JsonBody
         _prefix = prefix;
     }
 
-    /// <summary>Makes sure that a body is sent as JSON.</summary>
+    /// <summary>Makes sure that a body is sent, as it is, and as JSON.</summary>
     /// <exception cref="ApiException">It is not.</exception>
-    public static void CheckType(HttpRequest request)
+    public static void CheckHeaders(HttpRequest request)
     {
         // Bodies of other types a browser sends for a page of any site without asking the server first.
         if (!request.HasJsonContentType())
         {
-            throw new ApiException(
-                StatusCodes.Status415UnsupportedMediaType, "invalid_request_error",
-                $"the body is sent as {request.ContentType ?? "nothing that is named"}; send it with the header Content-Type: application/json", code: "unsupported_media_type");
+            string type = string.IsNullOrEmpty(request.ContentType) ? "nothing that is named" : request.ContentType;
+            throw Unsupported($"the body is sent as {type}; send it with the header Content-Type: application/json");
+        }
+
+        string encoding = request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            throw Unsupported($"the body is sent with the header Content-Encoding: {encoding}; send it as it is, without that header");
+        }
+
+        if (request.ContentLength == 0)
+        {
+            throw ApiException.Invalid("the body is not JSON: it is empty; send an object");
         }
     }
 
@@ -44,8 +55,7 @@ internal readonly struct JsonBody
         }
         catch (InvalidOperationException e)
         {
-            // Names are compared, and to be compared they are read.
-            throw ApiException.Invalid($"the body has a name that is not valid Unicode: {e.Message}");
+            throw ApiException.Invalid($"the body is not JSON: {ProblemOf(e)}");
         }
     }
 
@@ -58,7 +68,27 @@ internal readonly struct JsonBody
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ApiException)
         {
-            throw ApiException.Invalid($"{path}: the string is not JSON: {e.Message}", param);
+            throw ApiException.Invalid($"{path}: the string is not JSON: {ProblemOf(e)}", param);
+        }
+    }
+
+    /// <summary>What is wrong with JSON that cannot be read, and where.</summary>
+    public static string ProblemOf(Exception error)
+    {
+        switch (error)
+        {
+            case JsonException { LineNumber: { } line, BytePositionInLine: { } position }:
+                return $"it goes wrong or ends at byte {position + 1} of line {line + 1}; names and strings stand in double quotes, there are no comments, "
+                    + $"no comma stands before a closing bracket, and at most {MostDepth} brackets are open at a time";
+            case JsonException e:
+                // Only of a name that is there twice no place is known, and the name only from the message.
+                (int first, int last) = (e.Message.IndexOf('\'', StringComparison.Ordinal), e.Message.LastIndexOf('\''));
+                return $"an object has a name twice{(first < last ? $", {e.Message[first..(last + 1)]}" : "")}";
+            case ApiException e:
+                return e.Message;
+            default:
+                // Names are compared, and to be compared they are read.
+                return $"a name is not valid Unicode: {NotUnicode}";
         }
     }
 
@@ -171,6 +201,9 @@ internal readonly struct JsonBody
 
     private static ApiException TooMany(int length, string path, int most) => ApiException.Invalid($"{path}: {length} entries; at most {most} are allowed", path);
 
+    private static ApiException Unsupported(string message) =>
+        new(StatusCodes.Status415UnsupportedMediaType, "invalid_request_error", message, code: "unsupported_media_type");
+
     private static JsonDocument Checked(JsonDocument document)
     {
         try
@@ -205,7 +238,7 @@ internal readonly struct JsonBody
                 }
                 catch (InvalidOperationException)
                 {
-                    throw ApiException.Invalid($"the string at byte {reader.TokenStartIndex} is not valid Unicode: it has half of a surrogate pair, or bytes that are not UTF-8");
+                    throw ApiException.Invalid($"the string at byte {reader.TokenStartIndex} is not valid Unicode: {NotUnicode}");
                 }
             }
         }

@@ -42,10 +42,23 @@ public sealed class ChatRequestTests
         Assert.Contains("tools: ", error.Message, StringComparison.Ordinal);
     }
 
-    private static Grammar GrammarOf(ChatTool[] tools, string? answer)
+    /// <summary>That a call is forced does not make its schema a promise.</summary>
+    [Fact]
+    public void AForcedCallOfALaxToolWhoseSchemaCannotBeUsedTakesAnyObject()
+    {
+        JsonElement unsupported = JsonElement.Parse("""{"type":"object","minProperties":1}""");
+        ChatTool strict = new("save", JsonElement.Parse("""{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"""), Strict: true);
+        Grammar grammar = GrammarOf([strict, new ChatTool("lax", unsupported)], null, ToolChoice.Required);
+        Assert.True(Accepts(grammar, Call("lax", "{\"a\":[1]}")) && Accepts(grammar, Call("save", "{\"n\":1}")));
+        Assert.False(Accepts(grammar, Call("lax", "[1]")) || Accepts(grammar, Call("save", "{\"a\":[1]}")) || Accepts(grammar, "a"));
+        UserErrorException error = Assert.Throws<UserErrorException>(() => GrammarOf([new ChatTool("save", unsupported, Strict: true)], null, ToolChoice.Required));
+        Assert.StartsWith("tools: the tool save: the JSON schema: $.minProperties", error.Message, StringComparison.Ordinal);
+    }
+
+    private static Grammar GrammarOf(ChatTool[] tools, string? answer, ToolChoice choice = ToolChoice.Auto)
     {
         ChatRequest request = new(
-            ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], new ChatTools(tools, null, ToolChoice.Auto));
+            ChatPrompt.Load(TokenizerConfig.Read(Repository.Fable), Tokenizer)!, [JsonNode.Parse("""{"role":"user","content":"a"}""")], new ChatTools(tools, null, choice));
         return request.ToGeneration(new SamplingOptions(), answer, new GrammarCache(1 << 20)).Grammar!;
     }
 

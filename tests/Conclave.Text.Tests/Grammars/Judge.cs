@@ -12,7 +12,9 @@ internal static class Judge
     public static string ErrorsOf(string json, JsonObject schema)
     {
         // It only follows references from definition to definition under the older name.
-        string older = schema.ToJsonString().Replace("$defs", "definitions", StringComparison.Ordinal);
+        JsonObject copy = schema.DeepClone().AsObject();
+        WriteTuplesAsBefore(copy);
+        string older = copy.ToJsonString().Replace("$defs", "definitions", StringComparison.Ordinal);
 
         // Nor does it read a schema that is false.
         older = older.Replace("\"never\":false", "\"never\":{\"not\":{}}", StringComparison.Ordinal);
@@ -21,6 +23,25 @@ internal static class Judge
 
         // It counts UTF-16 units where JSON Schema counts code points.
         return string.Join('\n', validator.Validate(InTheBasicPlane(document.RootElement)));
+    }
+
+    // Nor "prefixItems", which were "items" once, and those behind them "additionalItems".
+    private static void WriteTuplesAsBefore(JsonNode? node)
+    {
+        if (node is JsonObject schema)
+        {
+            if (schema.Remove("prefixItems", out JsonNode? prefix))
+            {
+                schema["additionalItems"] = false;
+                schema["items"] = prefix;
+            }
+
+            schema.ToList().ForEach(static member => WriteTuplesAsBefore(member.Value));
+        }
+        else if (node is JsonArray list)
+        {
+            list.ToList().ForEach(WriteTuplesAsBefore);
+        }
     }
 
     private static string InTheBasicPlane(JsonElement element)

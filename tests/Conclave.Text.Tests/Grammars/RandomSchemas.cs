@@ -149,6 +149,11 @@ internal sealed class RandomSchemas(Random random)
 
     private JsonObject Array(int depth)
     {
+        if (random.Next(4) == 0)
+        {
+            return Tuple(depth);
+        }
+
         JsonObject schema = new() { ["type"] = "array", ["items"] = Node(depth + 1) };
         int min = random.Next(4);
         if (random.Next(2) == 0)
@@ -159,6 +164,23 @@ internal sealed class RandomSchemas(Random random)
         if (random.Next(2) == 0)
         {
             schema["maxItems"] = min + random.Next(3);
+        }
+
+        return schema;
+    }
+
+    private JsonObject Tuple(int depth)
+    {
+        JsonNode[] items = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Node(depth + 1))];
+        JsonObject schema = new() { ["type"] = "array", ["prefixItems"] = new JsonArray(items) };
+        if (random.Next(2) == 0)
+        {
+            schema["items"] = false;
+        }
+        else
+        {
+            schema["minItems"] = items.Length;
+            schema["maxItems"] = items.Length;
         }
 
         return schema;
@@ -181,6 +203,11 @@ internal sealed class RandomSchemas(Random random)
             ["required"] = new JsonArray([.. names.Where(_ => random.Next(2) == 0).Select(static name => JsonValue.Create(name))]),
         };
         schema["additionalProperties"] = random.Next(3) switch { 0 => false, 1 => true, _ => new JsonObject { ["type"] = "integer" } };
+        if (random.Next(4) == 0 && schema["additionalProperties"]!.GetValueKind() != JsonValueKind.False)
+        {
+            schema["required"]!.AsArray().Add("undeclared");
+        }
+
         if (never)
         {
             properties["never"] = false;
@@ -278,13 +305,14 @@ internal sealed class RandomSchemas(Random random)
 
     private void WriteArray(JsonObject root, JsonObject node, StringBuilder text, int depth)
     {
-        int min = node["minItems"]?.GetValue<int>() ?? 0;
-        int count = Math.Min(min + (depth > 6 ? 0 : random.Next(3)), node["maxItems"]?.GetValue<int>() ?? 9);
+        JsonArray? prefix = node["prefixItems"]?.AsArray();
+        int min = prefix?.Count ?? node["minItems"]?.GetValue<int>() ?? 0;
+        int count = Math.Min(min + (depth > 6 || prefix is not null ? 0 : random.Next(3)), node["maxItems"]?.GetValue<int>() ?? 9);
         text.Append('[').Append(Space());
         for (int i = 0; i < count; i++)
         {
             text.Append(i > 0 ? "," + Space() : "");
-            Write(root, node["items"], text, depth + 1);
+            Write(root, prefix is null ? node["items"] : prefix[i], text, depth + 1);
         }
 
         text.Append(count > 0 ? Space() : "").Append(']');
@@ -311,6 +339,12 @@ internal sealed class RandomSchemas(Random random)
         }
 
         JsonNode? additional = node["additionalProperties"];
+        if (required.Any(static name => name!.GetValue<string>() == "undeclared"))
+        {
+            Name("undeclared");
+            Write(root, additional, text, depth + 1);
+        }
+
         if (additional!.GetValueKind() != JsonValueKind.False && random.Next(2) == 0)
         {
             Name(Pick("other", "a b", "namex", "ééé", "q\"q"));

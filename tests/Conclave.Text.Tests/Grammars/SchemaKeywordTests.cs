@@ -62,6 +62,30 @@ public class SchemaKeywordTests
     [InlineData("""{"allOf":[{"properties":{"a":{"type":"integer"},"b":{}}},{"properties":{"a":false}}]}""", new[] { "{}", """{"b":2}""" }, new[] { """{"a":1}""" })]
     [InlineData("""{"oneOf":[{"type":"object","properties":{"a":{}},"required":["a"]},{"type":"object","properties":{"a":false,"b":{}}}]}""", new[] { """{"a":1}""", """{"b":1}""" }, new[] { """{"a":1,"b":1}""" })]
     [InlineData("""{"type":"object","propertyNames":{"type":"string"},"additionalProperties":{"type":"number"}}""", new[] { "{}", """{"x":1,"y":2.5}""" }, new[] { """{"x":"1"}""" })]
+    [InlineData("""{"type":"object","minProperties":0,"required":["b"]}""", new[] { """{"b":1}""", """{"b":{},"c":2}""" }, new[] { "{}", """{"c":2}""", """{"b":1,"b":2}""" })]
+    [InlineData("""{"properties":{"a":{"type":"integer"}},"required":["b","c"]}""", new[] { """{"a":1,"b":2,"c":null}""", """{"b":"x","c":[]}""" }, new[] { """{"a":1}""", """{"b":1}""", """{"b":1,"c":2,"d":3}""" })]
+    [InlineData(
+        """{"properties":{"a":{}},"required":["b","c"],"additionalProperties":{"type":"integer"}}""",
+        new[] { """{"b":1,"c":2}""", """{"a":"x","b":1,"c":2,"d":3}""" }, new[] { """{"b":1}""", """{"b":"x","c":2}""", """{"b":1,"c":2,"b":3}""" })]
+    [InlineData("""{"allOf":[{"properties":{"a":{}},"required":["b"]},{"additionalProperties":{"type":"null"}}]}""", new[] { """{"b":null}""" }, new[] { """{"b":1}""", "{}" })]
+    [InlineData("""{"oneOf":[{"type":"object","required":["a"],"properties":{"b":false}},{"type":"object","required":["b"]}]}""", new[] { """{"a":1}""", """{"b":1}""" }, new[] { """{"a":1,"b":1}""", "{}" })]
+    [InlineData("""{"format":"uuid4"}""", new[] { "\"\"", "\"any\"" }, new[] { "1", "null" })]
+    [InlineData("""{"type":"string","format":"password","minLength":2}""", new[] { "\"ab\"" }, new[] { "\"a\"", "1" })]
+    [InlineData("""{"type":"string","format":"iri","pattern":"^a"}""", new[] { "\"ab\"" }, new[] { "\"b\"" })]
+    [InlineData("""{"type":"string","format":"enum","enum":["a","b"]}""", new[] { "\"a\"" }, new[] { "\"c\"" })]
+    [InlineData("""{"type":"integer","format":"int64"}""", new[] { "1" }, new[] { "\"a\"", "1.5" })]
+    [InlineData("""{"type":"string","contentMediaType":"application/json","contentEncoding":"base64","contentSchema":{"not":{}}}""", new[] { "\"a\"" }, new[] { "1" })]
+    [InlineData("""{"type":"null","$anchor":"n","externalDocs":{"url":"u"},"example":null,"x-order":[1],"x-":{}}""", new[] { "null" }, new[] { "1" })]
+    [InlineData("""{"type":"object","properties":{"x-a":{"type":"integer"}}}""", new[] { """{"x-a":1}""" }, new[] { """{"x-a":"1"}""" })]
+    [InlineData("""{"type":"object","propertyNames":{"type":"string","x-a":1}}""", new[] { """{"a":1}""" }, new[] { "1" })]
+    [InlineData(
+        """{"type":"array","prefixItems":[{"type":"integer"},{"type":"string","maxLength":1}],"minItems":2,"maxItems":2}""",
+        new[] { "[1,\"a\"]", "[ 1, \"\" ]" }, new[] { "[]", "[1]", "[\"a\",1]", "[1,\"a\",2]", "[1,\"ab\"]", "[1,\"a\",]", "[1 \"a\"]" })]
+    [InlineData("""{"prefixItems":[{"type":"null"}],"items":false}""", new[] { "[null]" }, new[] { "[1]", "[null,null]", "null" })]
+    [InlineData("""{"prefixItems":[{"type":"null"},{"type":"boolean"}],"items":{"type":"string"},"maxItems":2}""", new[] { "[null,true]" }, new[] { "[null]", "[null,true,\"a\"]" })]
+    [InlineData("""{"prefixItems":[{"type":"null"},{"type":"boolean"}],"maxItems":1}""", new[] { "[null]" }, new[] { "[]", "[null,true]" })]
+    [InlineData("""{"prefixItems":[{"type":"null"}],"maxItems":0}""", new[] { "[]", "[ ]" }, new[] { "[null]" })]
+    [InlineData("""{"oneOf":[{"type":"array","prefixItems":[{"type":"integer"}]},{"type":"object"}]}""", new[] { "[1]", "{}" }, new[] { "[\"a\"]", "1" })]
     [InlineData("""{"pattern":"(^a$|^b$)"}""", new[] { "\"a\"", "\"b\"" }, new[] { "\"ab\"", "\"xa\"", "\"\"" })]
     [InlineData("""{"pattern":"(^|,)a(,|$)"}""", new[] { "\"a\"", "\"b,a\"", "\"b,a,c\"" }, new[] { "\"ba\"", "\"ab\"" })]
     [InlineData("""{"format":"date","pattern":"^2024-"}""", new[] { "\"2024-02-29\"" }, new[] { "\"2023-01-01\"", "\"2024-02-30\"" })]
@@ -174,6 +198,17 @@ public class SchemaKeywordTests
         int longest = Vocabularies.SmallTokens.Max(static token => token?.Length ?? 0);
         Assert.InRange(seen.Count, 3, 3 + (2 * longest));
         Assert.True(matcher.TryText("\""));
+    }
+
+    [Fact]
+    public void TaggedArgumentsThatAreOnlyRequiredAreJson()
+    {
+        using JsonDocument schema = JsonDocument.Parse(
+            """{"type":"object","properties":{"a":{"type":"string"}},"required":["b","a"],"additionalProperties":{"type":"string"}}""");
+        (string Name, GrammarNode Value, bool Required)[] arguments = [.. SchemaReader.ReadArguments(schema.RootElement, "</v>", new GrammarBudget())];
+        Assert.Equal([("a", true), ("b", true)], arguments.Select(static argument => (argument.Name, argument.Required)));
+        Assert.True(new Grammar(arguments[1].Value).Matches("\"12\""));
+        Assert.False(new Grammar(arguments[1].Value).Matches("12"));
     }
 
     [Fact]

@@ -149,7 +149,7 @@ internal static class DeclaredTypes
 
         return (Member(schema, "pattern") ?? Member(schema, "format") ?? Member(schema, "minLength") ?? Member(schema, "maxLength")) is not null ? JsonTypes.String
             : Member(schema, "properties") is not null ? JsonTypes.Object
-            : Member(schema, "items") is not null ? JsonTypes.Array
+            : (Member(schema, "items") ?? Member(schema, "prefixItems")) is not null ? JsonTypes.Array
             : JsonTypes.None;
     }
 

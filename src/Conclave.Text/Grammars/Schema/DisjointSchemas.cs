@@ -118,7 +118,7 @@ internal sealed class DisjointSchemas(SchemaReader reader)
     private static JsonTypes GeneratedTypes(Dictionary<string, JsonElement> keywords) =>
         keywords.Count == 0 || keywords.ContainsKey("type")
             ? ValidTypes(keywords)
-            : keywords.Keys.Aggregate(JsonTypes.None, static (all, keyword) => all | SchemaReader.TypesOf(keyword));
+            : keywords.Keys.Aggregate(JsonTypes.None, static (all, keyword) => all | SchemaKeywords.TypesOf(keyword));
 
     private static bool AreRanges(Dictionary<string, JsonElement> low, Dictionary<string, JsonElement> high)
     {

@@ -77,9 +77,15 @@ internal static class JsonGrammar
     {
         GrammarNode none = new GrammarNode.Sequence();
         GrammarNode some = new GrammarNode.Sequence(new GrammarNode.Separated(item, Comma, Math.Max(min, 1), max), Space);
-        GrammarNode content = max == 0 ? none : min == 0 ? new GrammarNode.Choice(none, some) : some;
-        return new GrammarNode.Sequence(OpenBracket, new GrammarNode.Nested(new GrammarNode.Sequence(Space, content)), CloseBracket);
+        return Brackets(max == 0 ? none : min == 0 ? new GrammarNode.Choice(none, some) : some);
     }
+
+    /// <summary>An array of just these items.</summary>
+    public static GrammarNode Tuple(IReadOnlyList<GrammarNode> items) => Brackets(
+        items.Count == 0 ? new GrammarNode.Sequence() : new GrammarNode.Sequence([items[0], .. items.Skip(1).SelectMany(static item => (GrammarNode[])[Comma, item]), Space]));
+
+    private static GrammarNode.Sequence Brackets(GrammarNode content) =>
+        new(OpenBracket, new GrammarNode.Nested(new GrammarNode.Sequence(Space, content)), CloseBracket);
 
     private static GrammarNode.Call AnyValue()
     {

@@ -14,6 +14,12 @@ internal static class SchemaMerge
     public static Dictionary<string, JsonElement> Merge(
         Dictionary<string, JsonElement> first, Dictionary<string, JsonElement> second, string path, SchemaLimits limits)
     {
+        // Items of the one schema would be those behind the items of the other.
+        if (HasOtherItems(first, second) || HasOtherItems(second, first))
+        {
+            throw SchemaReader.Error($"{path}.prefixItems", "\"allOf\" of one schema with \"prefixItems\" and another one with \"items\" is not supported");
+        }
+
         Dictionary<string, JsonElement> result = new(first, StringComparer.Ordinal);
         foreach ((string keyword, JsonElement value) in second)
         {
@@ -33,6 +39,9 @@ internal static class SchemaMerge
 
         return result;
     }
+
+    private static bool HasOtherItems(Dictionary<string, JsonElement> first, Dictionary<string, JsonElement> second) =>
+        first.ContainsKey("prefixItems") && !second.ContainsKey("prefixItems") && second.ContainsKey("items");
 
     private static void Declare(
         SortedDictionary<int, (string Name, string Schema)> properties,

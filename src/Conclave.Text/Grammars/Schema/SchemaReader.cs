@@ -11,23 +11,6 @@ internal sealed class SchemaReader
 {
     private const int MaxDepth = 32;
     private const int MaxSchemas = 20_000;
-    private const string Supported =
-        "type, properties, required, additionalProperties, items, minItems, maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, pattern, format, minLength, maxLength, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, nullable, propertyNames of {\"type\": \"string\"}";
-
-    // They say nothing about what is valid, or are read where they are referred to.
-    private static readonly HashSet<string> Annotations = new(StringComparer.Ordinal)
-    {
-        "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment", "$defs", "definitions", "discriminator",
-    };
-
-    private static readonly Dictionary<string, JsonTypes> TypeOfKeyword = new(StringComparer.Ordinal)
-    {
-        ["properties"] = JsonTypes.Object, ["required"] = JsonTypes.Object, ["additionalProperties"] = JsonTypes.Object,
-        ["items"] = JsonTypes.Array, ["minItems"] = JsonTypes.Array, ["maxItems"] = JsonTypes.Array,
-        ["pattern"] = JsonTypes.String, ["format"] = JsonTypes.String, ["minLength"] = JsonTypes.String, ["maxLength"] = JsonTypes.String,
-        ["minimum"] = JsonTypes.Numbers, ["maximum"] = JsonTypes.Numbers, ["exclusiveMinimum"] = JsonTypes.Numbers, ["exclusiveMaximum"] = JsonTypes.Numbers,
-        ["multipleOf"] = JsonTypes.Numbers,
-    };
 
     private readonly JsonElement _root;
     private readonly SchemaTypes _types;
@@ -104,9 +87,6 @@ internal sealed class SchemaReader
             : ReadTypes(keywords, path, depth, () => _types.Read(JsonTypes.String, keywords, path, depth));
     }
 
-    /// <summary>The types that a keyword speaks of; none if it is not about one.</summary>
-    public static JsonTypes TypesOf(string keyword) => TypeOfKeyword.GetValueOrDefault(keyword);
-
     /// <summary>What a schema says, annotations aside; what allOf says is part of it.</summary>
     /// <exception cref="UserErrorException">It is no object, says something twice or what is not supported.</exception>
     public Dictionary<string, JsonElement> Keywords(JsonElement schema, string path)
@@ -158,7 +138,7 @@ internal sealed class SchemaReader
         }
 
         Dictionary<string, JsonElement> keywords = new(StringComparer.Ordinal);
-        foreach (JsonProperty property in schema.EnumerateObject().Where(static property => !Annotations.Contains(property.Name)))
+        foreach (JsonProperty property in schema.EnumerateObject().Where(static property => !SchemaKeywords.AsksForNothing(property)))
         {
             if (!keywords.TryAdd(property.Name, property.Value))
             {
@@ -177,9 +157,9 @@ internal sealed class SchemaReader
             throw Error(path + ".nullable", $"true or false is expected, not {Describe(given)}");
         }
 
-        foreach (string keyword in keywords.Keys.Where(static name => name is not ("type" or "enum" or "const" or "anyOf" or "oneOf" or "allOf" or "$ref") && !TypeOfKeyword.ContainsKey(name)))
+        foreach (string keyword in keywords.Keys.Where(static name => !SchemaKeywords.IsSupported(name)))
         {
-            throw Error($"{path}.{keyword}", $"the keyword \"{keyword}\" is not supported; supported are {Supported}");
+            throw Error($"{path}.{keyword}", $"the keyword \"{keyword}\" is not supported; supported are {SchemaKeywords.Supported}");
         }
 
         return nullable && given.ValueKind == JsonValueKind.True ? Nullable(keywords, path) : keywords;
@@ -189,7 +169,7 @@ internal sealed class SchemaReader
     private static void CheckPropertyNames(JsonElement names, string path)
     {
         bool any = names.ValueKind == JsonValueKind.True
-            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => Annotations.Contains(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
+            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => SchemaKeywords.IsAnnotation(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
         if (!any)
         {
             throw Error(path, $"names of properties under {Describe(names)} are not supported; {{\"type\": \"string\"}} is");
@@ -277,14 +257,16 @@ internal sealed class SchemaReader
         return choice;
     }
 
-    private static IEnumerable<(JsonElement Schema, string Path)> Branches(JsonElement schemas, string path) =>
+    /// <summary>The schemas of a list, each with its place.</summary>
+    /// <exception cref="UserErrorException">It is no list, or an empty one.</exception>
+    public static IEnumerable<(JsonElement Schema, string Path)> Branches(JsonElement schemas, string path) =>
         schemas.ValueKind == JsonValueKind.Array && schemas.GetArrayLength() > 0
             ? schemas.EnumerateArray().Select((schema, i) => (schema, $"{path}[{i}]"))
             : throw Error(path, $"an array of schemas, not empty, is expected, not {Describe(schemas)}");
 
     public GrammarNode.Choice ReadConstants(Dictionary<string, JsonElement> keywords, string path, Func<JsonElement, GrammarNode> read)
     {
-        if (keywords.Keys.FirstOrDefault(static name => name is not ("enum" or "const" or "type")) is { } other)
+        if (keywords.FirstOrDefault(static keyword => keyword.Key is not ("enum" or "const" or "type") && !SchemaTypes.IsUnknownFormat(keyword.Key, keyword.Value)).Key is { } other)
         {
             throw Error($"{path}.{other}", $"the keyword \"{other}\" beside \"enum\" or \"const\" is not supported");
         }
@@ -317,7 +299,7 @@ internal sealed class SchemaReader
         if (types.Count == 0)
         {
             // Keywords of one type only constrain values of that type; that such a value is meant is what everybody means.
-            types = [.. keywords.Keys.Select(static keyword => TypeOfKeyword[keyword]).Distinct()];
+            types = [.. keywords.Keys.Select(static keyword => SchemaKeywords.TypesOf(keyword)).Distinct()];
         }
 
         GrammarNode Read(JsonTypes type) => type == JsonTypes.String ? text() : _types.Read(type, keywords, path, depth);

@@ -31,9 +31,13 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "what one name of a type stands for is expected"),
     };
 
-    /// <summary>The properties that an object's schema declares.</summary>
+    /// <summary>Whether this is a format that is not read. By JSON Schema it is an annotation.</summary>
+    public static bool IsUnknownFormat(string keyword, JsonElement value) =>
+        keyword == "format" && value.ValueKind == JsonValueKind.String && !Formats.ContainsKey(value.GetString()!);
+
+    /// <summary>The properties that an object's schema declares, and those that it requires besides; the latter are JSON.</summary>
     public List<(string Name, GrammarNode Value, bool Required)> ReadProperties(
-        Dictionary<string, JsonElement> keywords, string path, Func<JsonElement, string, GrammarNode> read)
+        Dictionary<string, JsonElement> keywords, string path, int depth, Func<JsonElement, string, GrammarNode> read)
     {
         bool declared = keywords.TryGetValue("properties", out JsonElement properties);
         if (declared && properties.ValueKind != JsonValueKind.Object)
@@ -63,10 +67,28 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
             }
         }
 
-        return required.FirstOrDefault(name => !names.Contains(name)) is { } missing
-            ? throw SchemaReader.Error(path + ".required", $"\"{missing}\" is not declared in \"properties\"")
-            : result;
+        required.ExceptWith(names);
+        if (required.Count > 0)
+        {
+            GrammarNode value = ReadRequired(keywords, path, depth, required.First());
+            foreach (string name in required)
+            {
+                limits.AddProperty(name, path + ".required");
+                result.Add((name, value, true));
+            }
+        }
+
+        return result;
     }
+
+    // The value of each property that is required and not declared.
+    private GrammarNode ReadRequired(Dictionary<string, JsonElement> keywords, string path, int depth, string name) =>
+        !keywords.TryGetValue("additionalProperties", out JsonElement additional) ? JsonGrammar.Value
+        : additional.ValueKind == JsonValueKind.False ? throw SchemaReader.Error(path + ".required", $"\"{name}\" is not declared in \"properties\", and \"additionalProperties\" is false")
+        : OnceFor(path + ".additionalProperties", reader.Read(additional, path + ".additionalProperties", depth + 1));
+
+    // What is there many times is small as calls of one rule.
+    private static GrammarNode.Call OnceFor(string path, GrammarNode node) => new(new GrammarRule(path) { Body = node });
 
     /// <summary>A string that is written as it is.</summary>
     /// <param name="keywords">What the schema says.</param>
@@ -76,7 +98,7 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     public GrammarNode ReadText(Dictionary<string, JsonElement> keywords, string path, string end, bool mixed)
     {
         string? pattern = Text(keywords, "pattern", path);
-        string? format = Text(keywords, "format", path);
+        string? format = Format(keywords, path);
         if (mixed && (pattern ?? format) is not null)
         {
             throw SchemaReader.Error(path, "\"pattern\" or \"format\" of strings beside other types is not supported by the way in which this model calls tools");
@@ -104,13 +126,8 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     private GrammarNode ReadString(Dictionary<string, JsonElement> keywords, string path)
     {
         string? pattern = Text(keywords, "pattern", path);
-        string? format = Text(keywords, "format", path);
+        string? format = Format(keywords, path);
         (int min, int max) = Bounds(keywords, "minLength", "maxLength", path);
-        if (format is not null && !Formats.ContainsKey(format))
-        {
-            throw SchemaReader.Error(path + ".format", $"the format \"{format}\" is not supported; supported are {string.Join(", ", Formats.Keys)}");
-        }
-
         if (LimitedUri(pattern, format, min, max) is { } uri)
         {
             return new GrammarNode.Sequence(JsonGrammar.Text("\""), uri, JsonGrammar.Text("\""));
@@ -166,15 +183,38 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     private GrammarNode ReadArray(Dictionary<string, JsonElement> keywords, string path, int depth)
     {
         (int min, int max) = Bounds(keywords, "minItems", "maxItems", path);
+        if (keywords.TryGetValue("prefixItems", out JsonElement prefix))
+        {
+            return ReadTuple(keywords, prefix, min, max, path, depth);
+        }
+
         GrammarNode item = keywords.TryGetValue("items", out JsonElement schema) ? reader.Read(schema, path + ".items", depth + 1) : JsonGrammar.Value;
 
-        // Counted items are written out: as calls of one rule they are small.
-        return JsonGrammar.Array(min > 1 || max > 1 ? new GrammarNode.Call(new GrammarRule(path + ".items") { Body = item }) : item, min, max);
+        // Counted items are written out.
+        return JsonGrammar.Array(min > 1 || max > 1 ? OnceFor(path + ".items", item) : item, min, max);
+    }
+
+    // All items are written: that fewer are valid too, where the schema does not say how many, is what nobody means.
+    private GrammarNode ReadTuple(Dictionary<string, JsonElement> keywords, JsonElement prefix, int min, int max, string path, int depth)
+    {
+        (JsonElement Schema, string Path)[] items = [.. SchemaReader.Branches(prefix, path + ".prefixItems")];
+        int most = max < 0 ? items.Length : Math.Min(max, items.Length);
+        if (min > most)
+        {
+            throw SchemaReader.Error(path + ".minItems", $"more items than the {items.Length} of \"prefixItems\" are not supported");
+        }
+
+        if (keywords.TryGetValue("items", out JsonElement others) && others.ValueKind != JsonValueKind.False && (max < 0 || max > most))
+        {
+            throw SchemaReader.Error(path + ".items", "items behind those of \"prefixItems\" are not supported; \"items\": false is");
+        }
+
+        return JsonGrammar.Tuple([.. items.Take(most).Select(item => reader.Read(item.Schema, item.Path, depth + 1))]);
     }
 
     private GrammarNode ReadObject(Dictionary<string, JsonElement> keywords, string path, int depth)
     {
-        List<(string Name, GrammarNode Value, bool Required)> properties = ReadProperties(keywords, path, (value, place) => reader.Read(value, place, depth + 1));
+        List<(string Name, GrammarNode Value, bool Required)> properties = ReadProperties(keywords, path, depth, (value, place) => reader.Read(value, place, depth + 1));
         GrammarNode.Member[] members =
         [
             .. properties.Select(static property => new GrammarNode.Member(
@@ -182,6 +222,7 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
         ];
         bool declared = keywords.TryGetValue("properties", out JsonElement all);
         HashSet<string> names = new(declared ? all.EnumerateObject().Select(static property => property.Name) : [], StringComparer.Ordinal);
+        names.UnionWith(properties.Select(static property => property.Name));
         return JsonGrammar.Object(members, Rest(keywords, names, declared, path, depth));
     }
 
@@ -240,6 +281,9 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
         return rule;
     }
+
+    private static string? Format(Dictionary<string, JsonElement> keywords, string path) =>
+        Text(keywords, "format", path) is { } format && Formats.ContainsKey(format) ? format : null;
 
     private static string Key(FormattableString parts) => FormattableString.Invariant(parts);
 

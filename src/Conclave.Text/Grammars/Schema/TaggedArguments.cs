@@ -30,7 +30,7 @@ internal sealed class TaggedArguments(SchemaReader reader, SchemaTypes types, Js
             throw SchemaReader.Error($"$.{other}", $"the keyword \"{other}\" of the arguments themselves is not supported by the way in which this model calls tools");
         }
 
-        return types.ReadProperties(keywords, "$", (value, path) => ReadValue(value, path, 0));
+        return types.ReadProperties(keywords, "$", 0, (value, path) => ReadValue(value, path, 0));
     }
 
     private GrammarNode ReadValue(JsonElement schema, string path, int depth)
