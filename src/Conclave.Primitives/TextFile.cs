@@ -20,7 +20,7 @@ public static class TextFile
             FileInfo info = new(file);
             if (!info.Exists)
             {
-                throw new UserErrorException($"{file}: there is no such file");
+                throw new UserErrorException(Directory.Exists(file) ? $"{file}: a folder; a file is expected here" : $"{file}: there is no such file");
             }
 
             if (info.Length > maxBytes)
