@@ -70,12 +70,18 @@ public sealed record TokenizerConfig
     }
 
     /// <summary>The same with the template of a file in place of all of the model's.</summary>
-    /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>
-    public TokenizerConfig WithTemplate(string file) => this with
+    /// <exception cref="UserErrorException">The file is missing, too large, not UTF-8, or holds nothing but white space.</exception>
+    public TokenizerConfig WithTemplate(string file)
     {
-        ChatTemplates = new Dictionary<string, string>(StringComparer.Ordinal) { [DefaultTemplate] = ReadTemplate(file) },
-        ChatTemplatePlace = file,
-    };
+        string template = ReadTemplate(file);
+        return !string.IsNullOrWhiteSpace(template)
+            ? this with
+            {
+                ChatTemplates = new Dictionary<string, string>(StringComparer.Ordinal) { [DefaultTemplate] = template },
+                ChatTemplatePlace = file,
+            }
+            : throw new UserErrorException($"{file}: empty; a chat template (Jinja) is expected, with which conversations become prompts");
+    }
 
     /// <summary>The text of a file that is a template.</summary>
     /// <exception cref="UserErrorException">The file is missing, too large or not UTF-8.</exception>

@@ -19,7 +19,7 @@ public static class TextFile
         {
             if (!File.Exists(file))
             {
-                throw new UserErrorException($"{file}: there is no such file");
+                throw new UserErrorException(Directory.Exists(file) ? $"{file}: a folder; a file is expected here" : $"{file}: there is no such file");
             }
 
             // Pipes and devices tell no length, may have no end, and to open them may wait for ever.

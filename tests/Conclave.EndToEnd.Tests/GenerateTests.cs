@@ -83,6 +83,33 @@ public sealed class GenerateTests
     }
 
     [Theory]
+    [InlineData("")]
+    [InlineData("--chat")]
+    public void ADashReadsThePromptFromStandardInput(string chat)
+    {
+        string[] options = [.. chat.Length > 0 ? (string[])[chat] : [], "--max-tokens", "1"];
+        JsonElement given = Json(["写一首\n", .. options]);
+        CliResult result = Cli.Run(["generate", "-", .. options, "--json"], input: "\uFEFF写一首\n");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        using JsonDocument read = JsonDocument.Parse(result.Output);
+        Assert.Equal(Ids(given, "prompt_ids"), Ids(read.RootElement, "prompt_ids"));
+    }
+
+    [Theory]
+    [InlineData("printf 'a\\377b' | dotnet conclave generate -", "not valid UTF-8 at byte 1")]
+    [InlineData("exec dotnet conclave generate - </dev/null", "it is empty; a text is expected")]
+    [InlineData("exec dotnet conclave generate - </", "cannot be read")]
+    [InlineData("exec dotnet conclave chat </", "cannot be read")]
+    [InlineData("head -c 16777217 /dev/zero | dotnet conclave generate -", "more than 16777216 bytes")]
+    public void StandardInputThatIsNoTextIsAPersonsMistake(string command, string message)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "POSIX shell");
+        CliResult result = Cli.RunProgram("sh", ["-c", command.Replace("conclave", $"'{Cli.Program}'", StringComparison.Ordinal)]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: standard input: {message}", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("--raw and --chat exclude", "x", "--raw", "--chat")]
     [InlineData("either PROMPT or --ids", "x", "--ids", "1")]
     [InlineData("--ids 1,two: \"two\" is no number from 0 on", "--ids", "1,two")]

@@ -75,6 +75,10 @@ public sealed class TemplateTests
         string broken = folder.Write("broken.jinja", "{{ messages }}\n{% endfor %}\n");
         result = Cli.Run([.. command, "--chat-template", broken]);
         Assert.Equal((2, "", $"error: {broken}: line 2: Encountered unknown tag 'endfor'.\n"), (result.Code, result.Output, result.Error));
+        string empty = folder.Write("empty.jinja", " \n");
+        result = Cli.Run([.. command, "--chat-template", empty]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {empty}: empty; a chat template (Jinja) is expected", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -108,7 +108,7 @@ internal static class ChatCommand
             output.Flush();
         }
 
-        return Interruptible.Wait(Console.In.ReadLine, cancellation);
+        return StandardInput.Read(Console.In.ReadLine, cancellation);
     }
 
     private static void WriteStatistics(GeneratedText answer)

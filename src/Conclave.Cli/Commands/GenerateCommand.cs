@@ -16,7 +16,7 @@ internal static class GenerateCommand
 
     public static Command Create(RankLeader? leader)
     {
-        Argument<string?> prompt = new("PROMPT") { Description = "The text to continue or, with --chat, the message to answer", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> prompt = new("PROMPT") { Description = "The text to continue or, with --chat, the message to answer; \"-\" reads it from standard input, the end of its last line included", Arity = ArgumentArity.ZeroOrOne };
         Option<string?> model = ModelDirectory.Option();
         Option<bool> raw = new("--raw") { Description = "Continue the prompt as it is (the default)" };
         Option<bool> chat = new("--chat") { Description = "Answer the prompt as a message, through the model's chat template" };
@@ -30,6 +30,7 @@ internal static class GenerateCommand
             ("conclave generate --chat \"Tell me a story about a fox.\"", "the bundled model tells a story"),
             ("conclave generate \"Once upon a time\" --max-tokens 50 --seed 7", "continue a text, the same way every time"),
             ("conclave generate --model DeepSeek-V2-Lite --chat \"Why is the sky blue?\" --temperature 0", "another model, without chance"),
+            ("conclave generate - <chapter.txt", "continue the text of a file"),
             ("conclave generate --ids 0,3,70 --max-tokens 8 --json", "from token ids, for programs"))
         {
             prompt, model, raw, chat, template, ids, json,
@@ -61,10 +62,11 @@ internal static class GenerateCommand
         command.SetAction((result, cancellation) =>
         {
             TextWriter output = result.InvocationConfiguration.Output;
+            string? text = result.GetValue(prompt) is StandardInput.Argument ? StandardInput.ReadToEnd(cancellation) : result.GetValue(prompt);
             using LoadedModel loaded = compute.Load(result, ModelDirectory.Resolve(result.GetValue(model)), load => load with { ChatTemplate = result.GetValue(template) });
             IReadOnlyList<int> tokens = result.GetValue(ids) is { } list
                 ? NumberOptions.List(ids.Name, list, least: 0)
-                : Encode(loaded, result.GetValue(prompt)!, result.GetValue(chat));
+                : Encode(loaded, text!, result.GetValue(chat));
             using InferenceEngine engine = new(loaded, new EngineOptions { MaxRunning = 1 });
             bool streaming = !result.GetValue(json);
             TimeSpan? first = null;

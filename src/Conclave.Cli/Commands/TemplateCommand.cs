@@ -66,7 +66,12 @@ internal static class TemplateCommand
             return (template, template, []);
         }
 
-        string directory = ModelDirectory.Resolve(source);
+        if (!Directory.Exists(source))
+        {
+            throw new UserErrorException($"{source}: there is no such file or folder; a chat template or the folder of a checkpoint is expected");
+        }
+
+        string directory = source;
         TokenizerConfig config = TokenizerConfig.Read(directory);
         config = instead is null ? config : config.WithTemplate(instead);
         string text = config.ChatTemplate ?? throw new UserErrorException(

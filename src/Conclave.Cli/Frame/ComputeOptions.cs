@@ -74,8 +74,9 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
     /// <summary>The instruction set that was asked for.</summary>
     public KernelSet Kernels(ParseResult result)
     {
-        string? name = result.GetValue(_isa) ?? Environment.GetEnvironmentVariable(IsaVariable);
-        return !string.IsNullOrEmpty(name) ? KernelSet.Find(name)
+        string? variable = Environment.GetEnvironmentVariable(IsaVariable);
+        return result.GetValue(_isa) is { } name ? KernelSet.Find(name)
+            : !string.IsNullOrEmpty(variable) ? KernelSet.Find(variable)
             : leader is null ? KernelSet.Best
             : KernelSet.Find(leader.Plan.InstructionSet);
     }

@@ -5,9 +5,6 @@ namespace Conclave.Cli.Frame;
 /// <summary>Files with one JSON value in each line.</summary>
 internal static class JsonLines
 {
-    /// <summary>The name that means standard input.</summary>
-    public const string StandardInput = "-";
-
     private const byte NewLine = (byte)'\n';
 
     /// <summary>
@@ -17,7 +14,7 @@ internal static class JsonLines
     /// <exception cref="UserErrorException">The file cannot be read, or a line is not UTF-8 or not JSON.</exception>
     public static IEnumerable<JsonCursor> Read(string file, CancellationToken cancellation)
     {
-        string name = file == StandardInput ? "standard input" : file;
+        string name = file == StandardInput.Argument ? StandardInput.Name : file;
         using Stream stream = Open(file);
         long number = 0;
         foreach (byte[] line in Lines(stream, name, cancellation))
@@ -33,7 +30,7 @@ internal static class JsonLines
     /// <summary>Sends the answer to a line on its way where the lines come from a program, which may wait for it.</summary>
     public static void FlushAnswer(TextWriter output, string file)
     {
-        if (file == StandardInput)
+        if (file == StandardInput.Argument)
         {
             output.Flush();
         }
@@ -43,7 +40,7 @@ internal static class JsonLines
     {
         try
         {
-            return file == StandardInput ? Console.OpenStandardInput() : File.OpenRead(file);
+            return file == StandardInput.Argument ? Console.OpenStandardInput() : File.OpenRead(file);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
