@@ -14,6 +14,7 @@ public sealed class FaultTraffic : IDisposable
 {
     private const int MostRefusals = 1000;
     private const string Full = "429";
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly HttpClient _http;
     private readonly string _key;
     private readonly string _model;
@@ -167,7 +168,9 @@ public sealed class FaultTraffic : IDisposable
         using StreamReader reader = new(await response.Content.ReadAsStreamAsync());
         FaultAnswers answers = new();
         bool done = false;
-        while (await reader.ReadLineAsync() is { } line)
+
+        // The client's limit ends with the headers.
+        while (await reader.ReadLineAsync().WaitAsync(Patience) is { } line)
         {
             // Comments keep a stream alive while ranks are brought back.
             if (line.Length == 0 || line[0] == ':')
