@@ -7,6 +7,7 @@ using Conclave.Testing;
 namespace Conclave.EndToEnd.Tests;
 
 /// <summary>The server over many ranks.</summary>
+[Collection(nameof(UndisturbedTests))]
 public sealed class LaunchServeTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -7,6 +7,7 @@ using Conclave.Testing;
 namespace Conclave.EndToEnd.Tests;
 
 /// <summary>Commands over many ranks, as processes.</summary>
+[Collection(nameof(UndisturbedTests))]
 public sealed partial class LaunchTests(ITestOutputHelper output)
 {
     // Drawn tokens. That their probabilities have the same bits is for LaunchServeTests and Parallel.Tests.
