@@ -55,11 +55,13 @@ public sealed class LaunchServeTests
         using HttpClient one = new() { BaseAddress = await alone.AddressAsync };
         Assert.Equal(await AskAsync(one, "Once upon a time", 3, 4), answer);
 
-        // Each has its line, and the hosts of all have sent.
+        // Each has its line, and each of the hosts has sent.
         string[] lines = ranks.Log.Split('\n');
         Assert.All(Enumerable.Range(0, 64), rank => Assert.Single(lines, line => line.StartsWith($"rank {rank}: waited ", StringComparison.Ordinal)));
-        (double crossed, double sent) = LaunchTests.Traffic(ranks.Log);
-        Assert.InRange(crossed, 1, sent);
+        (double crossed, double[] sent) = LaunchTests.Traffic(ranks.Log);
+        Assert.InRange(crossed, 1, sent.Sum());
+        Assert.Equal(8, sent.Length);
+        Assert.All(sent, bytes => Assert.True(bytes > 0));
     }
 
     [Fact]
