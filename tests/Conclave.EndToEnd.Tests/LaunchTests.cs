@@ -7,6 +7,7 @@ using Conclave.Testing;
 namespace Conclave.EndToEnd.Tests;
 
 /// <summary>Commands over many ranks, as processes.</summary>
+[Collection(nameof(UndisturbedTests))]
 public sealed partial class LaunchTests(ITestOutputHelper output)
 {
     // Drawn tokens. That their probabilities have the same bits is for LaunchServeTests and Parallel.Tests.
@@ -188,28 +189,39 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     public void A_second_signal_kills_ranks_that_do_not_answer(string signal, int code, params string[] more)
     {
         Assert.SkipUnless(more.Length == 0 || Environment.IsPrivilegedProcess, NeedsRoot);
-        using TemporaryFolder temporary = new();
-        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", .. more, "--", .. GenerateForLong], [("TMPDIR", temporary.Path)]);
-        Assert.NotEqual(-1, launch.StandardOutput.Read());
-        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
-        try
+        TwoOfThree times = new(2 * EndsWithin);
+        while (!times.AreDecided)
         {
-            Send("STOP", ranks[1]);
-            Send(signal, launch.Id);
-            Assert.False(launch.WaitForExit(TimeSpan.FromSeconds(1)), "the first signal asks");
-            long start = Stopwatch.GetTimestamp();
-            Send(signal, launch.Id);
-            CliResult result = Cli.Finish(launch);
-            output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the second signal");
-            Assert.Equal(code, result.Code);
-            RankChildren.WaitForEnd(ranks.Values);
-            Assert.Empty(Directory.GetDirectories(temporary.Path, "conclave-*"));
-            Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, 2 * EndsWithin);
+            times.Add(Kill());
         }
-        finally
+
+        Assert.True(times.InTime, $"all was gone {times} after the second signal");
+
+        TimeSpan Kill()
         {
-            // A stopped one would be there for ever.
-            Send("KILL", ranks[1]);
+            using TemporaryFolder temporary = new();
+            using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", .. more, "--", .. GenerateForLong], [("TMPDIR", temporary.Path)]);
+            Assert.NotEqual(-1, launch.StandardOutput.Read());
+            SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+            try
+            {
+                Send("STOP", ranks[1]);
+                Send(signal, launch.Id);
+                Assert.False(launch.WaitForExit(TimeSpan.FromSeconds(1)), "the first signal asks");
+                long start = Stopwatch.GetTimestamp();
+                Send(signal, launch.Id);
+                CliResult result = Cli.Finish(launch);
+                output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the second signal");
+                Assert.Equal(code, result.Code);
+                RankChildren.WaitForEnd(ranks.Values);
+                Assert.Empty(Directory.GetDirectories(temporary.Path, "conclave-*"));
+                return Stopwatch.GetElapsedTime(start);
+            }
+            finally
+            {
+                // A stopped one would be there for ever.
+                Send("KILL", ranks[1]);
+            }
         }
 
         static void Send(string signal, int process)
@@ -292,8 +304,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal((0, alone), (launched.Code, launched.Output));
 
         // What crossed from host to host went over their links.
-        (double crossed, double sent) = Traffic(launched.Error);
-        Assert.InRange(crossed, 1, sent);
+        (double crossed, double[] sent) = Traffic(launched.Error);
+        Assert.InRange(crossed, 1, sent.Sum());
     }
 
     [Theory]
@@ -308,8 +320,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal(0, launched.Code);
 
         // Headers of TCP and UCX, credits, and what ranks say to each other at the start.
-        (double crossed, double sent) = Traffic(launched.Error);
-        Assert.InRange(sent, crossed, crossed * 1.06);
+        (double crossed, double[] sent) = Traffic(launched.Error);
+        Assert.InRange(sent.Sum(), crossed, crossed * 1.06);
     }
 
     [Fact]
@@ -324,10 +336,8 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
     private string KillRank(int ranks, int victim, params string[] more)
     {
         string error = "";
-
-        // Whoever has to wait for a time-out is late each time; who is late once may have waited for a core that a neighbour had.
-        TimeSpan took = TimeSpan.MaxValue;
-        for (int attempt = 0; attempt < 3 && took >= EndsWithin; attempt++)
+        TwoOfThree times = new(EndsWithin);
+        while (!times.AreDecided)
         {
             using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", $"{ranks}", .. more, "--", .. GenerateForLong]);
             Assert.NotEqual(-1, launch.StandardOutput.Read());
@@ -339,25 +349,25 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
             }
 
             CliResult result = Cli.Finish(launch);
-            took = Stopwatch.GetElapsedTime(start);
-            output.WriteLine($"ended {took.TotalMilliseconds:F0} ms after the rank");
+            times.Add(Stopwatch.GetElapsedTime(start));
             Assert.Equal(1, result.Code);
             Assert.EndsWith($"error: rank {victim} was killed by signal 9 (SIGKILL)\n", result.Error);
             error = result.Error;
             RankChildren.WaitForEnd(processes.Values);
         }
 
-        Assert.True(took < EndsWithin, $"the launch ended {took.TotalSeconds:F1} s after the rank");
+        output.WriteLine($"ended {times} after the rank");
+        Assert.True(times.InTime, $"the launch ended {times} after the rank");
         return error;
     }
 
     /// <summary>What --report and scripts/hosts have counted.</summary>
-    /// <returns>Bytes that exchanges sent to other hosts, and all that hosts sent.</returns>
-    internal static (double Crossed, double Sent) Traffic(string report)
+    /// <returns>Bytes that exchanges sent to other hosts, and all that each host sent.</returns>
+    internal static (double Crossed, double[] Sent) Traffic(string report)
     {
         double crossed = double.Parse(CrossHost().Match(report).Groups["megabytes"].Value) * 1e6;
-        double sent = Sent().Matches(report).Sum(match => double.Parse(match.Groups["bytes"].Value));
-        TestContext.Current.TestOutputHelper!.WriteLine($"{crossed} of {sent} bytes on the links are the exchange's");
+        double[] sent = [.. Sent().Matches(report).Select(match => double.Parse(match.Groups["bytes"].Value))];
+        TestContext.Current.TestOutputHelper!.WriteLine($"{crossed} of {string.Join('+', sent)} bytes on the links are the exchange's");
         return (crossed, sent);
     }
 

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 namespace Conclave.EndToEnd.Tests;
 
 /// <summary>A container's share of the processor: half a core, whose time nobody may spin away.</summary>
+[Collection(nameof(UndisturbedTests))]
 public sealed partial class QuotaTests(ITestOutputHelper output)
 {
     // Enters a group, if one is given, runs the rest, and writes what its processes took of the processor.

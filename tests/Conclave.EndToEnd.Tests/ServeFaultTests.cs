@@ -3,6 +3,7 @@ using Conclave.Testing;
 namespace Conclave.EndToEnd.Tests;
 
 /// <summary>A server under twice the load that it takes, from clients of which half misbehave. The long run of the same is bench/Soak.</summary>
+[Collection(nameof(UndisturbedTests))]
 public sealed class ServeFaultTests(ITestOutputHelper output)
 {
     private const string Key = "the key of this test";

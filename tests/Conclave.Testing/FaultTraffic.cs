@@ -12,17 +12,15 @@ namespace Conclave.Testing;
 /// </summary>
 public sealed class FaultTraffic : IDisposable
 {
-    private const string Completions = "/v1/completions";
-    private const string Schema = """{"type": "object", "properties": {"unit": {"enum": ["c", "f"]}}, "required": ["unit"], "additionalProperties": false}""";
-    private const string Tool = $$"""{"type": "function", "function": {"name": "get_weather", "parameters": {{Schema}} } }""";
-    private const int Tales = 8;
     private const int MostRefusals = 1000;
     private const string Full = "429";
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly HttpClient _http;
     private readonly string _key;
     private readonly string _model;
     private readonly int _bodyLimit;
-    private readonly Question[] _questions;
+    private readonly FaultQuestions _asked;
+    private readonly FaultQuestion[] _questions;
     private readonly string[] _expected;
     private readonly ConcurrentDictionary<string, int> _outcomes = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _answered = new(StringComparer.Ordinal);
@@ -40,7 +38,8 @@ public sealed class FaultTraffic : IDisposable
         _key = key;
         _model = model;
         _bodyLimit = bodyLimit;
-        _questions = Questions();
+        _asked = new FaultQuestions(model);
+        _questions = _asked.All();
         _expected = new string[_questions.Length];
     }
 
@@ -58,9 +57,9 @@ public sealed class FaultTraffic : IDisposable
     {
         for (int i = 0; i < _questions.Length; i++)
         {
-            Question question = _questions[i];
+            FaultQuestion question = _questions[i];
             using HttpResponseMessage response = await SendAsync(question, stream: false, HttpCompletionOption.ResponseContentRead, cancellation);
-            Answers answers = new();
+            FaultAnswers answers = new();
             answers.Add(JsonNode.Parse(await ExpectAsync(response, HttpStatusCode.OK))!);
             _expected[i] = answers.ToString();
             Expect(question.IsRight(answers), $"{question.Kind}: {answers}");
@@ -101,7 +100,7 @@ public sealed class FaultTraffic : IDisposable
 
     private async Task OneAsync(Random random)
     {
-        int question = random.Next(4) > 0 ? random.Next(Tales) : random.Next(Tales, _questions.Length);
+        int question = random.Next(4) > 0 ? random.Next(FaultQuestions.Tales) : random.Next(FaultQuestions.Tales, _questions.Length);
         (string Kind, Func<Task<string>> Run)[] kinds =
         [
             ("whole answer", () => WholeAsync(question)),
@@ -109,7 +108,7 @@ public sealed class FaultTraffic : IDisposable
             ("connection dropped while streaming", () => StreamAsync(question, 1 + random.Next(12))),
             ("cancelled", () => CancelledAsync(question, random.Next(60))),
             ("oversized body", () => OversizedAsync(asksFirst: random.Next(2) == 0)),
-            ("malformed body", () => RefusedAsync(Malformed(random), _key, HttpStatusCode.BadRequest)),
+            ("malformed body", () => RefusedAsync(_asked.Malformed(random), _key, HttpStatusCode.BadRequest)),
             ("wrong key", () => RefusedAsync(_questions[question].Text(stream: true), "wrong", HttpStatusCode.Unauthorized)),
             ("unknown model", UnknownModelAsync),
         ];
@@ -152,7 +151,7 @@ public sealed class FaultTraffic : IDisposable
             return Full;
         }
 
-        Answers answers = new();
+        FaultAnswers answers = new();
         answers.Add(JsonNode.Parse(await ExpectAsync(response, HttpStatusCode.OK))!);
         return Compare(question, answers);
     }
@@ -167,9 +166,11 @@ public sealed class FaultTraffic : IDisposable
 
         Expect(response.StatusCode == HttpStatusCode.OK, $"status {response.StatusCode}");
         using StreamReader reader = new(await response.Content.ReadAsStreamAsync());
-        Answers answers = new();
+        FaultAnswers answers = new();
         bool done = false;
-        while (await reader.ReadLineAsync() is { } line)
+
+        // The client's limit ends with the headers.
+        while (await reader.ReadLineAsync().WaitAsync(Patience) is { } line)
         {
             // Comments keep a stream alive while ranks are brought back.
             if (line.Length == 0 || line[0] == ':')
@@ -196,7 +197,7 @@ public sealed class FaultTraffic : IDisposable
         return Compare(question, answers);
     }
 
-    private string Compare(int question, Answers answers)
+    private string Compare(int question, FaultAnswers answers)
     {
         string kind = _questions[question].Kind;
         Expect(answers.ToString() == _expected[question], $"{kind} was answered {answers}, otherwise {_expected[question]}");
@@ -229,7 +230,7 @@ public sealed class FaultTraffic : IDisposable
         try
         {
             using HttpResponseMessage response = await SendAsync(
-                Completions, $"{{\"model\": \"{_model}\", \"prompt\": \"{new string('x', _bodyLimit)}\"}}", _key, HttpCompletionOption.ResponseContentRead, default, asksFirst);
+                FaultQuestions.Completions, $"{{\"model\": \"{_model}\", \"prompt\": \"{new string('x', _bodyLimit)}\"}}", _key, HttpCompletionOption.ResponseContentRead, default, asksFirst);
             JsonNode error = JsonNode.Parse(await ExpectAsync(response, HttpStatusCode.RequestEntityTooLarge))!["error"]!;
             Expect(error["code"]!.GetValue<string>() == "body_too_large" && error["message"]!.GetValue<string>().Contains($"{_bodyLimit} bytes", StringComparison.Ordinal), error.ToJsonString());
             return "413";
@@ -243,14 +244,14 @@ public sealed class FaultTraffic : IDisposable
 
     private Task<string> UnknownModelAsync()
     {
-        JsonObject request = Tale(0);
+        JsonObject request = _asked.Tale(0);
         request["model"] = "no-such-model";
         return RefusedAsync(request.ToJsonString(), _key, HttpStatusCode.NotFound);
     }
 
     private async Task<string> RefusedAsync(string body, string key, HttpStatusCode status)
     {
-        using HttpResponseMessage response = await SendAsync(Completions, body, key, HttpCompletionOption.ResponseContentRead, default);
+        using HttpResponseMessage response = await SendAsync(FaultQuestions.Completions, body, key, HttpCompletionOption.ResponseContentRead, default);
         JsonNode error = JsonNode.Parse(await ExpectAsync(response, status))!["error"]!;
         Expect(error["message"]!.GetValue<string>().Length > 10 && error["type"] is not null, error.ToJsonString());
         return ((int)status).ToString();
@@ -268,72 +269,7 @@ public sealed class FaultTraffic : IDisposable
         return true;
     }
 
-    private string Malformed(Random random)
-    {
-        string[] bodies =
-        [
-            "", "{", "[]", "null", "\"x\"", "{\"model\": 3}", $"{{\"model\": \"{_model}\"}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": {{}}}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"max_tokens\": -1}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"max_tokens\": 1e400}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"temperature\": \"hot\"}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"n\": 1000000}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": [1, 2, 999999999]}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"stop\": [1]}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": \"x\", \"logit_bias\": {{\"a\": 1}}}}",
-            $"{{\"model\": \"{_model}\", \"prompt\": {new string('[', 5000)}{new string(']', 5000)}}}",
-        ];
-        return bodies[random.Next(bodies.Length)];
-    }
-
-    // Plain tales, most of them with a prompt of several blocks, and one of each other kind: what forks, masks, parses or scores.
-    private Question[] Questions() =>
-    [
-        .. Enumerable.Range(0, Tales).Select(tale => new Question("tale", Completions, Tale(tale), answers => answers.Count == 1)),
-        new("several answers", Completions, Request("""{"max_tokens": 8, "n": 6, "priority": 1}""", Prompt(4)), answers => answers.Count == 6),
-        new("list of prompts", Completions, Request("""{"max_tokens": 6, "n": 2, "priority": -1}""", new JsonArray(Prompt(1), Prompt(6), Prompt(1))), answers => answers.Count == 6),
-        new("scored prompt", Completions, Request("""{"max_tokens": 4, "echo": true, "logprobs": 2}""", Prompt(8)), answers => answers.First.Logprobs > 80),
-        Chat("chat", """{"max_tokens": 16, "priority": 1}""", answers => answers.First.Logprobs == 0),
-        Chat("several answers in a chat", """{"max_tokens": 12, "n": 3, "logprobs": true, "top_logprobs": 1}""", answers => answers is { Count: 3, First.Logprobs: > 0 }),
-        Chat("tools", $$"""{"max_tokens": 16, "tools": [{{Tool}}], "priority": -1}""", answers => answers.Count == 1),
-        Chat("forced tool", $$"""{"max_tokens": 120, "tools": [{{Tool}}], "tool_choice": "required", "parallel_tool_calls": false}""", answers => answers.First is { Calls: > 0, Finish: "tool_calls" }),
-        new("JSON object", Completions, Request("""{"max_tokens": 16, "response_format": {"type": "json_object"}, "n": 2}""", Prompt(1)), answers => answers.Count == 2),
-        Chat("JSON schema", $$"""{"max_tokens": 120, "response_format": {"type": "json_schema", "json_schema": {"name": "weather", "schema": {{Schema}} } } }""", answers => answers.First.Finish == "stop"),
-    ];
-
-    private Question Chat(string kind, string fields, Func<Answers, bool> isRight)
-    {
-        JsonObject request = Request(fields);
-        request["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "How warm is it in the wood, asked the fox." });
-        return new Question(kind, "/v1/chat/completions", request, isRight);
-    }
-
-    private JsonObject Tale(int tale)
-    {
-        JsonObject request = Request("{}", Prompt(1 + (tale * 2), tale));
-        request["max_tokens"] = 4 + (tale * 2);
-        request["seed"] = tale;
-        request["temperature"] = tale % 2;
-        request["stop"] = new JsonArray("wolf");
-        return request;
-    }
-
-    private JsonObject Request(string fields, JsonNode? prompt = null)
-    {
-        JsonObject request = JsonNode.Parse(fields)!.AsObject();
-        request["model"] = _model;
-        request["seed"] = 1;
-        if (prompt is not null)
-        {
-            request["prompt"] = prompt;
-        }
-
-        return request;
-    }
-
-    private static JsonValue Prompt(int sentences, int tale = 100) => JsonValue.Create(string.Concat(Enumerable.Repeat($"Tale {tale}. Once upon a time there was a fox. ", sentences)));
-
-    private Task<HttpResponseMessage> SendAsync(Question question, bool stream, HttpCompletionOption completion, CancellationToken cancellation) =>
+    private Task<HttpResponseMessage> SendAsync(FaultQuestion question, bool stream, HttpCompletionOption completion, CancellationToken cancellation) =>
         SendAsync(question.Path, question.Text(stream), _key, completion, cancellation);
 
     private async Task<HttpResponseMessage> SendAsync(
@@ -352,101 +288,13 @@ public sealed class FaultTraffic : IDisposable
         return text;
     }
 
-    private static void Expect(bool condition, string otherwise)
+    /// <summary>Ends a request as a violation unless something is so.</summary>
+    /// <exception cref="InvalidDataException">It is not.</exception>
+    internal static void Expect(bool condition, string otherwise)
     {
         if (!condition)
         {
             throw new InvalidDataException(otherwise);
         }
-    }
-
-    /// <summary>A good request.</summary>
-    private sealed class Question(string kind, string path, JsonObject body, Func<Answers, bool> isRight)
-    {
-        private readonly string _whole = With(body, stream: false);
-        private readonly string _streamed = With(body, stream: true);
-
-        public string Kind => kind;
-
-        public string Path => path;
-
-        /// <summary>Whether answers are of the kind that was asked for.</summary>
-        public Func<Answers, bool> IsRight => isRight;
-
-        public string Text(bool stream) => stream ? _streamed : _whole;
-
-        private static string With(JsonObject body, bool stream)
-        {
-            body["stream"] = stream;
-            return body.ToJsonString();
-        }
-    }
-
-    /// <summary>What came back, as a whole or in events: all that two askers of one question must agree on.</summary>
-    private sealed class Answers
-    {
-        private readonly SortedDictionary<int, Choice> _choices = [];
-
-        public int Count => _choices.Count;
-
-        public Choice First => _choices[0];
-
-        public void Add(JsonNode data)
-        {
-            foreach (JsonNode? node in data["choices"]!.AsArray())
-            {
-                int index = node!["index"]!.GetValue<int>();
-                if (!_choices.TryGetValue(index, out Choice? choice))
-                {
-                    _choices.Add(index, choice = new Choice());
-                }
-
-                choice.Add(node);
-            }
-        }
-
-        public override string ToString() => string.Join("; ", _choices.Select(pair => $"{pair.Key}: {pair.Value}"));
-    }
-
-    private sealed class Choice
-    {
-        private readonly StringBuilder _content = new();
-        private readonly StringBuilder _reasoning = new();
-        private readonly StringBuilder _calls = new();
-        private readonly StringBuilder _logprobs = new();
-
-        public string? Finish { get; private set; }
-
-        public int Calls { get; private set; }
-
-        /// <summary>How many tokens came with log-probabilities.</summary>
-        public int Logprobs { get; private set; }
-
-        public void Add(JsonNode node)
-        {
-            Expect(Finish is null, "something came after the end of an answer");
-            JsonNode piece = node["message"] ?? node["delta"] ?? node;
-            _content.Append((piece["content"] ?? piece["text"])?.GetValue<string>());
-            _reasoning.Append(piece["reasoning_content"]?.GetValue<string>());
-            foreach (JsonNode? call in piece["tool_calls"]?.AsArray() ?? [])
-            {
-                JsonNode function = call!["function"]!;
-                if (function["name"] is { } name)
-                {
-                    Calls++;
-                    _calls.Append($" {name} ");
-                }
-
-                _calls.Append(function["arguments"]?.GetValue<string>());
-            }
-
-            JsonNode? logprobs = node["logprobs"];
-            JsonArray tokens = logprobs?["content"]?.AsArray() ?? logprobs?["token_logprobs"]?.AsArray() ?? [];
-            Logprobs += tokens.Count;
-            _logprobs.AppendJoin(' ', tokens.Select(token => token?.ToJsonString())).Append(tokens.Count > 0 ? " " : "");
-            Finish = node["finish_reason"]?.GetValue<string>();
-        }
-
-        public override string ToString() => $"{Finish} '{_content}' '{_reasoning}'{_calls} {_logprobs}";
     }
 }
