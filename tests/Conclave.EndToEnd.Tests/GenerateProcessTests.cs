@@ -34,6 +34,10 @@ public sealed class GenerateProcessTests
         Assert.Equal(2, result.Code);
         Assert.Contains("abacus", result.Error);
         Assert.Contains("reference", result.Error);
+        Assert.Equal("reference", InstructionSet("reference"));
+
+        // The option wins: nobody asks the variable then.
+        Assert.Equal("reference", InstructionSet("abacus", "--isa", "reference"));
     }
 
     [Fact]
@@ -46,5 +50,12 @@ public sealed class GenerateProcessTests
         using Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
         CliResult result = Cli.Finish(process);
         Assert.Equal((130, ""), (result.Code, result.Error));
+    }
+
+    private static string? InstructionSet(string variable, params string[] options)
+    {
+        CliResult result = Cli.Run(["verify", "tests/data/v2-group-f32", "--json", .. options], environment: [("CONCLAVE_ISA", variable)]);
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        return JsonDocument.Parse(result.Output).RootElement.GetProperty("isa").GetString();
     }
 }

@@ -22,7 +22,16 @@ public sealed class KernelCaseTests
         { new LatentAttentionCase(AttentionForm.Expanded, "", Shape, ElementFormat.BF16, ElementFormat.BF16, 70, 6), (16 * 8 * 2) + (70 * 10 * 2), 2 * 2 * ((70 * 8 * 8) + (405 * 10)) },
         { new RmsNormCase(8, 2), 2 * 8 * 2 * 4, 4 * 8 * 2 },
         { new ScaledAddCase(8, 2), 3 * 8 * 2 * 4, 2 * 8 * 2 },
+
+        // A pair for each of two heads in three rows; two blocks of scales for two rows.
+        { new RotaryCase("", Shape, 3), 2 * 2 * 2 * 3 * 4, 6 * 2 * 3 },
+        { new CodecCase(ElementFormat.F8_E4M3, 130, 2), (130 * 2) + (2 * 4), 130 * 2 },
     };
+
+    [Fact]
+    public void Every_operator_has_a_case() => Assert.Equal(
+        ["add", "attention absorbed", "attention expanded", "decode", "experts", "matmul", "norm", "prepare", "rotary"],
+        KernelBenchmark.Cases().Select(kernel => kernel.Name.Operator).Distinct().Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Cases), DisableDiscoveryEnumeration = true)]

@@ -79,6 +79,20 @@ public readonly record struct OperatorCost(double Bytes, double Flops)
     /// <param name="rows">One of the two.</param>
     public static OperatorCost ScaledAdd(TensorView rows) => new(3.0 * rows.ByteLength, 2.0 * rows.Rows * rows.Columns);
 
+    /// <summary>Reads and writes the rotary parts of rows that no cache holds: four multiplications and two additions for each pair. Angles, which all heads share, are not counted.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="heads">Heads of a row.</param>
+    /// <param name="cos">A column for each pair of a head.</param>
+    public static OperatorCost Rotary(nint rows, int heads, TensorView cos)
+    {
+        double pairs = (double)rows * heads * cos.Columns;
+        return new OperatorCost(2 * 2 * sizeof(float) * pairs, 6 * pairs);
+    }
+
+    /// <summary>Reads rows that no cache holds, with their scales: an operation for each element.</summary>
+    /// <param name="rows">What is decoded.</param>
+    public static OperatorCost Decode(TensorView rows) => new(BytesOf(rows), (double)rows.Rows * rows.Columns);
+
     private static double AttentionBytes(TensorView expansion, in LatentPages pages, ReadOnlySpan<AttentionSpan> spans)
     {
         double bytes = BytesOf(expansion);

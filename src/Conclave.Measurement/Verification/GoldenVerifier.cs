@@ -20,7 +20,9 @@ public static class GoldenVerifier
     /// <param name="team">Who computes.</param>
     /// <param name="dump">Receives, by prompt, what the one-chunk run computed; may be null.</param>
     /// <param name="cancellation">Checked between prompts.</param>
-    /// <exception cref="UserErrorException">A golden tensor has a shape that this model does not give.</exception>
+    /// <exception cref="UserErrorException">
+    /// A golden tensor has a shape that this model does not give, or is none of the outputs that this model gives; or there is none beside the prompts.
+    /// </exception>
     public static VerificationReport Run(
         Checkpoint checkpoint,
         GoldenFile golden,
@@ -30,6 +32,11 @@ public static class GoldenVerifier
         CancellationToken cancellation = default)
     {
         int greedy = Enumerable.Range(0, golden.Prompts.Count).Max(prompt => golden.Greedy(prompt).Length);
+        if (greedy == 0 && Enumerable.Range(0, golden.Prompts.Count).All(prompt => golden.Outputs(prompt).Count == 0))
+        {
+            throw new UserErrorException($"{golden.Path}: there is nothing to compare beside the prompts' ids; outputs of a reference implementation are expected");
+        }
+
         int longest = golden.Prompts.Max(prompt => prompt.Length);
         int blocks = LatentCache.BlocksFor(longest + greedy);
         bool withMtp = golden.HasMtp && checkpoint.Config.MtpLayers > 0;
@@ -71,19 +78,26 @@ public static class GoldenVerifier
 
         public void Compare(int prompt, string run, PromptOutputs outputs, int[] greedy)
         {
-            foreach ((string name, int[,] indices) in outputs.Indices)
+            foreach (string name in golden.Outputs(prompt))
             {
-                if (golden.Tensor(prompt, name) is { } expected)
+                StoredTensor expected = golden.Tensor(prompt, name)!;
+                if (outputs.Indices.TryGetValue(name, out int[,]? indices))
                 {
                     CompareExperts(prompt, run, name, indices, expected, outputs);
                 }
-            }
-
-            foreach ((string name, float[,] values) in outputs.Values)
-            {
-                if (!name.EndsWith("router.weights", StringComparison.Ordinal) && golden.Tensor(prompt, name) is { } expected)
+                else if (outputs.Values.TryGetValue(name, out float[,]? values))
                 {
-                    CompareValues(prompt, run, name, values, Matrix(expected, values.GetLength(0), values.GetLength(1)));
+                    // Weights are compared by expert, together with the experts, where the file has those.
+                    if (!name.EndsWith(".weights", StringComparison.Ordinal) || golden.Tensor(prompt, name.Replace(".weights", ".indices", StringComparison.Ordinal)) is null)
+                    {
+                        CompareValues(prompt, run, name, values, Matrix(expected, values.GetLength(0), values.GetLength(1)));
+                    }
+                }
+                else
+                {
+                    throw new UserErrorException(
+                        $"{golden.Path}: tensor \"{expected.Name}\" cannot be compared, since this model has no such output for a prompt of length {golden.Prompts[prompt].Length}; "
+                        + $"leave it out or verify the model that the file was made with; outputs here are {string.Join(", ", outputs.Values.Keys.Concat(outputs.Indices.Keys).Select(Kind).Distinct())}");
                 }
             }
 
@@ -166,7 +180,13 @@ public static class GoldenVerifier
             // Values that are all alike, as the weights of a single expert for a token, deviate by their rounding only: their size is the measure then.
             double measure = deviation > LeastDeviation * Math.Abs(mean) ? deviation : Math.Abs(mean);
             double relative = maximum == 0 ? 0 : maximum / measure;
-            string kind = name.StartsWith("layers.", StringComparison.Ordinal) ? "layers.*" + name[name.IndexOf('.', 7)..] : name;
+            if (double.IsNaN(relative))
+            {
+                // The golden tensor itself is not a number somewhere: nothing is near it.
+                relative = double.PositiveInfinity;
+            }
+
+            string kind = Kind(name);
             if (!_errors.TryGetValue((kind, run), out TensorErrors? errors))
             {
                 errors = new TensorErrors { Kind = kind, Run = run };
@@ -181,6 +201,9 @@ public static class GoldenVerifier
                 errors.Worst = $"prompts.{prompt}.{name}";
             }
         }
+
+        private static string Kind(string name) =>
+            name.StartsWith("layers.", StringComparison.Ordinal) ? "layers.*" + name[name.IndexOf('.', 7)..] : name;
 
         private EqualityCount Equality(string what, string run)
         {

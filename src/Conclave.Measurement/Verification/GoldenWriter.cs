@@ -19,7 +19,11 @@ public static class GoldenWriter
         {
             string prefix = $"prompts.{prompt}";
             Add($"{prefix}.input_ids", ElementFormat.I64, Longs(prompts[prompt]), prompts[prompt].Length);
-            Add($"{prefix}.greedy_ids", ElementFormat.I64, Longs([.. outputs[prompt].Greedy]), outputs[prompt].Greedy.Count);
+            if (outputs[prompt].Greedy.Count > 0)
+            {
+                Add($"{prefix}.greedy_ids", ElementFormat.I64, Longs([.. outputs[prompt].Greedy]), outputs[prompt].Greedy.Count);
+            }
+
             foreach ((string name, int[,] indices) in outputs[prompt].Indices)
             {
                 Add($"{prefix}.{name}", ElementFormat.I32, Bytes(indices), indices.GetLength(0), indices.GetLength(1));

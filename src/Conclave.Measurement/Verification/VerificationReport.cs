@@ -45,7 +45,8 @@ public sealed record EqualityCount(string What, string Run)
 public sealed record VerificationReport(
     string Isa, double Tolerance, IReadOnlyList<TensorErrors> Errors, IReadOnlyList<EqualityCount> Equalities)
 {
-    /// <summary>True where every error is within the tolerance (and a number) and everything that must be equal is.</summary>
+    /// <summary>True where something was compared, every error is within the tolerance (and a number), and everything that must be equal is.</summary>
     public bool Passed =>
-        Errors.All(error => error.MaxRelativeError <= Tolerance) && Equalities.All(count => count.Equal == count.Total);
+        (Errors.Count > 0 || Equalities.Any(count => count.Total > 0))
+        && Errors.All(error => error.MaxRelativeError <= Tolerance) && Equalities.All(count => count.Equal == count.Total);
 }

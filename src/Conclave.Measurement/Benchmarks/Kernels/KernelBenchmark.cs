@@ -27,7 +27,7 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
 
     /// <summary>
     /// Projections, experts, what comes before attention and both forms of attention on the shapes of DeepSeek-V2-Lite and V3, the first two in all formats of weights;
-    /// norms and additions on the rows of a decode step and a prefill chunk.
+    /// norms, additions, rotations and the decoding of embedding rows on the rows of a decode step and a prefill chunk.
     /// </summary>
     public static IEnumerable<KernelCase> Cases() => [.. Projections(), .. Prepares(), .. Attention(), .. Rows()];
 
@@ -113,6 +113,14 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
                 yield return new RmsNormCase(hidden, inputs);
                 yield return new ScaledAddCase(hidden, inputs);
             }
+        }
+
+        foreach (int inputs in new[] { 1, 512 })
+        {
+            yield return new RotaryCase("V2-Lite", Shape(heads: 16), inputs);
+            yield return new RotaryCase("V3", Shape(heads: 128), inputs);
+            yield return new CodecCase(ElementFormat.F8_E4M3, 7168, inputs);
+            yield return new CodecCase(ElementFormat.BF16, 7168, inputs);
         }
     }
 
