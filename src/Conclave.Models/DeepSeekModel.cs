@@ -174,11 +174,10 @@ public sealed class DeepSeekModel : IDisposable
     /// Ids below the vocabulary's size; at least one, unless this is one of many ranks, which step together: others' tokens need the experts here.
     /// </param>
     /// <param name="observer">Who looks at intermediate tensors, if anybody.</param>
-    /// <param name="tokensOfAll">Tokens of the step on all ranks, at least those of the batch; null where no other rank has any. Ranks that differ about it wait for each other in vain.</param>
     /// <exception cref="ArgumentException">The batch is empty and this is the only rank, or it is larger than a step, or holds an id outside the vocabulary.</exception>
-    public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null, int? tokensOfAll = null)
+    public TensorView Forward(ForwardBatch batch, IForwardObserver? observer = null)
     {
-        Compute(new ReadOnlySpan<ForwardBatch>(in batch), observer, tokensOfAll ?? batch.Count);
+        Compute(new ReadOnlySpan<ForwardBatch>(in batch), observer, batch.Count);
         return Logits(batch, _hidden, _head);
     }
 

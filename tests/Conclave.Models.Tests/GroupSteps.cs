@@ -50,7 +50,16 @@ internal sealed record GroupSteps(uint[][] Hidden, uint[][] Logits)
                 batch.Add(tokens[sequence].AsSpan(first, count), first, form, BlockTables[sequence], wantsLogits ? 1 : 0);
             }
 
-            logits.Add(Bits(model.Forward(batch, null, step.Sum(part => part.Count))));
+            if (hasTokens)
+            {
+                logits.Add(Bits(model.Forward(batch)));
+            }
+            else
+            {
+                model.ForwardHidden(batch, step.Sum(part => part.Count));
+                logits.Add([]);
+            }
+
             hidden.Add(Bits(model.Hidden(batch.Count)));
             if (model.HasMtp)
             {

@@ -107,7 +107,7 @@ public sealed class ModelBitsTests
             SlotMap?[] layers = [.. config.IsMoeLayer.Select(isMoe => isMoe ? slots : null), slots];
             RankedExchange exchange = new(
                 transport, topology, layers, ExchangeOptions.Exact, config.HiddenSize, config.ExpertsPerToken, kernels, team);
-            ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray(), null, divideFrom);
+            ExpertPartition partition = new(exchange, _ => slots.SlotsOf(transport.Rank).ToArray(), null, divideFrom, DataRanks: 2);
             int[][] mine = [.. requests.Where((_, i) => RankOf(i) == transport.Rank)];
             using RequestSteps mySteps = new(checkpoint, kernels, team, mine, partition);
             Array.ForEach(tokensOfAll, count => mySteps.Next(count));

@@ -15,6 +15,9 @@ internal sealed class RequestSteps : IDisposable
     private const int Generated = 3;
 
     private readonly ForwardBatch _batch = new(MaxTokens, 1, 4);
+
+    // What other ranks compute in a step: how many tokens it has is all that is looked at here.
+    private readonly ForwardBatch _others = new(16 * MaxTokens, 1, 4);
     private readonly IEnumerator<int[]> _requests;
     private int _position;
 
@@ -58,13 +61,13 @@ internal sealed class RequestSteps : IDisposable
     }
 
     /// <summary>Computes a step.</summary>
-    /// <param name="tokensOfAll">Tokens of all ranks in it, by which it is divided.</param>
+    /// <param name="tokensOfAll">Tokens of all ranks in it, by which it is divided; null: it is not. The partition must know of other ranks with tokens.</param>
     public void Next(int? tokensOfAll = null)
     {
         _batch.Clear();
         if (!HasRequest)
         {
-            Assert.Equal(0, Model.Forward(_batch, null, tokensOfAll).Rows);
+            Assert.Equal(0, Forward(tokensOfAll).Rows);
             return;
         }
 
@@ -73,7 +76,7 @@ internal sealed class RequestSteps : IDisposable
         int count = _position < prompt ? Math.Min(MaxTokens, prompt - _position) : 1;
         AttentionForm form = _position < prompt ? AttentionForm.Expanded : AttentionForm.Absorbed;
         _batch.Add(request.AsSpan(_position, count), _position, form, [0, 1, 2, 3], 1);
-        TensorView result = Model.Forward(_batch, null, tokensOfAll);
+        TensorView result = Forward(tokensOfAll);
         _position += count;
         if (_position >= prompt)
         {
@@ -90,7 +93,24 @@ internal sealed class RequestSteps : IDisposable
     public void Dispose()
     {
         _batch.Dispose();
+        _others.Dispose();
         Model.Dispose();
         _requests.Dispose();
+    }
+
+    private TensorView Forward(int? tokensOfAll)
+    {
+        if (tokensOfAll is not { } all)
+        {
+            return Model.Forward(_batch);
+        }
+
+        _others.Clear();
+        if (all > _batch.Count)
+        {
+            _others.Add(new int[all - _batch.Count], 0, AttentionForm.Expanded, [0, 1, 2, 3], 0);
+        }
+
+        return Model.Forward([_batch, _others]);
     }
 }
