@@ -52,18 +52,19 @@ public sealed class UcxTransportTests
     [Fact]
     public void A_transport_that_cannot_have_its_memory_leaves_nothing_of_UCX_behind()
     {
-        // What UCX opens once for the process is not counted.
+        // What UCX opens once for the process is not counted, and .NET may open some of its own for others meanwhile: fewer than one for each attempt.
+        const int Attempts = 10;
         new UcxTransport(Topology.Even(1, 1), 0, Small).Dispose();
         int before = Polls();
         TransportOptions most = new() { Credits = TransportOptions.MostCredits, MaxMessageBytes = TransportOptions.MostMessageBytes };
         Topology more = Topology.Even(20_000, 1);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < Attempts; i++)
         {
             // 300 TB: more than addresses can name.
             Assert.Throws<OutOfMemoryException>(() => new UcxTransport(more, 0, most));
         }
 
-        Assert.Equal(before, Polls());
+        Assert.InRange(Polls() - before, 0, Attempts - 1);
 
         static int Polls() => new DirectoryInfo("/proc/self/fd").EnumerateFiles().Count(file => file.LinkTarget == "anon_inode:[eventpoll]");
     }
