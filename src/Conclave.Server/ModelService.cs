@@ -35,15 +35,15 @@ internal sealed record ModelService(LoadedModel Model, InferenceEngine Engine, S
 
     /// <summary>Makes sure that a prompt and the most tokens asked for fit the context.</summary>
     /// <exception cref="ApiException">They do not.</exception>
-    public void CheckContext(string promptField, long promptTokens, int? maxTokens)
+    public void CheckContext(string promptField, long promptTokens, MaxTokensField maxTokens)
     {
-        if (promptTokens >= Engine.ContextLength || promptTokens + (maxTokens ?? 0) > Engine.ContextLength)
+        if (promptTokens >= Engine.ContextLength || promptTokens + (maxTokens.Most ?? 0) > Engine.ContextLength)
         {
             string atLeast = promptTokens > MostPromptTokens ? "at least " : "";
-            string asked = maxTokens is { } most ? $" and {most} tokens of answer were asked for" : "";
+            string asked = maxTokens.Most is { } most ? $", the answer may have {most} ({maxTokens.Name})" : "";
             throw ApiException.Invalid(
                 $"this model's maximum context length is {Engine.ContextLength} tokens; the prompt has {atLeast}{promptTokens}{asked}. Shorten the prompt or ask for fewer tokens",
-                promptTokens >= Engine.ContextLength ? promptField : "max_tokens", "context_length_exceeded");
+                promptTokens >= Engine.ContextLength ? promptField : maxTokens.Name, "context_length_exceeded");
         }
     }
 }

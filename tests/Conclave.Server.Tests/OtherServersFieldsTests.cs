@@ -21,6 +21,12 @@ public sealed class OtherServersFieldsTests(FableFixture fixture) : IClassFixtur
     [InlineData("repetition_detection", "{\"max_pattern_size\": 3}", "{}")]
     [InlineData("grammar", "\"root ::= 'a'\"", "\"\"")]
     [InlineData("json_schema", "{\"type\": \"object\"}", "{}")]
+    [InlineData("mirostat", "2", "0")]
+    [InlineData("dry_multiplier", "0.8", "0")]
+    [InlineData("xtc_probability", "0.5", "0.0")]
+    [InlineData("typical_p", "0.9", "1")]
+    [InlineData("typ_p", "0.9", "1.0")]
+    [InlineData("prompt_embeds", "\"AAAA\"", "[]")]
     [InlineData("echo", "true", "false")]
     [InlineData("truncation_side", "\"middle\"", "\"left\"")]
     [InlineData("allowed_token_ids", "[]", "null")]
@@ -65,17 +71,52 @@ public sealed class OtherServersFieldsTests(FableFixture fixture) : IClassFixtur
         Assert.Equal(3, answer["usage"]!["prompt_tokens"]!.GetValue<int>());
     }
 
-    [Fact]
-    public async Task ASchemaMayStandInResponseFormatItself()
+    [Theory]
+    [InlineData(Chat)]
+    [InlineData(Completions)]
+    public async Task LlamasNameOfTheMostTokens(string path)
     {
-        JsonObject request = Fields("\"prompt\": \"Once\", \"seed\": 1, \"max_tokens\": 200, \"response_format\": {\"type\": \"json_object\"}");
+        const string Prompt = "\"prompt\": \"x\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"ignore_eos\": true";
+        JsonNode answer = await _server.AskAsync(path, Fields($"{Prompt}, \"n_predict\": 3"));
+        Assert.Equal(3, answer["usage"]!["completion_tokens"]!.GetValue<int>());
+
+        // OpenAI's own comes first, and -1 is none: not the 16 of completions either.
+        answer = await _server.AskAsync(path, Fields($"{Prompt}, \"n_predict\": 3, \"max_tokens\": 2"));
+        Assert.Equal(2, answer["usage"]!["completion_tokens"]!.GetValue<int>());
+        string stop = string.Join(", ", Enumerable.Range(0, 200));
+        answer = await _server.AskAsync(path, Fields($"{Prompt}, \"n_predict\": -1, \"min_tokens\": 40, \"stop_token_ids\": [{stop}]"));
+        Assert.InRange(answer["usage"]!["completion_tokens"]!.GetValue<int>(), 41, 1000);
+    }
+
+    [Fact]
+    public async Task LlamasNameOfTheRepetitionPenalty()
+    {
+        async Task<string> TextAsync(string field) => (await _server.AskAsync(
+            Completions, Fields($"\"prompt\": \"Once\", \"max_tokens\": 60, \"temperature\": 0{field}")))["choices"]![0]!["text"]!.GetValue<string>();
+
+        string penalized = await TextAsync(", \"repetition_penalty\": 3");
+        Assert.Equal(penalized, await TextAsync(", \"repeat_penalty\": 3"));
+        string plain = await TextAsync(", \"repeat_penalty\": 1");
+        Assert.NotEqual(penalized, plain);
+        Assert.Equal(plain, await TextAsync(", \"repetition_penalty\": 1, \"repeat_penalty\": 3"));
+    }
+
+    [Theory]
+    [InlineData("json_object")]
+    [InlineData("json_schema")]
+    public async Task ASchemaMayStandInResponseFormatItself(string type)
+    {
+        JsonObject request = Fields($"\"prompt\": \"Once\", \"seed\": 1, \"max_tokens\": 200, \"response_format\": {{\"type\": \"{type}\"}}");
         request["response_format"]!["schema"] = JsonNode.Parse("""{"type": "object", "properties": {"n": {"type": "integer", "minimum": 17, "maximum": 19}}, "required": ["n"], "additionalProperties": false}""");
         JsonNode document = JsonNode.Parse((await _server.AskAsync(Completions, request))["choices"]![0]!["text"]!.GetValue<string>())!;
         Assert.InRange(Assert.Single(document.AsObject()).Value!.GetValue<int>(), 17, 19);
+    }
 
-        // One that says nothing says an object, as without one.
-        request["response_format"]!["schema"] = new JsonObject();
-        request["max_tokens"] = 2;
+    /// <summary>One that says nothing says an object, as without one.</summary>
+    [Fact]
+    public async Task AnEmptySchemaOfJsonObjectSaysAnObject()
+    {
+        JsonObject request = Fields("\"prompt\": \"Once\", \"seed\": 1, \"max_tokens\": 2, \"response_format\": {\"type\": \"json_object\", \"schema\": {}}");
         Assert.StartsWith("{", (await _server.AskAsync(Completions, request))["choices"]![0]!["text"]!.GetValue<string>().TrimStart(), StringComparison.Ordinal);
     }
 

@@ -19,8 +19,8 @@ internal sealed class ChatEndpoint(ModelService service)
         string id = RequestId.Of(context, body);
         service.CheckModel(body.String("model"));
         UnsupportedFields.Refuse(body);
-        int? maxTokens = body.Integer("max_completion_tokens") ?? body.Integer("max_tokens");
-        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
+        MaxTokensField maxTokens = MaxTokensField.Read(body, least: 1, otherwise: null, "max_completion_tokens", "max_tokens");
+        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
         ChatRequest chat = Conversation(service, body, truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation);
         service.CheckContext("messages", Math.Min(chat.PromptTokens, truncation?.Most ?? long.MaxValue), maxTokens);
         bool logprobs = body.Flag("logprobs") ?? false;
@@ -37,7 +37,7 @@ internal sealed class ChatEndpoint(ModelService service)
 
         int samples = body.Integer("n") ?? 1;
         GenerationRequest request = chat.ToGeneration(
-            SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
+            SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens.Most), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
             Prompt = truncation?.Cut(chat.Prompt) ?? chat.Prompt,

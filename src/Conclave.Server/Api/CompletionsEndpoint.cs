@@ -25,12 +25,12 @@ internal sealed class CompletionsEndpoint(ModelService service)
         int samples = body.Integer("n") ?? 1;
 
         // OpenAI's default here, not as many as fit.
-        int maxTokens = body.Integer("max_tokens") ?? 16;
-        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens);
+        MaxTokensField maxTokens = MaxTokensField.Read(body, least: echo ? 0 : 1, otherwise: 16, "max_tokens");
+        PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
         List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
-        bool promptOnly = maxTokens == 0 && echo;
+        bool promptOnly = maxTokens.Most == 0;
         int? logprobs = body.Integer("logprobs");
-        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens);
+        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens.Most);
         Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
         foreach (IReadOnlyList<int> prompt in prompts)

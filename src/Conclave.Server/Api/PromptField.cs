@@ -8,9 +8,9 @@ namespace Conclave.Server.Api;
 /// <param name="service">The model and how much fits.</param>
 /// <param name="special">Whether texts get what the tokenizer puts around them.</param>
 /// <param name="truncation">What is used of each; null: all, and one that is too long is refused.</param>
-/// <param name="maxTokens">Most tokens of an answer.</param>
+/// <param name="maxTokens">The most tokens of an answer.</param>
 /// <param name="cancellation">Stops reading.</param>
-internal sealed class PromptField(ModelService service, bool special, PromptTruncation? truncation, int maxTokens, CancellationToken cancellation)
+internal sealed class PromptField(ModelService service, bool special, PromptTruncation? truncation, MaxTokensField maxTokens, CancellationToken cancellation)
 {
     private const string Expected = "a string, token ids, or a list of these";
 

@@ -4,7 +4,7 @@ using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
 
-/// <summary>What an answer has to be: text, any JSON object, or JSON that a schema validates. OpenAI's field is response_format, vLLM's are guided_json and structured_outputs, and llama.cpp has a schema in response_format itself.</summary>
+/// <summary>What an answer has to be: text, any JSON object, or JSON that a schema validates. OpenAI's field is response_format, vLLM's are guided_json and structured_outputs, and llama.cpp takes a schema in response_format itself.</summary>
 internal static class ResponseFormat
 {
     private const int MostSchemaCharacters = 256 << 10;
@@ -37,6 +37,7 @@ internal static class ResponseFormat
             "text" => null,
             "json_object" => format.AsksFor("schema") ? Schema(format.Element("schema"), "response_format.schema", "response_format") : AnswerGrammar.AnyObject,
             "json_schema" => Schema(format.Object("json_schema")?.Element("schema"), "response_format.json_schema.schema", "response_format")
+                ?? Schema(format.Element("schema"), "response_format.schema", "response_format")
                 ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format"),
             { } other => throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format"),
             null => throw ApiException.Invalid("response_format.type: text, json_object or json_schema is expected", "response_format"),

@@ -4,7 +4,7 @@ using Conclave.Server.Http;
 
 namespace Conclave.Server.Api;
 
-/// <summary>How tokens are chosen, from the fields that chat and text completions share: OpenAI's, and vLLM's beyond them.</summary>
+/// <summary>How tokens are chosen, from the fields that chat and text completions share: OpenAI's, vLLM's beyond them, and what llama.cpp calls otherwise.</summary>
 internal static class SamplingParameters
 {
     /// <summary>Reads the fields; what is missing is as the model's authors suggest.</summary>
@@ -14,7 +14,7 @@ internal static class SamplingParameters
         TopP = body.Number("top_p") ?? suggested.TopP,
         TopK = body.Integer("top_k") ?? suggested.TopK,
         MinP = body.Number("min_p") ?? suggested.MinP,
-        RepetitionPenalty = body.Number("repetition_penalty") ?? suggested.RepetitionPenalty,
+        RepetitionPenalty = body.Number("repetition_penalty") ?? body.Number("repeat_penalty") ?? suggested.RepetitionPenalty,
         PresencePenalty = body.Number("presence_penalty") ?? suggested.PresencePenalty,
         FrequencyPenalty = body.Number("frequency_penalty") ?? suggested.FrequencyPenalty,
         LogitBias = Biases(body) ?? suggested.LogitBias,

@@ -25,6 +25,7 @@ internal static class UnsupportedFields
         ("use_beam_search", "leave it out"),
         ("return_tokens_as_token_ids", "logprobs has the bytes of each token"),
         ("return_token_ids", "/tokenize gives the ids of a prompt"),
+        ("prompt_embeds", "send a text or token ids"),
         ("cache_salt", "what one request computed is found by all others; serve --prefix-reuse none shares nothing"),
     ];
 
@@ -37,6 +38,9 @@ internal static class UnsupportedFields
         ("add_special_tokens", "the model's chat template writes them"),
         ("functions", "send them as tools"),
     ];
+
+    // Ways to choose tokens, of llama.cpp, and the numbers with which they leave all as it is.
+    private static readonly (string Name, double Nothing)[] Samplers = [("mirostat", 0), ("dry_multiplier", 0), ("xtc_probability", 0), ("typical_p", 1), ("typ_p", 1)];
 
     private static readonly string[] Structures = ["choice", "regex", "grammar", "structural_tag"];
 
@@ -52,6 +56,14 @@ internal static class UnsupportedFields
         if (body.Integer("thinking_token_budget") is { } budget and not -1)
         {
             throw NotSupported($"thinking_token_budget: {budget}", "thinking_token_budget", "reasoning_effort none asks a model not to think, max_tokens bounds all that it writes");
+        }
+
+        foreach ((string name, double nothing) in Samplers)
+        {
+            if (body.Number(name) is { } value && value != nothing)
+            {
+                throw NotSupported($"{name}: {value}", name, $"leave it out or make it {nothing}; temperature, top_p, top_k and min_p are obeyed");
+            }
         }
 
         if (body.Object("structured_outputs") is { } structured)
