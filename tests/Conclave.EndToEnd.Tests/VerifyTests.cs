@@ -34,6 +34,9 @@ public sealed class VerifyTests
             Assert.InRange(error.GetProperty("max_relative_error").GetDouble(), 0, 2e-4);
         }
 
+        Assert.Equal(Expected(model), report.RootElement.GetProperty("errors").EnumerateArray().Select(error => (
+            error.GetProperty("run").GetString()!, error.GetProperty("tensor").GetString()!, error.GetProperty("count").GetInt32())).Order());
+
         JsonElement[] equalities = [.. report.RootElement.GetProperty("equalities").EnumerateArray()];
         Assert.Equal(8, equalities.Length);
         Assert.All(equalities, count =>
@@ -41,6 +44,20 @@ public sealed class VerifyTests
             Assert.True(count.GetProperty("total").GetInt32() >= 100);
             Assert.Equal(count.GetProperty("total").GetInt32(), count.GetProperty("equal").GetInt32());
         });
+    }
+
+    /// <summary>How many tensors of which kind a golden file has, each of them in every way of computing.</summary>
+    private static IEnumerable<(string Run, string Tensor, int Count)> Expected(string model)
+    {
+        (string, int)[] tensors = model switch
+        {
+            "models/fable" => [("final_norm", 5), ("layers.*.output", 25), ("layers.*.router.weights", 20), ("logits", 5), ("mtp.logits", 1)],
+            "tests/data/v3-mtp-fp8" =>
+                [("embedding", 3), ("final_norm", 3), ("layers.*.output", 12), ("layers.*.router.weights", 9), ("logits", 3), ("mtp.logits", 2)],
+            _ => [("embedding", 3), ("final_norm", 3), ("layers.*.output", 9), ("layers.*.router.weights", 6), ("logits", 3)],
+        };
+        return new[] { "odd chunks", "one chunk", "token by token", "token by token, absorbed" }
+            .SelectMany(run => tensors.Select(tensor => (run, tensor.Item1, tensor.Item2))).Order();
     }
 
     [Fact]
@@ -86,6 +103,18 @@ public sealed class VerifyTests
         CliResult result = Cli.Run("verify", "tests/data/v2-group-f32", "--golden", "tests/data/v2-group-f32/model.safetensors");
         Assert.Equal(2, result.Code);
         Assert.Contains("prompts.0.input_ids", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AGoldenTensorThatTheModelDoesNotGiveIsTheMistakeOfAPerson()
+    {
+        using TemporaryFolder folder = new();
+        byte[] bytes = File.ReadAllBytes(Repository.Data("v2-group-f32", "golden.safetensors"));
+        bytes.AsSpan(bytes.AsSpan().IndexOf("prompts.1.logits"u8)).Slice("prompts.1.".Length)[0] = (byte)'d';
+        string golden = folder.Write("other.safetensors", bytes);
+        CliResult result = Cli.Run("verify", "tests/data/v2-group-f32", "--golden", golden);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith($"error: {golden}: tensor \"prompts.1.dogits\" cannot be compared", result.Error, StringComparison.Ordinal);
     }
 
     private static unsafe void OverwriteFirst(byte[] bytes, SafetensorsFile file, string tensor, byte[] value)
