@@ -47,34 +47,48 @@ public sealed class BitContractTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void BitsDoNotDependOnStepsOfMoreTokensThanShareADecoding(string isa, string name)
+    {
+        const int Long = 600;
+        using Checkpoint checkpoint = Checkpoint.Open(Repository.Model(name));
+        float[][] whole = Run(checkpoint, isa, ElementFormat.F32, 2, ModelOptions.DefaultTokensPerStep, company: false, divide: false, Long);
+        Assert.NotEqual(whole[0], whole[1]);
+        foreach (int chunk in new[] { 300, 7 })
+        {
+            Assert.Equal(Bits(whole), Bits(Run(checkpoint, isa, ElementFormat.F32, 2, chunk, company: false, divide: false, Long)));
+        }
+    }
+
     private static uint[][] Bits(float[][] logits) =>
         Array.ConvertAll(logits, row => Array.ConvertAll(row, BitConverter.SingleToUInt32Bits));
 
     /// <summary>Logits after the prompt and after each of a few generated tokens of one sequence.</summary>
-    private static float[][] Run(Checkpoint checkpoint, string isa, ElementFormat cacheFormat, int threads, int chunk, bool company, bool divide)
+    private static float[][] Run(Checkpoint checkpoint, string isa, ElementFormat cacheFormat, int threads, int chunk, bool company, bool divide, int promptLength = PromptLength)
     {
         using WorkerTeam team = new(threads);
         KernelSet kernels = KernelSet.Find(isa);
         ModelOptions options = new()
         {
-            CacheBlocks = 16, CacheFormat = cacheFormat, MaxTokensPerStep = 256, ReadAhead = company, Experts = divide ? RecordingExchange.Divided(checkpoint.Config, kernels, team) : null,
+            CacheBlocks = 16, CacheFormat = cacheFormat, MaxTokensPerStep = ModelOptions.DefaultTokensPerStep, ReadAhead = company, Experts = divide ? RecordingExchange.Divided(checkpoint.Config, kernels, team) : null,
         };
         using DeepSeekModel model = new(checkpoint, kernels, team, options);
         using ForwardBatch batch = new(options.MaxTokensPerStep, 8, 64);
         int vocabulary = checkpoint.Config.VocabularySize;
-        int[] tokens = Tokens(PromptLength + Generated, vocabulary, seed: 1);
+        int[] tokens = Tokens(promptLength + Generated, vocabulary, seed: 1);
         int[] others = Tokens(400, vocabulary, seed: 2);
 
         // In company the sequence's blocks are scattered, and two strangers share every step: one with a prompt, one that generates.
-        int[] table = company ? [11, 2, 7] : [0, 1, 2];
+        int[] table = company ? [11, 2, 7] : [.. Enumerable.Range(0, LatentCache.BlocksFor(promptLength + Generated))];
         int[] promptTable = [3, 12, 5, 1];
         int[] generatingTable = [9, 4];
         int strangerPosition = 0;
         List<float[]> logits = [];
         for (int position = 0; position < tokens.Length;)
         {
-            bool prompt = position < PromptLength;
-            int count = prompt ? Math.Min(chunk, PromptLength - position) : 1;
+            bool prompt = position < promptLength;
+            int count = prompt ? Math.Min(chunk, promptLength - position) : 1;
             batch.Clear();
             if (company && strangerPosition < 200)
             {
@@ -93,7 +107,7 @@ public sealed class BitContractTests
 
             position += count;
             TensorView result = model.Forward(batch);
-            if (position >= PromptLength)
+            if (position >= promptLength)
             {
                 logits.Add(result.RowF32(row).ToArray());
             }
