@@ -56,6 +56,8 @@ public sealed class BenchTests
     [InlineData("attention expanded", "BF16 V2-Lite at 512 × 512")]
     [InlineData("norm", "F32 [7168] × 512")]
     [InlineData("add", "F32 [7168] × 512")]
+    [InlineData("rotary", "F32 V3 × 512")]
+    [InlineData("decode", "BF16 [7168] × 512")]
     public void Every_operator_is_timed_on_every_instruction_set(string name, string shape)
     {
         CliResult result = Cli.Run("bench", "kernels", "--filter", $"{name}/{shape}", "--isa", "all", "--repeat", "1", "--json");

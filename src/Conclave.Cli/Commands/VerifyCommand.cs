@@ -22,7 +22,7 @@ internal static class VerifyCommand
         Option<bool> json = new("--json") { Description = "Write one JSON object" };
         ComputeOptions compute = new();
         CliCommand command = new(
-            "verify", $"Compares every tensor of a golden file with what is computed here. Exit code 1 where experts or greedy tokens differ or an error exceeds {GoldenVerifier.Tolerance:0.####} of a tensor's standard deviation.",
+            "verify", $"Compares every tensor of a golden file with what is computed here. Exit code 1 where experts or greedy tokens differ or an error exceeds {GoldenVerifier.Tolerance:0.####} of a tensor's standard deviation, 2 where the file holds what this model does not give.",
             ("conclave verify models/fable", "the bundled model against its golden outputs"),
             ("conclave verify models/fable --isa reference", "on another instruction set"),
             ("conclave verify DIR --golden FILE --dump mine.safetensors", "and keep what was computed"))

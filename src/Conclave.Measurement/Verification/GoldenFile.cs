@@ -45,7 +45,7 @@ public sealed class GoldenFile : IDisposable
     /// <summary>Token ids of each prompt.</summary>
     public IReadOnlyList<int[]> Prompts => _prompts;
 
-    /// <summary>Names of all tensors of a prompt but its ids and its greedy continuation, without the prompt's prefix, in ordinal order.</summary>
+    /// <summary>Names of all tensors of a prompt that have values, but its ids and its greedy continuation, without the prompt's prefix, in ordinal order.</summary>
     public IReadOnlyList<string> Outputs(int prompt) => _outputs[prompt];
 
     /// <summary>A tensor of a prompt, or null where the file has none of that name.</summary>
@@ -98,7 +98,7 @@ public sealed class GoldenFile : IDisposable
             string prefix = $"prompts.{prompt}.";
             string[] names = [.. others.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
             others.ExceptWith(names);
-            _outputs.Add([.. names.Select(name => name[prefix.Length..]).Where(name => name is not (InputIds or GreedyIds))]);
+            _outputs.Add([.. names.Select(name => name[prefix.Length..]).Where(name => name is not (InputIds or GreedyIds) && Tensor(prompt, name)!.Bytes > 0)]);
         }
 
         // A file whose prompts are numbered with a gap would pass by those before it.
