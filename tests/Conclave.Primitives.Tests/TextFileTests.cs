@@ -20,7 +20,7 @@ public sealed partial class TextFileTests : IDisposable
         Assert.Contains("7 bytes; a file of at most 6 bytes is expected here", Error(link, 6), StringComparison.Ordinal);
         Assert.Equal("", TextFile.Read(_folder.Write("empty", "")));
         Assert.Contains("there is no such file", Error(_folder.File("nothing"), 1), StringComparison.Ordinal);
-        Assert.Contains("there is no such file", Error(_folder.Path, 1), StringComparison.Ordinal);
+        Assert.Contains("a folder; a file is expected here", Error(_folder.Path, 1), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -86,7 +86,7 @@ public sealed record SamplingOptions
             InRange("max_tokens", most, 1, int.MaxValue);
             if (MinTokens > most)
             {
-                throw new UserErrorException($"min_tokens: {MinTokens} is more than the answer may have, {most}");
+                throw new UserErrorException($"min_tokens: {MinTokens} is more than max_tokens, which is {most}");
             }
         }
 

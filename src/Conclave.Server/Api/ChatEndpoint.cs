@@ -37,7 +37,7 @@ internal sealed class ChatEndpoint(ModelService service)
 
         int samples = body.Integer("n") ?? 1;
         GenerationRequest request = chat.ToGeneration(
-            SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens.Most), ResponseFormat.Read(body), service.Engine.Grammars);
+            SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens), ResponseFormat.Read(body), service.Engine.Grammars);
         request = request with
         {
             Prompt = truncation?.Cut(chat.Prompt) ?? chat.Prompt,

@@ -30,7 +30,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
         List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
         bool promptOnly = maxTokens.Most == 0;
         int? logprobs = body.Integer("logprobs");
-        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? 1 : maxTokens.Most);
+        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? maxTokens with { Most = 1 } : maxTokens);
         Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
         foreach (IReadOnlyList<int> prompt in prompts)

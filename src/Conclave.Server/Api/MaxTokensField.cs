@@ -34,4 +34,9 @@ internal readonly record struct MaxTokensField(int? Most, string Name)
 
         return new MaxTokensField(otherwise, names[0]);
     }
+
+    /// <summary>The fewest tokens of an answer, which may have as many.</summary>
+    /// <exception cref="ApiException">It may not.</exception>
+    public int Allow(int minTokens) =>
+        minTokens > Most ? throw ApiException.Invalid($"min_tokens: {minTokens} is more than {Name}, which is {Most}", "min_tokens") : minTokens;
 }

@@ -8,7 +8,7 @@ namespace Conclave.Server.Api;
 internal static class SamplingParameters
 {
     /// <summary>Reads the fields; what is missing is as the model's authors suggest.</summary>
-    public static SamplingOptions Read(JsonBody body, SamplingOptions suggested, int? maxTokens) => suggested with
+    public static SamplingOptions Read(JsonBody body, SamplingOptions suggested, MaxTokensField maxTokens) => suggested with
     {
         Temperature = body.Number("temperature") ?? suggested.Temperature,
         TopP = body.Number("top_p") ?? suggested.TopP,
@@ -22,8 +22,8 @@ internal static class SamplingParameters
 
         // As in vLLM.
         Seed = body.Long("seed") is not -1 and var seed ? seed : null,
-        MinTokens = body.Integer("min_tokens") ?? 0,
-        MaxTokens = maxTokens,
+        MinTokens = maxTokens.Allow(body.Integer("min_tokens") ?? 0),
+        MaxTokens = maxTokens.Most,
         IgnoreEos = body.Flag("ignore_eos") ?? false,
         StopStrings = Stops(body),
         StopTokens = body.List("stop_token_ids", RequestLimits.StopTokens, JsonBody.Whole) ?? [],
