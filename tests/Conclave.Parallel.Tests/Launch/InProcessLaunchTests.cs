@@ -13,13 +13,6 @@ namespace Conclave.Parallel.Tests.Launch;
 /// <summary>An engine whose model is computed by ranks of one process.</summary>
 public sealed class InProcessLaunchTests
 {
-    private static readonly string[] Prompts =
-    [
-        "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
-        "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
-        "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
-    ];
-
     [Fact]
     public void Ranks_answer_with_the_bits_of_one()
     {
@@ -236,7 +229,7 @@ public sealed class InProcessLaunchTests
     public void Fast_modes_keep_their_distance_from_one_rank_and_their_bits(
         ExchangePath path, PayloadFormat dispatch, PayloadFormat combine, CombineReduction reduction, int sameTexts, double meanError, double mostError)
     {
-        GenerationRequest[] requests = [.. Prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
+        GenerationRequest[] requests = [.. LaunchedEngine.Prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
         string[] alone = LaunchedEngine.Alone(requests);
         WorldPlan plan = LaunchedEngine.Plan(4, 2) with { Exchange = new ExchangeOptions(path, dispatch, combine, reduction) };
         string[] answers = LaunchedEngine.Over(plan, requests).Answers;
@@ -271,17 +264,6 @@ public sealed class InProcessLaunchTests
             logprobs = [.. running.SelectMany(generation => generation.PromptLogprobs.Skip(1)).Select(token => token!.Chosen.Logprob)];
             return read;
         }
-    }
-
-    [Fact]
-    public void Bfloat16_writes_the_greedy_text_of_one_while_experts_move()
-    {
-        GenerationRequest[] requests = [.. Prompts.Select(prompt => LaunchedEngine.Request(prompt, temperature: 0, tokens: 24))];
-        ExchangeOptions bfloat16 = new(ExchangePath.TwoHop, PayloadFormat.BF16, PayloadFormat.BF16, CombineReduction.InHost);
-        WorldPlan plan = LaunchedEngine.Plan(4, 2) with { Exchange = bfloat16, Slots = 80, Balancing = new BalancerOptions { WindowTokens = 30 } };
-        (string[] answers, _, IReadOnlyList<RankReport?> reports) = LaunchedEngine.Over(plan, requests, running: 4);
-        Assert.Equal(LaunchedEngine.Alone(requests).Select(Tokens), answers.Select(Tokens));
-        AssertMoved(reports);
     }
 
     [Fact]

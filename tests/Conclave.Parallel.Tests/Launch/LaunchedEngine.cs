@@ -25,6 +25,14 @@ internal static class LaunchedEngine
         }),
     ];
 
+    /// <summary>Beginnings of tales, for greedy answers.</summary>
+    public static readonly string[] Prompts =
+    [
+        "Once upon a time", "The king had three sons, and", "A fox met a hare", "In the deep wood there lived", "The miller's daughter", "There was a poor woman", "One day the wolf",
+        "The old man said", "When the moon rose", "A little girl named", "The youngest brother", "Long ago in China", "Far away, beyond the sea", "The queen looked in the mirror",
+        "A tailor sat", "The bear and the bee", "On a cold winter night", "The fisherman cast his net", "My grandmother told me", "The giant woke up",
+    ];
+
     public static WorldPlan Plan(int ranks, int hosts) => new(ranks, hosts, ExchangeOptions.Exact, 1);
 
     /// <summary>A request for some tokens with their log-probabilities.</summary>
