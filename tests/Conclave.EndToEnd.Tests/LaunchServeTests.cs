@@ -40,6 +40,20 @@ public sealed class LaunchServeTests
     }
 
     [Fact]
+    public async Task Ranks_of_one_host_listen_on_its_loopback_interface_only()
+    {
+        using ServeProcess ranks = ServeProcess.StartOverRanks(Cli.Program, ["--ranks", "3"]);
+        await ranks.AddressAsync;
+        IPEndPoint[][] listening = [.. RankChildren.WaitFor(ranks.Id, 3).Values.Select(ListeningSockets.Of)];
+
+        // Each rank's UCX, and the server.
+        Assert.All(listening, endpoints => Assert.NotEmpty(endpoints));
+        Assert.InRange(listening[0].Length, 2, int.MaxValue);
+        Assert.All(listening.SelectMany(endpoints => endpoints), endpoint => Assert.True(IPAddress.IsLoopback(endpoint.Address), $"{endpoint}"));
+        Assert.Equal(0, await ranks.StopAsync(Stop));
+    }
+
+    [Fact]
     public async Task Sixty_four_processes_on_eight_hosts_give_the_logprobs_of_one()
     {
         LaunchTests.SkipUnlessRoot();

@@ -3,7 +3,7 @@ using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
-/// <summary>Ranks as child processes of this one. What they write to standard error is passed on with their number before each line; standard output is the leader's alone.</summary>
+/// <summary>All ranks of a world as child processes of this one. What they write to standard error is passed on with their number before each line; standard output is the leader's alone.</summary>
 public sealed class RankProcesses : LaunchedProcesses
 {
     private readonly List<Process> _processes = [];
@@ -30,6 +30,9 @@ public sealed class RankProcesses : LaunchedProcesses
                 Process process = new() { StartInfo = InOwnSession(arguments), EnableRaisingEvents = true };
                 process.StartInfo.RedirectStandardError = true;
                 process.StartInfo.RedirectStandardOutput = rank != 0;
+
+                // All are on this host, and UCX, which would listen on every interface, believes whoever speaks to it.
+                process.StartInfo.Environment.TryAdd("UCX_NET_DEVICES", "lo");
                 void Pass(string? line)
                 {
                     if (line is not null)
