@@ -99,6 +99,6 @@ internal sealed class OptionsReader
             NoneChatToolMode => (ToolChoice.None, null),
             _ => (ToolChoice.Auto, (string[]?)null),
         };
-        return new ChatTools(tools, new JsonArray([.. definitions]), choice, allowed, options.AllowMultipleToolCalls ?? true);
+        return new ChatTools(tools, new JsonArray([.. definitions]), choice, allowed, allowed is null && (options.AllowMultipleToolCalls ?? true));
     }
 }

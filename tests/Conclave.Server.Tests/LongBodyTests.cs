@@ -38,6 +38,39 @@ public sealed class LongBodyTests(FableFixture fixture) : IClassFixture<FableFix
     }
 
     [Fact]
+    public async Task ShortOnesAreWorkedOnByThreadsOfTheirOwnAndNotAllAtOnce()
+    {
+        PromptGate gate = new(_server.Engine, Long);
+        using ManualResetEventSlim release = new();
+        int making = 0, most = 0;
+        Task<bool>[] asked = [.. Enumerable.Range(0, 4 * PromptGate.MostShort).Select(_ => gate.RunAsync(Sent(20), _ => Make(), Stop))];
+        while (Volatile.Read(ref making) < PromptGate.MostShort)
+        {
+            await Task.Delay(5, Stop);
+        }
+
+        release.Set();
+        Assert.All(await Task.WhenAll(asked), Assert.True);
+        Assert.Equal(PromptGate.MostShort, most);
+
+        bool Make()
+        {
+            InterlockedMax(Interlocked.Increment(ref making));
+            release.Wait(TimeSpan.FromMinutes(1), Stop);
+            Interlocked.Decrement(ref making);
+            return !Thread.CurrentThread.IsThreadPoolThread;
+        }
+
+        void InterlockedMax(int value)
+        {
+            for (int seen = most; seen < value; seen = most)
+            {
+                Interlocked.CompareExchange(ref most, value, seen);
+            }
+        }
+    }
+
+    [Fact]
     public async Task AsManyWaitAsMayWaitForTheEngine()
     {
         await using FableServer server = await FableServer.StartAsync(new EngineOptions { MaxRunning = 1, MaxWaiting = 0 });

@@ -29,6 +29,21 @@ public sealed class ToolChoiceTests(FableFixture fixture) : IClassFixture<FableF
         }
     }
 
+    /// <summary>As OpenAI has it: "required" asks for one call or more, a name for one.</summary>
+    [Fact]
+    public async Task ANamedToolIsCalledOnce()
+    {
+        JsonObject request = Request("""{"type": "function", "function": {"name": "b"}}""");
+        request["tools"]![1]!["function"]!["parameters"] = JsonNode.Parse("""{"type": "object", "properties": {"x": {"type": "boolean"}}, "required": ["x"], "additionalProperties": false}""");
+        for (int seed = 0; seed < 6; seed++)
+        {
+            request["seed"] = seed;
+            JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
+            Assert.Equal("tool_calls", choice["finish_reason"]!.GetValue<string>());
+            Assert.Equal("b", Assert.Single(choice["message"]!["tool_calls"]!.AsArray())!["function"]!["name"]!.GetValue<string>());
+        }
+    }
+
     [Theory]
     [InlineData("""{"type": "allowed_tools"}""", "an object with mode and tools")]
     [InlineData("""{"type": "allowed_tools", "allowed_tools": {"tools": []}}""", "auto or required is expected")]

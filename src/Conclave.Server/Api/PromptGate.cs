@@ -5,8 +5,9 @@ using Conclave.Server.Http;
 namespace Conclave.Server.Api;
 
 /// <summary>
-/// Bounds what long requests take together. Of their bodies <see cref="MostBodies"/> are in memory at a time; of these one on each core but one is parsed and turned into tokens, which
-/// takes seconds and many times the body's size in memory. The others wait in turn, as many as may wait for the engine. Short ones take milliseconds and do not wait behind them.
+/// Bounds what requests take before they are the engine's. Of long bodies <see cref="MostBodies"/> are in memory at a time; of these one on each core but one is parsed and turned into tokens, which
+/// takes seconds and many times the body's size in memory. The others wait in turn, as many as may wait for the engine. Short ones, of which <see cref="MostShort"/> are worked on at a time, do not wait behind them.
+/// All of it happens on threads of its own: a schema of a few lines can take a tenth of a second, and those of the pool are needed for answers that are under way and for /health.
 /// </summary>
 /// <param name="engine">Whose requests they become.</param>
 /// <param name="bodyTime">How long the rest of a long body may take when its turn has come: others wait for whoever sends slowly.</param>
@@ -19,10 +20,14 @@ internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
     public const int MostBodies = 16;
 
     private readonly Seats _bodies = new(MostBodies);
+    private readonly Seats _shortMakers = new(MostShort);
 
     // One core is left for those that are short.
     private readonly Seats _makers = new(Math.Max(1, Environment.ProcessorCount - 1));
     private int _inside;
+
+    /// <summary>Short bodies that are worked on at a time.</summary>
+    public static int MostShort { get; } = 2 * Environment.ProcessorCount;
 
     /// <summary>Reads a request's body and makes of it what is to be done. Nothing that is made may hold on to the body, which is gone afterwards.</summary>
     /// <exception cref="EngineUnavailableException">As many requests wait as may wait.</exception>
@@ -34,7 +39,10 @@ internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
         BodyText text = new(context.Request);
         if (await text.ReadAsync(ShortBytes + 1, cancellation))
         {
-            return Make(text, make);
+            using (await _shortMakers.TakeAsync(cancellation))
+            {
+                return await MakeAsync(text, make);
+            }
         }
 
         try
@@ -45,7 +53,7 @@ internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
                 await ReadRestAsync(text, cancellation);
                 using (await _makers.TakeAsync(cancellation))
                 {
-                    return Make(text, make);
+                    return await MakeAsync(text, make);
                 }
             }
         }
@@ -71,9 +79,13 @@ internal sealed class PromptGate(InferenceEngine engine, TimeSpan bodyTime)
         }
     }
 
-    private static T Make<T>(BodyText text, Func<JsonBody, T> make)
-    {
-        using JsonDocument document = JsonBody.Parse(text.Content);
-        return make(JsonBody.Of(document.RootElement));
-    }
+    private static Task<T> MakeAsync<T>(BodyText text, Func<JsonBody, T> make) => Task.Factory.StartNew(
+        () =>
+        {
+            using JsonDocument document = JsonBody.Parse(text.Content);
+            return make(JsonBody.Of(document.RootElement));
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 }

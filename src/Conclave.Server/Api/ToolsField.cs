@@ -13,16 +13,22 @@ internal static class ToolsField
     {
         List<ChatTool> tools = body.List("tools", RequestLimits.Tools, Tool) ?? [];
         JsonArray? definitions = tools.Count > 0 ? JsonArray.Create(body.Element("tools")!.Value) : null;
+        bool parallel = body.Flag("parallel_tool_calls") ?? true;
+        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String } element && body.Object("tool_choice")!.Value.String("type") != "allowed_tools")
+        {
+            // Who names a function asks for a call of it, as OpenAI has it, not for one or more.
+            return new ChatTools(tools, definitions, ToolChoice.Required, [FunctionName(element, "tool_choice")], parallel: false);
+        }
+
         (ToolChoice choice, List<string>? allowed) = Choice(body);
-        return new ChatTools(tools, definitions, choice, allowed, body.Flag("parallel_tool_calls") ?? true);
+        return new ChatTools(tools, definitions, choice, allowed, parallel);
     }
 
     private static (ToolChoice Choice, List<string>? Allowed) Choice(JsonBody body)
     {
-        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String } element)
+        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String })
         {
-            JsonBody named = body.Object("tool_choice")!.Value;
-            return named.String("type") == "allowed_tools" ? Allowed(named) : (ToolChoice.Required, [FunctionName(element, "tool_choice")]);
+            return Allowed(body.Object("tool_choice")!.Value);
         }
 
         return body.String("tool_choice") switch
