@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Conclave.Kernels;
 using Conclave.Testing;
@@ -98,9 +99,31 @@ public sealed class BenchTests
     [Fact]
     public void Steps_beyond_any_context_are_refused()
     {
-        CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "4", "--decode", "", "--steps", $"{int.MaxValue}");
+        CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "4", "--decode", "0", "--steps", $"{int.MaxValue}");
         Assert.Equal((2, ""), (result.Code, result.Output));
-        Assert.Contains("does not fit the model's context of 1024", result.Error);
+        Assert.Contains($"decode at 0 tokens and {int.MaxValue} steps does not fit the model's context of 1024", result.Error);
+    }
+
+    [Fact]
+    public void A_prompt_of_the_whole_context_is_measured()
+    {
+        CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "1024", "--decode", "", "--repeat", "1");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.StartsWith("prefill 1024 ", result.Output);
+    }
+
+    [Fact]
+    public void What_was_measured_is_written_where_the_picture_cannot_be_and_tells_how_long_steps_were()
+    {
+        using TemporaryFolder folder = new();
+        string[] arguments = ["bench", "model", Repository.Fable, "--prefill", "16", "--decode", "", "--repeat", "1", "--json"];
+        CliResult first = Cli.Run([.. arguments, "--plot", "/dev/full"]);
+        Assert.Equal(2, first.Code);
+        Assert.Contains("--plot /dev/full: cannot be written", first.Error);
+        CliResult second = Cli.Run([.. arguments, "--max-batched-tokens", "8", "--compare", folder.Write("old.json", first.Output)]);
+        Assert.Equal((0, ""), (second.Code, second.Error));
+        JsonNode steps = JsonNode.Parse(second.Output)!["comparison"]!["differences"]!["max_batched_tokens"]!;
+        Assert.Equal(("512", "8"), (steps["then"]!.GetValue<string>(), steps["now"]!.GetValue<string>()));
     }
 
     [Fact]

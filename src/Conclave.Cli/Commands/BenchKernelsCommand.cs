@@ -67,6 +67,8 @@ internal static class BenchKernelsCommand
                 }
             }
 
+            // During the last one too.
+            cancellation.ThrowIfCancellationRequested();
             outputs.Finish(result, earlier, json =>
             {
                 BenchCommand.WriteSetting(json, sets, team);

@@ -92,6 +92,7 @@ internal sealed class BenchModelCommand(RankLeader? leader)
             json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
             json.WriteString("directory", folder);
             json.WriteNumber("steps", steps);
+            json.WriteNumber("max_batched_tokens", _compute.TokensPerStep(result));
             started?.Write(json);
             Write(json, config, measured);
         });
@@ -117,12 +118,11 @@ internal sealed class BenchModelCommand(RankLeader? leader)
     /// <summary>Samples by rising share of the roofline, after one run that is not counted.</summary>
     private static WorkloadSample[] Measure(ModelBenchmark benchmark, Workload workload, int runs, CancellationToken cancellation)
     {
-        benchmark.Run(workload);
+        benchmark.Run(workload, cancellation);
         WorkloadSample[] samples = new WorkloadSample[runs];
         for (int run = 0; run < runs; run++)
         {
-            cancellation.ThrowIfCancellationRequested();
-            samples[run] = benchmark.Run(workload);
+            samples[run] = benchmark.Run(workload, cancellation);
         }
 
         Array.Sort(samples, static (a, b) => a.RooflineShare.CompareTo(b.RooflineShare));

@@ -40,7 +40,7 @@ internal sealed class BenchOutput(string benchmark)
         return result.GetValue(_compare) is { } file ? BenchmarkReport.ReadFile(file, benchmark) : null;
     }
 
-    /// <summary>Draws, compares and writes.</summary>
+    /// <summary>Compares, writes and draws.</summary>
     /// <param name="result">The options.</param>
     /// <param name="earlier">What <see cref="Earlier"/> returned.</param>
     /// <param name="members">Writes the members of the JSON object.</param>
@@ -57,7 +57,6 @@ internal sealed class BenchOutput(string benchmark)
 
         BenchmarkReport report = BenchmarkReport.Read(JsonCursor.Parse("this run", own.WrittenMemory), benchmark);
         BenchmarkComparison? comparison = earlier is null ? null : new BenchmarkComparison(earlier, report);
-        _plot.Write(result, () => BenchmarkPlot.Svg(report));
         if (IsJson(result))
         {
             JsonOutput.WriteLine(
@@ -79,6 +78,9 @@ internal sealed class BenchOutput(string benchmark)
         {
             Print(output, comparison, result.GetValue(_compare)!);
         }
+
+        // At the end: where it cannot be written, the figures are there.
+        _plot.Write(result, () => BenchmarkPlot.Svg(report));
     }
 
     private static void Print(TextWriter output, BenchmarkComparison comparison, string file)

@@ -65,14 +65,15 @@ public sealed class ModelBenchmark : IDisposable
         _decodeSteps = decodeSteps;
         foreach (Workload workload in workloads)
         {
-            if ((long)workload.Context + decodeSteps > checkpoint.Config.MaxPositions)
+            if (Length(workload) > checkpoint.Config.MaxPositions)
             {
+                string steps = workload.Phase == WorkloadPhase.Decode ? $" and {decodeSteps} steps" : "";
                 throw new UserErrorException(
-                    $"{workload.PhaseName} at {workload.Context} tokens does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
+                    $"{workload.PhaseName} at {workload.Context} tokens{steps} does not fit the model's context of {checkpoint.Config.MaxPositions} (max_position_embeddings)");
             }
         }
 
-        _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor(workload.Context + decodeSteps));
+        _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor((int)Length(workload)));
         _team = team;
         _probe = new MachineProbe(kernels);
         ModelOptions options = new() { CacheBlocks = _blocks, MaxTokensPerStep = tokensPerStep };
@@ -90,12 +91,13 @@ public sealed class ModelBenchmark : IDisposable
     }
 
     /// <summary>Runs a workload once.</summary>
-    public WorkloadSample Run(Workload workload)
+    /// <exception cref="OperationCanceledException">It was cancelled; looked at before each step.</exception>
+    public WorkloadSample Run(Workload workload, CancellationToken cancellation)
     {
         MachineLimits before = _probe.Measure(_team);
         _meter.Clear();
         long start = Stopwatch.GetTimestamp();
-        int tokens = workload.Phase == WorkloadPhase.Prefill ? Prefill(workload.Context) : Decode(workload.Context, workload.Batch);
+        int tokens = workload.Phase == WorkloadPhase.Prefill ? Prefill(workload.Context, cancellation) : Decode(workload.Context, workload.Batch, cancellation);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         MachineLimits limits = MachineLimits.Mean(before, _probe.Measure(_team));
         return new WorkloadSample(seconds, tokens, limits, _meter.Totals(limits));
@@ -147,13 +149,17 @@ public sealed class ModelBenchmark : IDisposable
         }
     }
 
-    private int Prefill(int prompt)
+    /// <summary>Tokens of each of a workload's sequences at its end.</summary>
+    private long Length(Workload workload) => workload.Phase == WorkloadPhase.Prefill ? workload.Context : (long)workload.Context + _decodeSteps;
+
+    private int Prefill(int prompt, CancellationToken cancellation)
     {
         ForwardBatch batch = _batches[0];
         int[] table = [.. Enumerable.Range(0, _blocks)];
         int[] tokens = Tokens(prompt);
         for (int position = 0; position < prompt;)
         {
+            cancellation.ThrowIfCancellationRequested();
             int chunk = Math.Min(prompt - position, batch.MaxTokens);
             batch.Clear();
             batch.Add(tokens.AsSpan(position, chunk), position, AttentionForm.Expanded, table, position + chunk == prompt ? 1 : 0);
@@ -164,12 +170,13 @@ public sealed class ModelBenchmark : IDisposable
         return prompt;
     }
 
-    private int Decode(int context, int batch)
+    private int Decode(int context, int batch, CancellationToken cancellation)
     {
         int perSequence = LatentCache.BlocksFor(context + _decodeSteps);
         int[][] tables = [.. Enumerable.Range(0, batch).Select(sequence => Enumerable.Range(sequence * perSequence, perSequence).ToArray())];
         for (int step = 0; step < _decodeSteps; step++)
         {
+            cancellation.ThrowIfCancellationRequested();
             Array.ForEach(_batches, one => one.Clear());
             for (int sequence = 0; sequence < batch; sequence++)
             {
