@@ -205,11 +205,11 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
             SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
             try
             {
-                Send("STOP", ranks[1]);
-                Send(signal, launch.Id);
+                Signal("STOP", ranks[1]);
+                Signal(signal, launch.Id);
                 Assert.False(launch.WaitForExit(TimeSpan.FromSeconds(1)), "the first signal asks");
                 long start = Stopwatch.GetTimestamp();
-                Send(signal, launch.Id);
+                Signal(signal, launch.Id);
                 CliResult result = Cli.Finish(launch);
                 output.WriteLine($"ended {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the second signal");
                 Assert.Equal(code, result.Code);
@@ -220,15 +220,74 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
             finally
             {
                 // A stopped one would be there for ever.
-                Send("KILL", ranks[1]);
+                Signal("KILL", ranks[1]);
             }
         }
+    }
 
-        static void Send(string signal, int process)
+    private static void Signal(string signal, int process)
+    {
+        using Process kill = Process.Start(new ProcessStartInfo("kill", [$"-{signal}", $"{process}"]) { RedirectStandardError = true, UseShellExecute = false })!;
+        kill.WaitForExit();
+    }
+
+    /// <summary>One that hangs before it is there, or in a step.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void One_signal_ends_a_launch_of_which_a_rank_hangs(bool atStart)
+    {
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong]);
+        if (!atStart)
         {
-            using Process kill = Process.Start(new ProcessStartInfo("kill", [$"-{signal}", $"{process}"]) { RedirectStandardError = true, UseShellExecute = false })!;
-            kill.WaitForExit();
+            Assert.NotEqual(-1, launch.StandardOutput.Read());
         }
+
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+        try
+        {
+            Signal("STOP", ranks[1]);
+            Signal("INT", launch.Id);
+
+            // It would be missed after 30 seconds, a rank that is not there after five minutes.
+            Assert.True(launch.WaitForExit(TimeSpan.FromSeconds(25)), "one signal does not end it");
+            Assert.Equal(130, Cli.Finish(launch).Code);
+            RankChildren.WaitForEnd(ranks.Values);
+        }
+        finally
+        {
+            Signal("KILL", ranks[1]);
+        }
+    }
+
+    [Fact]
+    public void Ranks_of_hosts_have_the_launchers_standard_input()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, NeedsRoot);
+        string[] generate = ["generate", "-", "--max-tokens", "8", "--temperature", "0"];
+        CliResult launched = Cli.Run(["launch", "--ranks", "2", "--hosts", "2", "--", .. generate], input: "The king said");
+        Assert.Equal((0, Cli.Run(generate, input: "The king said").Output), (launched.Code, launched.Output));
+    }
+
+    [Fact]
+    public void A_temporary_folder_that_cannot_be_used_is_named()
+    {
+        CliResult result = Cli.Run(["launch", "--ranks", "2", "--", .. Generate], environment: [("TMPDIR", "/proc/no")]);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.StartsWith("error: TMPDIR: no folder for the ranks' socket can be made in /proc/no", result.Error);
+    }
+
+    [Fact]
+    public void A_killed_rank_leaves_nothing_in_the_temporary_folder()
+    {
+        using TemporaryFolder temporary = new();
+        using Process launch = Cli.Start("dotnet", [Cli.Program, "launch", "--ranks", "3", "--", .. GenerateForLong], [("TMPDIR", temporary.Path)]);
+        Assert.NotEqual(-1, launch.StandardOutput.Read());
+        SortedDictionary<int, int> ranks = RankChildren.WaitFor(launch.Id, 3);
+        Signal("KILL", ranks[1]);
+        Assert.Equal(1, Cli.Finish(launch).Code);
+        RankChildren.WaitForEnd(ranks.Values);
+        Assert.DoesNotContain(Directory.GetFileSystemEntries(temporary.Path), path => ranks.Values.Any(rank => path.Contains($"-{rank}-", StringComparison.Ordinal)));
     }
 
     [Theory]

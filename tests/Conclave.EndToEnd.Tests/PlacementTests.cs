@@ -95,7 +95,7 @@ public sealed class PlacementTests
     [InlineData("""{"physical_to_logical":[[0,1,2,4]]}""", "$.physical_to_logical[0][3]: 4")]
     [InlineData("""{"physical_to_logical":[[0,1,2,2]]}""", "no slot holds expert 3")]
     [InlineData("""{"physical_to_logical":[[0,1,2,3],[0,1,2,3]]}""", "2 layers")]
-    [InlineData("""{"physical_to_logical":[]}""", "0 slots")]
+    [InlineData("""{"physical_to_logical":[]}""", "0 layers")]
     [InlineData("{}", "\"physical_to_logical\" is missing")]
     public void Nor_are_previous_placements(string previous, string named)
     {
@@ -103,6 +103,7 @@ public sealed class PlacementTests
         File.WriteAllText(folder.File("loads.json"), Two);
         File.WriteAllText(folder.File("previous.json"), previous);
         AssertMistake(named, "placement", "--loads", folder.File("loads.json"), "--previous", folder.File("previous.json"));
+        AssertMistake(named, "placement", "--algorithm", "eplb", "--loads", folder.File("loads.json"), "--previous", folder.File("previous.json"));
     }
 
     [Fact]

@@ -12,6 +12,9 @@ internal sealed class Launcher : IDisposable
     private static readonly TimeSpan SignalComesWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LeaveWithin = TimeSpan.FromSeconds(30);
 
+    // A server has answers to finish. Others end after the step that is under way, unless a rank hangs.
+    private static readonly TimeSpan StopsWithin = TimeSpan.FromSeconds(5);
+
     private readonly WorldPlan _plan;
     private readonly string[] _command;
     private readonly TextWriter _output;
@@ -58,9 +61,20 @@ internal sealed class Launcher : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public int RunProcesses(CancellationToken cancellation)
     {
-        using SecondSignal kill = new(cancellation);
+        using SecondSignal second = new(cancellation);
+        using CancellationTokenSource kill = CancellationTokenSource.CreateLinkedTokenSource(second.Token);
         using LaunchedProcesses processes = Start();
-        using CancellationTokenRegistration stop = cancellation.Register(_coordinator.Stop);
+        using CancellationTokenRegistration stop = cancellation.Register(() =>
+        {
+            if (!_coordinator.TryStop())
+            {
+                kill.Cancel();
+            }
+            else if (_command[0] != "serve")
+            {
+                kill.CancelAfter(StopsWithin);
+            }
+        });
         _coordinator.Ended.Wait(kill.Token);
         if (Failure() is { } failure)
         {
@@ -96,7 +110,7 @@ internal sealed class Launcher : IDisposable
 
     private LaunchedProcesses Start() => _plan.Hosts == 1
         ? new RankProcesses(
-            ThisProgram.Command, _coordinator.SocketPath, [.. Enumerable.Range(0, _plan.Ranks)], _command, Console.Error, _coordinator.RankEnded)
+            ThisProgram.Command, _coordinator.SocketPath, [.. Enumerable.Range(0, _plan.Ranks)], areAll: true, _command, Console.Error, _coordinator.RankEnded)
         : new HostsScript(FindHosts(), _plan.Hosts, ThisProgram.Command, _coordinator.SocketPath, _command, _coordinator.HostsEnded);
 
     private static string FindHosts()

@@ -47,7 +47,7 @@ internal static class PlacementCommand
             }
 
             PlacementInput input = PlacementInput.Read(JsonCursor.ReadFile(result.GetRequiredValue(loads)));
-            ExpertPlacement? now = result.GetValue(previous) is { } file ? PlacementInput.ReadPlacement(JsonCursor.ReadFile(file), input.Shape) : null;
+            ExpertPlacement? now = result.GetValue(previous) is { } file ? PlacementInput.ReadPlacement(JsonCursor.ReadFile(file), input.Shape, input.Loads.Layers) : null;
             string name = result.GetRequiredValue(algorithm);
             ExpertPlacement placement = name == "eplb"
                 ? Eplb.Plan(input.Shape, input.Loads)

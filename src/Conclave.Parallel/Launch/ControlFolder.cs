@@ -21,10 +21,18 @@ internal sealed class ControlFolder : IDisposable
     private readonly DirectoryInfo _folder;
 
     /// <summary>Makes a folder.</summary>
-    /// <exception cref="UserErrorException">Its name is too long for a socket's.</exception>
+    /// <exception cref="UserErrorException">Its name is too long for a socket's, or it cannot be made.</exception>
     public ControlFolder()
     {
-        _folder = Directory.CreateTempSubdirectory(Prefix);
+        try
+        {
+            _folder = Directory.CreateTempSubdirectory(Prefix);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"TMPDIR: no folder for the ranks' socket can be made in {Path.GetTempPath()}: {e.Message} Set TMPDIR to a folder that can be written", e);
+        }
+
         SocketPath = Path.Combine(_folder.FullName, SocketName);
         if (Encoding.UTF8.GetByteCount(SocketPath) > MostPathBytes)
         {

@@ -9,7 +9,7 @@ namespace Conclave.Parallel.Launch;
 /// </summary>
 public sealed class Coordinator : IDisposable
 {
-    private static readonly TimeSpan BetterCauseComesWithin = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan BetterCauseComesWithin = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MeetWithin = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
 
@@ -33,7 +33,6 @@ public sealed class Coordinator : IDisposable
     private bool _welcomed;
     private bool _opening;
     private bool _addressed;
-    private bool _stopping;
     private volatile bool _running;
 
     /// <summary>Listens for the ranks.</summary>
@@ -76,15 +75,17 @@ public sealed class Coordinator : IDisposable
     }
 
     /// <summary>Asks the leader to end, as a signal would.</summary>
-    public void Stop()
+    /// <returns>False where not all ranks are there yet: nothing was begun, and nobody asked.</returns>
+    public bool TryStop()
     {
         lock (_gate)
         {
-            _stopping = true;
             if (_welcomed)
             {
                 _members[0].Send(ControlKind.Stop);
             }
+
+            return _welcomed;
         }
     }
 
@@ -100,8 +101,8 @@ public sealed class Coordinator : IDisposable
         {
             if (_members[rank] is { Report: null, HasFailed: false })
             {
-                // Its own word may still be on its way, unless a signal took it.
-                Fail(rank, $"rank {rank} {ExitCodes.Describe(code)}", certain: ExitCodes.IsSignal(code));
+                // Its own word may still be on its way, unless a signal took it or its channel has ended without one.
+                Fail(rank, $"rank {rank} {ExitCodes.Describe(code)}", certain: ExitCodes.IsSignal(code) || _members[rank].HasLeft);
             }
         }
     }
@@ -222,11 +223,6 @@ public sealed class Coordinator : IDisposable
         {
             one.Heard = Stopwatch.GetTimestamp();
             one.Send(ControlKind.Welcome, plan.Write().Written);
-        }
-
-        if (_stopping)
-        {
-            _members[0].Send(ControlKind.Stop);
         }
     }
 
@@ -359,6 +355,7 @@ public sealed class Coordinator : IDisposable
     {
         lock (_gate)
         {
+            member.HasLeft = true;
             if (member is { Report: null, HasFailed: false })
             {
                 Fail(rank, $"rank {rank} {(member.Channel!.IsUnread ? "does not read what it is sent" : "closed its control channel without saying why")}", certain: false);

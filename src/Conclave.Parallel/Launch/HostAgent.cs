@@ -16,7 +16,7 @@ public static class HostAgent
         channel.Send(ControlKind.HostHello);
         WorldPlan plan = RankConnection.Meet(channel);
         using RankProcesses ranks = new(
-            program, socketPath, [.. Enumerable.Range(0, plan.Ranks).Where(rank => plan.Topology.HostOfRank[rank] == host)], command, log, Tell);
+            program, socketPath, [.. Enumerable.Range(0, plan.Ranks).Where(rank => plan.Topology.HostOfRank[rank] == host)], plan.Hosts == 1, command, log, Tell);
         using CancellationTokenSource over = new();
         Thread reader = new(() =>
         {

@@ -18,6 +18,9 @@ internal sealed class LaunchMember
     /// <summary>Whether it has told that it cannot go on.</summary>
     public bool HasFailed { get; set; }
 
+    /// <summary>Whether its control channel has ended.</summary>
+    public bool HasLeft { get; set; }
+
     /// <summary>Its last word.</summary>
     public RankReport? Report { get; set; }
 

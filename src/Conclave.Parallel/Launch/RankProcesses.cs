@@ -3,7 +3,7 @@ using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
-/// <summary>All ranks of a world as child processes of this one. What they write to standard error is passed on with their number before each line; standard output is the leader's alone.</summary>
+/// <summary>Ranks as child processes of this one. What they write to standard error is passed on with their number before each line; standard output is the leader's alone.</summary>
 public sealed class RankProcesses : LaunchedProcesses
 {
     private readonly List<Process> _processes = [];
@@ -13,12 +13,13 @@ public sealed class RankProcesses : LaunchedProcesses
     /// <param name="program">The program and its first arguments; behind them come the socket, the rank and the command.</param>
     /// <param name="socketPath">Where the coordinator listens.</param>
     /// <param name="ranks">Which ranks.</param>
+    /// <param name="areAll">Whether the world has no others, on other hosts.</param>
     /// <param name="command">What the leader runs.</param>
     /// <param name="log">Where lines go.</param>
     /// <param name="ended">Is told each rank that ended and its exit code, from any thread.</param>
     /// <exception cref="UserErrorException">This machine has no <c>setsid</c>.</exception>
     public RankProcesses(
-        IReadOnlyList<string> program, string socketPath, IReadOnlyCollection<int> ranks, IReadOnlyList<string> command, TextWriter log, Action<int, int> ended)
+        IReadOnlyList<string> program, string socketPath, IReadOnlyCollection<int> ranks, bool areAll, IReadOnlyList<string> command, TextWriter log, Action<int, int> ended)
     {
         _running = new CountdownEvent(ranks.Count);
         TextWriter lines = TextWriter.Synchronized(log);
@@ -31,8 +32,14 @@ public sealed class RankProcesses : LaunchedProcesses
                 process.StartInfo.RedirectStandardError = true;
                 process.StartInfo.RedirectStandardOutput = rank != 0;
 
-                // All are on this host, and UCX, which would listen on every interface, believes whoever speaks to it.
-                process.StartInfo.Environment.TryAdd("UCX_NET_DEVICES", "lo");
+                // Pipes and sockets for debuggers, which a rank that is killed would leave in the temporary folder.
+                process.StartInfo.Environment.TryAdd("DOTNET_EnableDiagnostics", "0");
+                if (areAll)
+                {
+                    // UCX, which would listen on every interface, believes whoever speaks to it.
+                    process.StartInfo.Environment.TryAdd("UCX_NET_DEVICES", "lo");
+                }
+
                 void Pass(string? line)
                 {
                     if (line is not null)

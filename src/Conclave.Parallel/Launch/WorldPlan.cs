@@ -55,9 +55,22 @@ public sealed record WorldPlan(int Ranks, int Hosts, ExchangeOptions Exchange, i
 
     /// <summary>Where the experts of a model are at first; null where they stay.</summary>
     /// <exception cref="UserErrorException">The slots are too few or too many for the model.</exception>
-    internal ExpertPlacement? Place(ModelConfig config) => Slots is { } slots
-        ? ExpertPlacement.InOrder(new PlacementShape(config.RoutedExperts, slots, config.ExpertGroups, Hosts, Ranks), config.IsMoeLayer.Count(isMoe => isMoe))
-        : null;
+    internal ExpertPlacement? Place(ModelConfig config)
+    {
+        if (Slots is not { } slots)
+        {
+            return null;
+        }
+
+        try
+        {
+            return ExpertPlacement.InOrder(new PlacementShape(config.RoutedExperts, slots, config.ExpertGroups, Hosts, Ranks), config.IsMoeLayer.Count(isMoe => isMoe));
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"--slots {slots}: {e.Message}", e);
+        }
+    }
 
     internal ControlWriter Write() => new ControlWriter().Int32(Ranks).Int32(Hosts).Int32(Threads)
         .Int32((int)Exchange.Path).Int32((int)Exchange.Dispatch).Int32((int)Exchange.Combine).Int32((int)Exchange.Reduction)

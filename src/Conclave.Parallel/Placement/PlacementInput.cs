@@ -60,8 +60,8 @@ public sealed record PlacementInput(PlacementShape Shape, ExpertLoads Loads)
     }
 
     /// <summary>Reads the "physical_to_logical" (layers × slots) of an object: the expert of each slot.</summary>
-    /// <exception cref="UserErrorException">The field is missing, or is no placement of the shape.</exception>
-    public static ExpertPlacement ReadPlacement(JsonCursor input, PlacementShape shape)
+    /// <exception cref="UserErrorException">The field is missing, or is no placement of the shape and so many layers.</exception>
+    public static ExpertPlacement ReadPlacement(JsonCursor input, PlacementShape shape, int layers)
     {
         JsonCursor placement = input.Required("physical_to_logical");
         List<int> experts = [];
@@ -73,6 +73,11 @@ public sealed record PlacementInput(PlacementShape Shape, ExpertLoads Loads)
             {
                 throw layer.Error($"{experts.Count - before} slots; {shape.Slots} are expected");
             }
+        }
+
+        if (experts.Count != (long)layers * shape.Slots)
+        {
+            throw placement.Error($"{experts.Count / shape.Slots} layers; {layers}, as there are loads of, are expected");
         }
 
         try

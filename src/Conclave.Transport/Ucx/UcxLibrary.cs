@@ -45,6 +45,9 @@ internal static partial class UcxLibrary
 
         // A peer's death is reported as a value; standard output belongs to the program.
         Set("UCX_LOG_LEVEL", "fatal", overwrite: false);
+
+        // The signal (by default SIGHUP) that would turn its log on for good.
+        Set("UCX_DEBUG_SIGNO", "0", overwrite: false);
         Set("UCX_WARN_UNUSED_ENV_VARS", "n", overwrite: false);
         return NativeLibrary.TryLoad(Name, out _);
     }

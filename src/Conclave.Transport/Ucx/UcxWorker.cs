@@ -26,7 +26,7 @@ internal sealed unsafe partial class UcxWorker : IDisposable
         try
         {
             UcpWorkerParams worker = new() { FieldMask = Ucp.WorkerParamFieldThreadMode, ThreadMode = Ucp.ThreadModeSerialized };
-            Check(Ucp.WorkerCreate(_context, &worker, out _worker), "made no worker");
+            Check(Ucp.WorkerCreate(_context, &worker, out _worker), "made no worker", SharedMemory);
             Check(Ucp.WorkerGetEfd(_worker, out _eventDescriptor), "has no descriptor to wait on");
             Check(Ucp.WorkerGetAddress(_worker, out byte* address, out nuint length), "named no address");
             Address = new ReadOnlySpan<byte>(address, checked((int)length)).ToArray();
@@ -183,12 +183,21 @@ internal sealed unsafe partial class UcxWorker : IDisposable
         return Ucp.Ok;
     }
 
-    private static void Check(sbyte status, string what)
+    private static void Check(sbyte status, string what, Func<string>? hint = null)
     {
         if (status != Ucp.Ok)
         {
-            throw new InvalidOperationException($"UCX {what}: {Ucp.Describe(status)}");
+            throw new InvalidOperationException($"UCX {what}: {Ucp.Describe(status)}{hint?.Invoke()}");
         }
+    }
+
+    // Containers often have 64 MB of it.
+    private static string SharedMemory()
+    {
+        const string Folder = "/dev/shm";
+        return Directory.Exists(Folder)
+            ? $"; its queues lie in {Folder}, which has {new DriveInfo(Folder).AvailableFreeSpace >> 20} MiB left: make it larger (containers: --shm-size), or start fewer ranks"
+            : $"; its queues lie in {Folder}, which there is not";
     }
 
     [StructLayout(LayoutKind.Sequential)]

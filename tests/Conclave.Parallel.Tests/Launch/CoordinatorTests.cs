@@ -37,6 +37,28 @@ public sealed partial class CoordinatorTests : IDisposable
         AssertFailure(1, "rank 1 closed its control channel without saying why");
     }
 
+    [Theory]
+    [InlineData(3, "ended with exit code 3")]
+    [InlineData(138, "was killed by signal 10 (SIGUSR1)")]
+    public void Where_a_rank_only_leaves_its_exit_code_says_more(int code, string cause)
+    {
+        ControlChannel[] ranks = Meet(3);
+        ranks[2].Dispose();
+
+        // The end of the channel is noticed first, as it is where the launcher waits for a core.
+        Thread.Sleep(300);
+        _coordinator!.RankEnded(2, code);
+        AssertFailure(2, $"rank 2 {cause}");
+    }
+
+    [Fact]
+    public void Nobody_is_asked_to_stop_before_all_are_there()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
+        Present(0);
+        Assert.False(_coordinator.TryStop());
+    }
+
     [Fact]
     public void A_better_cause_may_come_after_others_noticed()
     {
@@ -160,7 +182,7 @@ public sealed partial class CoordinatorTests : IDisposable
     public async Task The_leaders_word_reaches_the_others_and_a_stop_reaches_the_leader()
     {
         ControlChannel[] ranks = Meet(3);
-        _coordinator!.Stop();
+        Assert.True(_coordinator!.TryStop());
         AssertNext(ControlKind.Stop, ranks[0]);
         Begin(ranks);
         ranks[0].Send(ControlKind.Step, [5, 0, 0, 0]);

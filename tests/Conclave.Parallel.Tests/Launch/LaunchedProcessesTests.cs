@@ -78,6 +78,7 @@ public sealed class LaunchedProcessesTests
         ["/bin/sh", "-c", script, "sh"],
         "socket",
         [0, 1, 2],
+        areAll: true,
         ["command"],
         log,
         (rank, code) =>
