@@ -1,3 +1,4 @@
+using System.IO.MemoryMappedFiles;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
@@ -109,7 +110,22 @@ public sealed class BenchTests
     {
         CliResult result = Cli.Run("bench", "model", Repository.Fable, "--prefill", "1024", "--decode", "", "--repeat", "1");
         Assert.Equal((0, ""), (result.Code, result.Error));
-        Assert.StartsWith("prefill 1024 ", result.Output);
+        Assert.Contains("\nprefill 1024 ", result.Output);
+    }
+
+    [Fact]
+    public void What_one_thread_and_all_threads_can_do_is_told()
+    {
+        string[] model = ["bench", "model", Repository.Fable, "--prefill", "4", "--decode", "", "--repeat", "1", "--threads", "2"];
+        Assert.Matches(@"^machine, [a-z0-9]+: 1 thread [0-9.]+ GB/s, [0-9.]+ GFLOP/s; 2 threads [0-9.]+ GB/s, [0-9.]+ GFLOP/s\n", Cli.Run(model).Output);
+        foreach (string[] command in new[] { model, ["bench", "kernels", "--filter", "norm/F32", "--repeat", "1", "--threads", "2"] })
+        {
+            CliResult result = Cli.Run([.. command, "--json"]);
+            Assert.Equal((0, ""), (result.Code, result.Error));
+            JsonNode[] limits = [.. JsonNode.Parse(result.Output)!["machine_limits"]!.AsArray().Select(one => one!)];
+            Assert.Equal([1, 2], limits.Select(one => one["threads"]!.GetValue<int>()));
+            Assert.All(limits, one => Assert.True(one["limit_bytes_per_second"]!.GetValue<double>() > 1e8 && one["limit_flops"]!.GetValue<double>() > 1e8));
+        }
     }
 
     [Fact]
@@ -207,6 +223,35 @@ public sealed class BenchTests
             "bench", "model", Repository.Fable, "--compare", folder.Write("old.json", $"{{\"workloads\": [{Row}, {Row}]}}"));
         Assert.Equal(2, result.Code);
         Assert.Contains("\"prefill 1\" was measured twice", result.Error);
+    }
+
+    /// <summary>As in Hugging Face's cache.</summary>
+    [Fact]
+    public void Files_behind_links_that_stay_in_memory_are_not_called_cold()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "dropping files from memory and seeing that they are gone");
+        using TemporaryFolder folder = new();
+        foreach (string file in Directory.GetFiles(Repository.Fable))
+        {
+            File.CreateSymbolicLink(folder.File(Path.GetFileName(file)), file);
+        }
+
+        File.CreateSymbolicLink(folder.File("dangling"), folder.File("nothing"));
+
+        // What a process has mapped and touched the kernel keeps.
+        FileInfo largest = new DirectoryInfo(Repository.Fable).GetFiles().MaxBy(file => file.Length)!;
+        using MemoryMappedFile mapping = MemoryMappedFile.CreateFromFile(largest.FullName, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        using MemoryMappedViewAccessor view = mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        for (long offset = 0; offset < largest.Length; offset += Environment.SystemPageSize)
+        {
+            view.ReadByte(offset);
+        }
+
+        CliResult result = Cli.Run("bench", "model", folder.Path, "--prefill", "", "--decode", "", "--start", "--repeat", "1", "--threads", "1", "--json");
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        JsonElement start = JsonDocument.Parse(result.Output).RootElement.GetProperty("start");
+        Assert.InRange(start.GetProperty("resident_share_after_dropping").GetDouble(), 0.5, 1);
+        Assert.False(start.TryGetProperty("cold", out _));
     }
 
     [Fact]

@@ -50,6 +50,35 @@ internal static class BenchCommand
         json.WriteString("runtime", System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription);
     }
 
+    /// <summary>What one thread can do at most, and all of a team together.</summary>
+    public static (int Threads, MachineLimits Limits)[] Limits(WorkerTeam team, Func<WorkerTeam, MachineLimits> measure)
+    {
+        using WorkerTeam one = new(1);
+        (int, MachineLimits) alone = (1, measure(one));
+        return team.Count == 1 ? [alone] : [alone, (team.Count, measure(team))];
+    }
+
+    /// <summary>A line about them.</summary>
+    public static void PrintLimits(TextWriter output, KernelSet kernels, (int Threads, MachineLimits Limits)[] limits)
+    {
+        IEnumerable<string> all = limits.Select(one => $"{one.Threads} thread{(one.Threads == 1 ? "" : "s")} {one.Limits.Bandwidth / Giga:F1} GB/s, {one.Limits.Peak / Giga:F1} GFLOP/s");
+        output.WriteLine($"machine, {kernels.Name}: {string.Join("; ", all)}");
+        output.Flush();
+    }
+
+    /// <summary>The same for programs.</summary>
+    public static void WriteLimits(Utf8JsonWriter json, KernelSet kernels, (int Threads, MachineLimits Limits)[] limits)
+    {
+        foreach ((int threads, MachineLimits one) in limits)
+        {
+            json.WriteStartObject();
+            json.WriteString("isa", kernels.Name);
+            json.WriteNumber("threads", threads);
+            WriteLimits(json, one);
+            json.WriteEndObject();
+        }
+    }
+
     /// <summary>The limits during one measurement.</summary>
     public static void WriteLimits(Utf8JsonWriter json, MachineLimits limits)
     {

@@ -49,9 +49,16 @@ internal static class BenchKernelsCommand
             using ColdWeights weights = new();
             TextWriter output = result.InvocationConfiguration.Output;
             List<(KernelSet Kernels, KernelSample Sample)> samples = [];
+            List<(KernelSet Kernels, (int, MachineLimits)[] Limits)> limits = [];
             foreach (KernelSet kernels in sets)
             {
                 using MachineProbe probe = new(kernels);
+                limits.Add((kernels, BenchCommand.Limits(team, probe.Measure)));
+                if (!outputs.IsJson(result))
+                {
+                    BenchCommand.PrintLimits(output, kernels, limits[^1].Limits);
+                }
+
                 KernelBenchmark benchmark = new(kernels, team, probe, weights);
                 foreach (KernelCase kernel in cases)
                 {
@@ -72,6 +79,9 @@ internal static class BenchKernelsCommand
             outputs.Finish(result, earlier, json =>
             {
                 BenchCommand.WriteSetting(json, sets, team);
+                json.WriteStartArray("machine_limits");
+                limits.ForEach(one => BenchCommand.WriteLimits(json, one.Kernels, one.Limits));
+                json.WriteEndArray();
                 Write(json, samples);
             });
             return Task.CompletedTask;

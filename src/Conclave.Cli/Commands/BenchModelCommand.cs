@@ -74,6 +74,12 @@ internal sealed class BenchModelCommand(RankLeader? leader)
                 checkpoint, kernels, team, workloads, steps, _compute.TokensPerStep(result),
                 options => _compute.Divide(folder, checkpoint.Config, kernels, team, options))
             : null;
+        (int, MachineLimits)[] limits = benchmark is null ? [] : BenchCommand.Limits(team, benchmark.Limits);
+        if (limits.Length > 0 && !_outputs.IsJson(result))
+        {
+            BenchCommand.PrintLimits(output, kernels, limits);
+        }
+
         List<(Workload, WorkloadSample[])> measured = [];
         foreach (Workload workload in workloads)
         {
@@ -93,6 +99,9 @@ internal sealed class BenchModelCommand(RankLeader? leader)
             json.WriteString("directory", folder);
             json.WriteNumber("steps", steps);
             json.WriteNumber("max_batched_tokens", _compute.TokensPerStep(result));
+            json.WriteStartArray("machine_limits");
+            BenchCommand.WriteLimits(json, kernels, limits);
+            json.WriteEndArray();
             started?.Write(json);
             Write(json, config, measured);
         });

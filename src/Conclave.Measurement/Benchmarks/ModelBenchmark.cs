@@ -90,6 +90,9 @@ public sealed class ModelBenchmark : IDisposable
         }
     }
 
+    /// <summary>What the machine can do at most with a team, now.</summary>
+    public MachineLimits Limits(WorkerTeam team) => _probe.Measure(team);
+
     /// <summary>Runs a workload once.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled; looked at before each step.</exception>
     public WorkloadSample Run(Workload workload, CancellationToken cancellation)

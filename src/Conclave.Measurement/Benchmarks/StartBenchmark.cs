@@ -21,7 +21,11 @@ public sealed class StartBenchmark(IReadOnlyList<string> program, string directo
     /// <summary>More pages than that in memory, and a start is not called cold.</summary>
     private const double MostResident = 0.05;
 
-    private readonly FileInfo[] _files = [.. new DirectoryInfo(directory).EnumerateFiles().Where(file => file.Length > 0)];
+    // In Hugging Face's cache all of them are links.
+    private readonly FileInfo[] _files =
+    [
+        .. new DirectoryInfo(directory).EnumerateFiles().Select(file => (FileInfo?)file.ResolveLinkTarget(returnFinalTarget: true) ?? file).Where(file => file is { Exists: true, Length: > 0 }),
+    ];
 
     /// <summary>Measures warm starts, after one that is not counted, and then cold ones.</summary>
     /// <param name="runs">Starts of each kind.</param>
