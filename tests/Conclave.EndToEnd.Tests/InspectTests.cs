@@ -43,10 +43,16 @@ public sealed class InspectTests
         long begin = json.RootElement.GetProperty(name).GetProperty("data_offsets")[0].GetInt64();
         bytes[8 + header + begin + 1234] = 0xFF;
         bytes[8 + header + begin + 2345] = 0x7F;
+
+
+        // The last element of a norm, in BF16 or F32, becomes infinite or NaN: the exponent is in the upper two bytes of both.
+        long end = json.RootElement.GetProperty("model.norm.weight").GetProperty("data_offsets")[1].GetInt64();
+        (bytes[8 + header + end - 2], bytes[8 + header + end - 1]) = (0x80, 0xFF);
         folder.Write("model.safetensors", bytes);
 
         CliResult damaged = Cli.Run("inspect", folder.Path, "--scan");
         Assert.Equal(1, damaged.Code);
+        Assert.Contains("\"model.norm.weight\" [256]: 1 NaN or infinite, the first at element 255", damaged.Output);
         Assert.Contains($"\"{name}\" [64, 256]: 2 NaN codes, the first at element 1,234", damaged.Output);
         CliResult sound = Cli.Run("inspect", Repository.Fable, "--scan");
         Assert.Equal(0, sound.Code);

@@ -14,13 +14,13 @@ internal static class InspectCommand
     {
         Argument<string> directory = ModelDirectory.Argument();
         Option<bool> tensors = new("--tensors") { Description = "List every tensor" };
-        Option<bool> scan = new("--scan") { Description = "Read all FP8 weights and look for NaN codes; exit code 1 if there are any" };
+        Option<bool> scan = new("--scan") { Description = "Read all tensors and look for elements that are no numbers (NaN codes in FP8 weights, NaN and infinity elsewhere); exit code 1 if there are any" };
         Option<bool> json = new("--json") { Description = "Write one JSON object" };
         CliCommand command = new(
             "inspect", "Describes a checkpoint: configuration, tensors, parameters, cache, memory that it needs.",
             ("conclave inspect models/fable", "what the bundled model is made of"),
             ("conclave inspect DeepSeek-V2-Lite --tensors", "with every tensor, its format and its shape"),
-            ("conclave inspect DeepSeek-V3 --scan", "after a download: are the FP8 weights numbers?"),
+            ("conclave inspect DeepSeek-V3 --scan", "after a download: are all weights numbers?"),
             ("conclave inspect models/fable --json | jq .parameters", "for programs"))
         {
             directory, tensors, scan, json,

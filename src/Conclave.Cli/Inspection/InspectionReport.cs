@@ -166,10 +166,10 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
 
         foreach (NanFinding finding in findings)
         {
-            yield return $"{finding.Tensor.File.Path}: tensor \"{finding.Tensor.Name}\" {finding.Tensor.ShapeText}: {finding.Count:N0} NaN codes, the first at element {finding.FirstElement:N0}";
+            yield return $"{finding.Tensor.File.Path}: tensor \"{finding.Tensor.Name}\" {finding.Tensor.ShapeText}: {finding.Count:N0} {(finding.Tensor.Format == ElementFormat.F8_E4M3 ? "NaN codes" : "NaN or infinite")}, the first at element {finding.FirstElement:N0}";
         }
 
-        yield return findings.Count == 0 ? "no NaN codes in FP8 weights" : $"{findings.Count:N0} tensors with NaN codes: get these files again";
+        yield return findings.Count == 0 ? "no NaN codes in FP8 weights, no NaN or infinity in other tensors" : $"{findings.Count:N0} tensors with elements that are no numbers: get these files again";
     }
 
     private static Table NewTable(string[] left, string[] right, string[]? last = null)
