@@ -151,7 +151,7 @@ internal sealed class InspectionReport(Checkpoint checkpoint, CheckpointSummary 
         yield return ("files", $"{checkpoint.Files.Count}, {Amount(summary.Bytes)}B of tensors; generating a token reads {Amount(summary.ActiveBytes)}B of them");
         yield return ("cache", $"{summary.CacheBytesPerToken(ElementFormat.F32):N0} bytes for a token in F32, {summary.CacheBytesPerToken(ElementFormat.BF16):N0} in BF16; "
             + $"{_config.MaxPositions:N0} tokens take {Amount(_config.MaxPositions * summary.CacheBytesPerToken(ElementFormat.F32))}B or half of it");
-        long machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        long machine = MachineMemory.Limit;
         long full = summary.MemoryFor(_config.MaxPositions);
         yield return ("to run it", $"{Amount(full)}B of memory for the whole context (F32 cache), {Amount(summary.MemoryFor(0))}B to begin; this machine has {Amount(machine)}B"
             + (summary.MemoryFor(0) > machine ? ": weights would be read from disk again and again" : ""));

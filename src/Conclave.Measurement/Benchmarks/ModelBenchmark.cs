@@ -52,7 +52,7 @@ public sealed class ModelBenchmark : IDisposable
     /// <param name="decodeSteps">Steps of a decode run.</param>
     /// <param name="tokensPerStep">Most tokens of a step.</param>
     /// <param name="divide">Adds this rank's part of the model to its options.</param>
-    /// <exception cref="UserErrorException">A workload is longer than the model's context.</exception>
+    /// <exception cref="UserErrorException">A workload is longer than the model's context, or its cache is larger than the machine's memory.</exception>
     public ModelBenchmark(
         Checkpoint checkpoint,
         KernelSet kernels,
@@ -74,9 +74,16 @@ public sealed class ModelBenchmark : IDisposable
         }
 
         _blocks = workloads.Max(workload => workload.Batch * LatentCache.BlocksFor((int)Length(workload)));
+        ModelOptions options = new() { CacheBlocks = _blocks, MaxTokensPerStep = tokensPerStep };
+        double bytes = (double)_blocks * LatentPages.TokensPerBlock * LatentCache.BytesPerToken(checkpoint.Config, options.CacheFormat);
+        if (bytes > MachineMemory.Limit)
+        {
+            throw new UserErrorException(
+                $"the longest workload needs a cache of {bytes / 1e9:F1} GB, more than the {MachineMemory.Limit / 1e9:F1} GB that this process may use; choose fewer sequences (--batch) or tokens (--decode, --prefill)");
+        }
+
         _team = team;
         _probe = new MachineProbe(kernels);
-        ModelOptions options = new() { CacheBlocks = _blocks, MaxTokensPerStep = tokensPerStep };
         _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide(options));
         int sequences = workloads.Max(workload => workload.Batch);
         _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
