@@ -7,7 +7,7 @@ namespace Conclave.Server.Api;
 /// <summary>
 /// Bounds what requests take before they are the engine's. Of long bodies <see cref="MostBodies"/> are in memory at a time; of these one on each core but one is parsed and turned into tokens, which
 /// takes seconds and many times the body's size in memory. The others wait in turn, as many as may wait for the engine. Short ones, of which <see cref="MostShort"/> are worked on at a time, do not wait behind them.
-/// All of it happens on threads of its own: a schema of a few lines can take a tenth of a second, and those of the pool are needed for answers that are under way and for /health.
+/// All of it happens on threads of its own: a schema of a few lines can take long to compile, and those of the pool are needed for answers that are under way and for /health.
 /// </summary>
 /// <param name="engine">Whose requests they become.</param>
 /// <param name="bodyTime">How long the rest of a long body may take when its turn has come: others wait for whoever sends slowly.</param>

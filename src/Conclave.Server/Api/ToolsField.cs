@@ -14,33 +14,30 @@ internal static class ToolsField
         List<ChatTool> tools = body.List("tools", RequestLimits.Tools, Tool) ?? [];
         JsonArray? definitions = tools.Count > 0 ? JsonArray.Create(body.Element("tools")!.Value) : null;
         bool parallel = body.Flag("parallel_tool_calls") ?? true;
-        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String } element && body.Object("tool_choice")!.Value.String("type") != "allowed_tools")
-        {
-            // Who names a function asks for a call of it, as OpenAI has it, not for one or more.
-            return new ChatTools(tools, definitions, ToolChoice.Required, [FunctionName(element, "tool_choice")], parallel: false);
-        }
+        (ToolChoice choice, List<string>? allowed, bool isNamed) = Choice(body);
 
-        (ToolChoice choice, List<string>? allowed) = Choice(body);
-        return new ChatTools(tools, definitions, choice, allowed, parallel);
+        // Who names a function asks for a call of it, as OpenAI has it, not for one or more.
+        return new ChatTools(tools, definitions, choice, allowed, parallel && !isNamed);
     }
 
-    private static (ToolChoice Choice, List<string>? Allowed) Choice(JsonBody body)
+    private static (ToolChoice Choice, List<string>? Allowed, bool IsNamed) Choice(JsonBody body)
     {
-        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String })
+        if (body.Element("tool_choice") is { ValueKind: not JsonValueKind.String } element)
         {
-            return Allowed(body.Object("tool_choice")!.Value);
+            JsonBody named = body.Object("tool_choice")!.Value;
+            return named.String("type") == "allowed_tools" ? Allowed(named) : (ToolChoice.Required, [FunctionName(element, "tool_choice")], true);
         }
 
         return body.String("tool_choice") switch
         {
-            null or "auto" => (ToolChoice.Auto, null),
-            "none" => (ToolChoice.None, null),
-            "required" => (ToolChoice.Required, null),
+            null or "auto" => (ToolChoice.Auto, null, false),
+            "none" => (ToolChoice.None, null, false),
+            "required" => (ToolChoice.Required, null, false),
             string word => throw ApiException.Invalid($"tool_choice: '{word}' is not known; none, auto, required, a function or allowed_tools is expected", "tool_choice"),
         };
     }
 
-    private static (ToolChoice Choice, List<string>? Allowed) Allowed(JsonBody choice)
+    private static (ToolChoice Choice, List<string>? Allowed, bool IsNamed) Allowed(JsonBody choice)
     {
         const string Path = "tool_choice.allowed_tools";
         JsonBody allowed = choice.Object("allowed_tools") ?? throw ApiException.Invalid($"{Path}: an object with mode and tools is expected", "tool_choice");
@@ -54,7 +51,8 @@ internal static class ToolsField
             },
             allowed.List("tools", RequestLimits.Tools, FunctionName) is { Count: > 0 } names
                 ? names
-                : throw ApiException.Invalid($"{Path}.tools: a list of at least one of the tools is expected", "tool_choice"));
+                : throw ApiException.Invalid($"{Path}.tools: a list of at least one of the tools is expected", "tool_choice"),
+            false);
     }
 
     private static string FunctionName(JsonElement element, string path) => JsonBody.Of(element, path).Object("function")?.String("name")
