@@ -15,6 +15,9 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     private const int PrefetchDistance = 4096;
     private const int CacheLine = 64;
 
+    // Up to how many inputs two classes go together, one weight row at a time.
+    private const int PairInputs = 3;
+
     private static int GroupBytes => Group * ElementBytes;
 
     /// <inheritdoc/>
@@ -45,13 +48,13 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int ClassInputs => 6;
 
     /// <inheritdoc/>
-    public static int ClassesTogether(int count) => 2;
+    public static int ClassesTogether(int count) => TWeights.Interleaving == 4 && count > PairInputs ? 1 : 2;
 
     /// <inheritdoc/>
     public static int MostClassInputs => TWeights.MostClassInputs;
 
     /// <inheritdoc/>
-    public static int PanelRows => 64;
+    public static int PanelRows => 32;
 
     /// <inheritdoc/>
     public static int Streams(int inputs) => 4;
@@ -149,7 +152,11 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void ClassTile(int count, int pass, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
     {
-        if (pass == 0)
+        if (ClassesTogether(count) == 1)
+        {
+            OneClassTile(count, pass, rows, inputs + (pass * classStride), unfinished, first && pass == 0);
+        }
+        else if (pass == 0)
         {
             PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
         }
@@ -188,6 +195,22 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 break;
             default:
                 Avx2PairTile<TWeights, TPair>.Run<Six>(rows, inputs, classStride, unfinished, first);
+                break;
+        }
+    }
+
+    private static void OneClassTile(int count, int ofClass, in ClassRows rows, float* inputs, in ClassSums unfinished, bool first)
+    {
+        switch (count)
+        {
+            case 4:
+                Avx2ClassTile<TWeights>.Run<Four>(ofClass, rows, inputs, unfinished, first);
+                break;
+            case 5:
+                Avx2ClassTile<TWeights>.Run<Five>(ofClass, rows, inputs, unfinished, first);
+                break;
+            default:
+                Avx2ClassTile<TWeights>.Run<Six>(ofClass, rows, inputs, unfinished, first);
                 break;
         }
     }
@@ -307,33 +330,13 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         {
             Sse.Prefetch0(ahead);
             ahead += Vector256<float>.Count;
-            Vector256<float> w0 = Vector256.Load(weights);
-            Vector256<float> w1 = Vector256.Load(weights + Vector256<float>.Count);
-            Vector256<float> w2 = Vector256.Load(weights + (2 * Vector256<float>.Count));
-            Vector256<float> w3 = Vector256.Load(weights + (3 * Vector256<float>.Count));
             Vector256<float> x0 = Vector256.Load(inputs);
-            a00 = Fma.MultiplyAdd(w0, x0, a00);
-            a01 = Fma.MultiplyAdd(w1, x0, a01);
-            a02 = Fma.MultiplyAdd(w2, x0, a02);
-            a03 = Fma.MultiplyAdd(w3, x0, a03);
-            if (TCount.Value > 1)
-            {
-                Vector256<float> x = Vector256.Load(inputs + Vector256<float>.Count);
-                a10 = Fma.MultiplyAdd(w0, x, a10);
-                a11 = Fma.MultiplyAdd(w1, x, a11);
-                a12 = Fma.MultiplyAdd(w2, x, a12);
-                a13 = Fma.MultiplyAdd(w3, x, a13);
-            }
-
-            if (TCount.Value > 2)
-            {
-                Vector256<float> x = Vector256.Load(inputs + (2 * Vector256<float>.Count));
-                a20 = Fma.MultiplyAdd(w0, x, a20);
-                a21 = Fma.MultiplyAdd(w1, x, a21);
-                a22 = Fma.MultiplyAdd(w2, x, a22);
-                a23 = Fma.MultiplyAdd(w3, x, a23);
-            }
-
+            Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + Vector256<float>.Count) : default;
+            Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * Vector256<float>.Count)) : default;
+            AddRow<TCount>(weights, x0, x1, x2, ref a00, ref a10, ref a20);
+            AddRow<TCount>(weights + Vector256<float>.Count, x0, x1, x2, ref a01, ref a11, ref a21);
+            AddRow<TCount>(weights + (2 * Vector256<float>.Count), x0, x1, x2, ref a02, ref a12, ref a22);
+            AddRow<TCount>(weights + (3 * Vector256<float>.Count), x0, x1, x2, ref a03, ref a13, ref a23);
             weights += 4 * Vector256<float>.Count;
             inputs += TCount.Value * Vector256<float>.Count;
         }
@@ -347,6 +350,27 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         if (TCount.Value > 2)
         {
             Finish(a20, a21, a22, a23, lanes + (8 * Vector256<float>.Count), first, sums is null ? null : sums + 8);
+        }
+    }
+
+    /// <summary>
+    /// A vector of a weight row times those of all inputs. Twelve sums and three inputs leave one register of sixteen: rows come one at a time, since a sum that is kept in memory is waited for in every step.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRow<TCount>(
+        float* weights, Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, ref Vector256<float> a0, ref Vector256<float> a1, ref Vector256<float> a2)
+        where TCount : struct, ICount
+    {
+        Vector256<float> w = Vector256.Load(weights);
+        a0 = Fma.MultiplyAdd(w, x0, a0);
+        if (TCount.Value > 1)
+        {
+            a1 = Fma.MultiplyAdd(w, x1, a1);
+        }
+
+        if (TCount.Value > 2)
+        {
+            a2 = Fma.MultiplyAdd(w, x2, a2);
         }
     }
 

@@ -173,6 +173,48 @@ internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch) =>
         Avx2Projection.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
 
+    public static int WideColumns => 2 * Vector256<float>.Count;
+
+    public static void WideProduct(int rows, float* a, nint aStride, int depth, float* b, nint bStride, float* c, nint cStride, bool accumulate)
+    {
+        switch (rows)
+        {
+            case 2:
+                Avx2WideProduct<Two>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 3:
+                Avx2WideProduct<Three>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 4:
+                Avx2WideProduct<Four>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 5:
+                Avx2WideProduct<Five>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            default:
+                Avx2WideProduct<Six>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+        }
+    }
+
+    public static int DotQueries => 3;
+
+    public static void LatentDots(int queries, float* query, float* t0, float* t1, float* t2, float* t3, nint dimensions, float* scores, nint scoreStride)
+    {
+        switch (queries)
+        {
+            case 1:
+                Avx2LatentDots<One>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 2:
+                Avx2LatentDots<Two>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            default:
+                Avx2LatentDots<Three>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Halve(Vector256<float> a) => Sse.Add(a.GetLower(), a.GetUpper());
 

@@ -29,7 +29,11 @@ internal static unsafe class Avx512LatentDots<TCount>
             Vector512<float> c = Vector512.Load(t2 + k);
             Vector512<float> d = Vector512.Load(t3 + k);
             Add(Vector512.Load(q), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
-            Add(Vector512.Load(q + dimensions), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            if (TCount.Value > 1)
+            {
+                Add(Vector512.Load(q + dimensions), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            }
+
             if (TCount.Value > 2)
             {
                 Add(Vector512.Load(q + (2 * dimensions)), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
@@ -61,7 +65,11 @@ internal static unsafe class Avx512LatentDots<TCount>
             Vector512<float> c = Avx512Simd.LoadMasked(t2 + whole, mask);
             Vector512<float> d = Avx512Simd.LoadMasked(t3 + whole, mask);
             Add(Avx512Simd.LoadMasked(q, mask), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
-            Add(Avx512Simd.LoadMasked(q + dimensions, mask), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            if (TCount.Value > 1)
+            {
+                Add(Avx512Simd.LoadMasked(q + dimensions, mask), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
+            }
+
             if (TCount.Value > 2)
             {
                 Add(Avx512Simd.LoadMasked(q + (2 * dimensions), mask), a, b, c, d, ref s20, ref s21, ref s22, ref s23);
@@ -84,7 +92,11 @@ internal static unsafe class Avx512LatentDots<TCount>
         }
 
         Avx512Simd.ReduceAdd(s00, s01, s02, s03).Store(scores);
-        Avx512Simd.ReduceAdd(s10, s11, s12, s13).Store(scores + scoreStride);
+        if (TCount.Value > 1)
+        {
+            Avx512Simd.ReduceAdd(s10, s11, s12, s13).Store(scores + scoreStride);
+        }
+
         if (TCount.Value > 2)
         {
             Avx512Simd.ReduceAdd(s20, s21, s22, s23).Store(scores + (2 * scoreStride));

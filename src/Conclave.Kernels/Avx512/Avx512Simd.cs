@@ -165,6 +165,57 @@ internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch) =>
         Avx512Projection.Run(weights, firstRow, rowCount, input, m, output, outputStride, scratch);
 
+    public static int WideColumns => 4 * Vector512<float>.Count;
+
+    public static void WideProduct(int rows, float* a, nint aStride, int depth, float* b, nint bStride, float* c, nint cStride, bool accumulate)
+    {
+        switch (rows)
+        {
+            case 2:
+                Avx512WideProduct<Two>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 3:
+                Avx512WideProduct<Three>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 4:
+                Avx512WideProduct<Four>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            case 5:
+                Avx512WideProduct<Five>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+            default:
+                Avx512WideProduct<Six>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
+                break;
+        }
+    }
+
+    public static int DotQueries => 6;
+
+    public static void LatentDots(int queries, float* query, float* t0, float* t1, float* t2, float* t3, nint dimensions, float* scores, nint scoreStride)
+    {
+        switch (queries)
+        {
+            case 1:
+                Avx512LatentDots<One>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 2:
+                Avx512LatentDots<Two>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 3:
+                Avx512LatentDots<Three>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 4:
+                Avx512LatentDots<Four>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            case 5:
+                Avx512LatentDots<Five>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+            default:
+                Avx512LatentDots<Six>.Run(query, t0, t1, t2, t3, dimensions, scores, scoreStride);
+                break;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Quarter(Vector512<float> a)
     {

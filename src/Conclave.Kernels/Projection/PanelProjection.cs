@@ -5,11 +5,14 @@ namespace Conclave.Kernels;
 
 /// <summary>
 /// Many inputs: a panel of weight rows is decoded and stays in the second cache while all inputs are multiplied with it. Meanwhile the
-/// next panel's weights are on their way from memory.
+/// next panel's weights are on their way from memory. Panels whose rows have the same scales share their inputs, which are packed for the first of them.
 /// </summary>
 internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops>
     where TLoops : struct, IProjectionLoops
 {
+    // As many as usually have the same scales.
+    private const int MostBlockRows = 128;
+
     /// <summary>Rises with k and with the number of inputs.</summary>
     public static nint ScratchBytes(nint k, int inputs) => new Layout(k, inputs).Bytes;
 
@@ -17,64 +20,74 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
     public static void Run(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
     {
+        Layout layout = new(weights.Columns, inputs);
         for (nint row = 0; row < rowCount;)
         {
-            int rows = (int)nint.Min(TLoops.PanelRows, RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row));
+            int rows = (int)nint.Min(MostBlockRows, RowsOfOneScale(weights.Scales, firstRow + row, rowCount - row));
             int following = (int)nint.Min(TLoops.PanelRows, rowCount - row - rows);
-            RunPanel(weights, firstRow + row, rows, following, input, inputs, output + row, outputStride, scratch);
+            RunBlock(layout, weights, firstRow + row, rows, following, input, output + row, outputStride, scratch);
             row += rows;
         }
     }
 
-    /// <summary>A panel of rows that have the same scales; <paramref name="following"/> rows are to come after it.</summary>
-    private static void RunPanel(
-        TensorView weights, nint firstRow, int rows, int following, InputRows input, int inputs, float* output, nint outputStride, float* scratch)
+    /// <summary>Rows that have the same scales; <paramref name="following"/> rows are to come after them.</summary>
+    private static void RunBlock(
+        in Layout layout, TensorView weights, nint firstRow, int rows, int following, InputRows input, float* output, nint outputStride, float* scratch)
     {
         nint k = weights.Columns;
-        Layout layout = new(k, inputs);
-        float* decoded = scratch + Layout.Decoded;
         float* scales = TLoops.TileInputFactor != 1f || weights.Scales.IsPresent ? scratch + layout.Scales : null;
         for (nint start = 0; start < k; start += Segment)
         {
             nint count = nint.Min(Segment, k - start);
-            nint length = Padded(count);
             if (scales is not null)
             {
                 PrepareInput(null, start, count, weights, firstRow, TLoops.TileInputFactor, scales, TLoops.Group, TLoops.Lanes, scratch + Layout.Group);
             }
 
-            for (int row = 0; row < rows; row += TileRows)
+            for (int row = 0; row < rows; row += TLoops.PanelRows)
             {
-                DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded + (row * length / Classes * layout.Streams), scratch + layout.Tail);
+                int panelRows = int.Min(TLoops.PanelRows, rows - row);
+                DecodePanel(layout, weights, firstRow + row, panelRows, start, count, scratch);
+                WeightsAhead<TLoops> ahead = Ahead(weights, firstRow, rows, following, row + panelRows, start);
+                MultiplyPanel(layout, start, count, start + count == k, row, panelRows, input, scales, ref ahead, output + row, outputStride, scratch);
             }
-
-            bool ends = start + count == k;
-            nint next = ends ? 0 : start + Segment;
-            WeightsAhead<TLoops> ahead = new(weights, ends ? firstRow + rows : firstRow, ends ? following : rows, next, nint.Min(Segment, k - next));
-            MultiplySegment(layout, start, count, ends, rows, input, scales, ref ahead, output, outputStride, scratch);
         }
     }
 
+    /// <summary>What is decoded after a panel that ends before <paramref name="row"/>: the next one of the block, or the first one of its next segment, or of the next block.</summary>
+    private static WeightsAhead<TLoops> Ahead(TensorView weights, nint firstRow, int rows, int following, int row, nint start)
+    {
+        nint next = start + Segment;
+        if (row < rows)
+        {
+            return new WeightsAhead<TLoops>(weights, firstRow + row, int.Min(TLoops.PanelRows, rows - row), start, nint.Min(Segment, weights.Columns - start));
+        }
+
+        return next < weights.Columns
+            ? new WeightsAhead<TLoops>(weights, firstRow, int.Min(TLoops.PanelRows, rows), next, nint.Min(Segment, weights.Columns - next))
+            : new WeightsAhead<TLoops>(weights, firstRow + rows, following, 0, nint.Min(Segment, weights.Columns));
+    }
+
     /// <summary>
-    /// All inputs times a segment of a decoded panel; <paramref name="scales"/> is null where inputs are taken as they are.
+    /// All inputs times a segment of a decoded panel, whose first row is number <paramref name="firstRow"/> of its block; <paramref name="scales"/> is null where inputs are taken as they are.
     /// </summary>
-    private static void MultiplySegment(
-        in Layout layout, nint start, nint count, bool ends, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
+    private static void MultiplyPanel(
+        in Layout layout, nint start, nint count, bool ends, int firstRow, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
         nint classLength = Padded(count) / Classes;
         nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
-        float* packed = scratch + layout.Packed;
         float* sums = scratch + Layout.Sums;
         for (int t = 0; t < layout.Tiles; t++)
         {
             int i = layout.FirstInput(t);
             int tileInputs = layout.FirstInput(t + 1) - i;
-            for (int j = 0; j < tileInputs; j++)
+            float* packed = scratch + layout.PackedInputs(i);
+            for (int j = 0; j < tileInputs && firstRow == 0; j++)
             {
                 Pack(input.Row(i + j) + start, count, scales, packed + (j * TLoops.Lanes), tileInputs * TLoops.Lanes, classLength * tileInputs, scratch + Layout.Group);
             }
 
-            float* partials = scratch + layout.Partials + (layout.KeptInputs(i) * TLoops.PanelRows * TLoops.Lanes);
+            float* partials = scratch + layout.PartialSums(firstRow, i, tileInputs);
             for (int c = 0; c < Classes; c++)
             {
                 float* tile = packed + (c * classLength * tileInputs);
@@ -92,6 +105,17 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
                     }
                 }
             }
+        }
+    }
+
+    /// <summary>Decodes a segment of a panel's rows.</summary>
+    private static void DecodePanel(in Layout layout, TensorView weights, nint firstRow, int rows, nint start, nint count, float* scratch)
+    {
+        nint length = Padded(count);
+        for (int row = 0; row < rows; row += TileRows)
+        {
+            float* decoded = scratch + Layout.Decoded + (row * length / Classes * layout.Streams);
+            DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded, scratch + layout.Tail);
         }
     }
 
@@ -155,21 +179,26 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         /// <summary>Scales of a segment, arranged.</summary>
         public nint Scales => Decoded + (_segment / Classes * Streams * TLoops.PanelRows);
 
-        /// <summary>A segment of the inputs of one tile.</summary>
-        public nint Packed => Scales + _segment;
+        /// <summary>A segment of the inputs: of one tile, or of all where more than one panel needs them.</summary>
+        private nint Packed => Scales + _segment;
 
         /// <summary>A last, partial group of weights.</summary>
-        public nint Tail => Packed + (_segment * TLoops.TileInputs);
+        public nint Tail => Packed + (_segment * (IsShared ? _inputs : TLoops.TileInputs));
 
-        /// <summary>Unfinished sums, a vector for each input and row: of one tile, or of all where there is more than one segment.</summary>
-        public nint Partials => Tail + TLoops.Group;
+        /// <summary>Unfinished sums, a vector for each input and row: of one tile and one panel, or of all in a block where there is more than one segment.</summary>
+        private nint Partials => Tail + TLoops.Group;
 
-        public nint Bytes => (Partials + (TLoops.PanelRows * (nint)(_keepsAll ? _inputs : TLoops.TileInputs) * TLoops.Lanes)) * sizeof(float);
+        public nint Bytes => (Partials + ((_keepsAll ? MostBlockRows * (nint)_inputs : TLoops.PanelRows * (nint)TLoops.TileInputs) * TLoops.Lanes)) * sizeof(float);
+
+        private static bool IsShared => TLoops.PanelRows < MostBlockRows;
 
         /// <summary>The first input of a tile. They are as even as can be, since narrow ones wait for their own sums.</summary>
         public int FirstInput(int tile) => (int)((long)_inputs * tile / Tiles);
 
-        /// <summary>How many inputs before <paramref name="input"/> keep unfinished sums.</summary>
-        public nint KeptInputs(int input) => _keepsAll ? input : 0;
+        /// <summary>Where the tile that begins at <paramref name="input"/> is packed.</summary>
+        public nint PackedInputs(int input) => Packed + (IsShared ? input * _segment : 0);
+
+        /// <summary>Where the unfinished sums of the panel at <paramref name="row"/> of its block and of the tile of <paramref name="count"/> inputs from <paramref name="input"/> on are.</summary>
+        public nint PartialSums(int row, int input, int count) => Partials + (_keepsAll ? ((MostBlockRows * (nint)input) + (row * (nint)count)) * TLoops.Lanes : 0);
     }
 }

@@ -22,7 +22,7 @@ internal readonly unsafe ref struct AbsorbedStages<TSimd, TVector>(
 
     private readonly ReadOnlySpan<AttentionSpan> _spans = spans;
 
-    private static int HeadsAtOnce => OrderedProduct<TSimd, TVector>.MaxRows;
+    private const int HeadsAtOnce = OrderedProduct<TSimd, TVector>.MaxRows;
 
     public LatentAttentionShape Shape => shape;
 

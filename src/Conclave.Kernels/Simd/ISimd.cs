@@ -95,4 +95,16 @@ internal unsafe interface ISimd<TVector>
     /// </summary>
     static abstract void Project(
         TensorView weights, nint firstRow, nint rowCount, InputRows input, int m, float* output, nint outputStride, byte* scratch);
+
+    /// <summary>Columns of a <see cref="WideProduct"/>: as many as registers have room for with <see cref="OrderedProduct{TSimd, TVector}.MaxRows"/> rows.</summary>
+    static abstract int WideColumns { get; }
+
+    /// <summary>An <see cref="OrderedProduct{TSimd, TVector}"/> of <see cref="WideColumns"/> columns and two rows or more, all of one depth.</summary>
+    static abstract void WideProduct(int rows, float* a, nint aStride, int depth, float* b, nint bStride, float* c, nint cStride, bool accumulate);
+
+    /// <summary>Most queries of <see cref="LatentDots"/>.</summary>
+    static abstract int DotQueries { get; }
+
+    /// <summary>A <see cref="LatentDots{TSimd, TVector}"/> of four tokens: four scores for each query.</summary>
+    static abstract void LatentDots(int queries, float* query, float* t0, float* t1, float* t2, float* t3, nint dimensions, float* scores, nint scoreStride);
 }

@@ -12,8 +12,8 @@ internal static unsafe class OrderedProduct<TSimd, TVector>
 {
     private const int NarrowRows = 4;
 
-    /// <summary>Most rows that <see cref="Run"/> takes: what 32 registers have room for, or 16.</summary>
-    public static int MaxRows => TSimd.Lanes == 16 ? 6 : NarrowRows;
+    /// <summary>Most rows that <see cref="Run"/> takes.</summary>
+    public const int MaxRows = 6;
 
     /// <summary>Computes up to <see cref="MaxRows"/> rows.</summary>
     /// <param name="a">The first row of a.</param>
@@ -36,49 +36,24 @@ internal static unsafe class OrderedProduct<TSimd, TVector>
         }
 
         int j = 0;
-        if (TSimd.Lanes == 16)
+        for (; j + TSimd.WideColumns <= columns; j += TSimd.WideColumns)
         {
-            for (; j + (4 * TSimd.Lanes) <= columns; j += 4 * TSimd.Lanes)
-            {
-                Wide(a, aStride, rows, depths[0], b + j, bStride, c + j, cStride, accumulate);
-            }
+            TSimd.WideProduct(rows, a, aStride, depths[0], b + j, bStride, c + j, cStride, accumulate);
+        }
 
-            // What some rows sum beyond the others continues their chains.
-            for (int i = 1; i < rows; i++)
+        // What some rows sum beyond the others continues their chains.
+        nint common = depths[0];
+        for (int i = 1; i < rows && j > 0; i++)
+        {
+            if (depths[i] > common)
             {
-                nint common = depths[0];
-                if (depths[i] > common)
-                {
-                    Single(a + (i * aStride) + common, depths[i] - common, b + (common * bStride), bStride, j, c + (i * cStride), accumulate: true);
-                }
+                Single(a + (i * aStride) + common, depths[i] - common, b + (common * bStride), bStride, j, c + (i * cStride), accumulate: true);
             }
         }
 
         for (int i = 0; i < rows && j < columns; i += NarrowRows)
         {
             Narrow(a + (i * aStride), aStride, int.Min(NarrowRows, rows - i), depths + i, b, bStride, j, columns, c + (i * cStride), cStride, accumulate);
-        }
-    }
-
-    private static void Wide(float* a, nint aStride, int rows, int depth, float* b, nint bStride, float* c, nint cStride, bool accumulate)
-    {
-        switch (rows)
-        {
-            case 2:
-                Avx512WideProduct<Two>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
-                break;
-            case 3:
-                Avx512WideProduct<Three>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
-                break;
-            case 4:
-                Avx512WideProduct<Four>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
-                break;
-            case 5:
-                Avx512WideProduct<Five>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
-                break;
-            default:
-                Avx512WideProduct<Six>.Run(a, aStride, depth, b, bStride, c, cStride, accumulate);
-                break;
         }
     }
 
