@@ -47,6 +47,9 @@ public sealed class ConclaveServer : IAsyncDisposable
             kestrel.Listen(options.Host, options.Port);
         });
 
+        // All answers are complete when it stops: what is left then are clients who do not read theirs, and bodies that were not sent to their end. An orchestrator's patience is 30 s in all.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.LastReads);
+
         // Signals belong to whoever started the server: it drains before it stops.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.AddTelemetry(engine, options.TraceEndpoint);
@@ -75,7 +78,7 @@ public sealed class ConclaveServer : IAsyncDisposable
         return new ConclaveServer(app, engine, dashboard);
     }
 
-    /// <summary>Refuses new requests, finishes those that were accepted, and stops.</summary>
+    /// <summary>Refuses new requests, finishes those that were accepted, gives clients 5 s to read the rest, and stops.</summary>
     public async Task DrainAsync(CancellationToken cancellation = default)
     {
         await _engine.DrainAsync(cancellation);

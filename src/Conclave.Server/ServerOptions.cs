@@ -42,6 +42,9 @@ public sealed record ServerOptions
     /// <summary>How long the rest of a long body may take when its turn has come.</summary>
     internal TimeSpan BodyTime { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>How long clients may take for their last reads when all accepted requests are computed and the server stops; a body that is still on its way is not waited for any longer either.</summary>
+    internal TimeSpan LastReads { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Checks what would be found wrong only when a request comes.</summary>
     /// <exception cref="UserErrorException">The time limit is out of its range.</exception>
     internal void Check()
