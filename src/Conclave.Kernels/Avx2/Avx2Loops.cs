@@ -16,9 +16,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     private const int PrefetchDistance = 1536;
     private const int CacheLine = 64;
 
-    // Up to how many inputs two classes go together, one weight row at a time.
-    private const int PairInputs = 3;
-
     private static int GroupBytes => Group * ElementBytes;
 
     /// <inheritdoc/>
@@ -49,7 +46,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int ClassInputs => 6;
 
     /// <inheritdoc/>
-    public static int ClassesTogether(int count) => TWeights.Interleaving == 4 && count > PairInputs ? 1 : 2;
+    public static int ClassesTogether(int count) => 2;
 
     /// <inheritdoc/>
     public static int MostClassInputs => TWeights.MostClassInputs;
@@ -153,11 +150,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void ClassTile(int count, int pass, in ClassRows rows, float* inputs, nint classStride, in ClassSums unfinished, bool first)
     {
-        if (ClassesTogether(count) == 1)
-        {
-            OneClassTile(count, pass, rows, inputs + (pass * classStride), unfinished, first && pass == 0);
-        }
-        else if (pass == 0)
+        if (pass == 0)
         {
             PairTile<Zero>(count, rows, inputs, classStride, unfinished, first);
         }
@@ -196,22 +189,6 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 break;
             default:
                 Avx2PairTile<TWeights, TPair>.Run<Six>(rows, inputs, classStride, unfinished, first);
-                break;
-        }
-    }
-
-    private static void OneClassTile(int count, int ofClass, in ClassRows rows, float* inputs, in ClassSums unfinished, bool first)
-    {
-        switch (count)
-        {
-            case 4:
-                Avx2ClassTile<TWeights>.Run<Four>(ofClass, rows, inputs, unfinished, first);
-                break;
-            case 5:
-                Avx2ClassTile<TWeights>.Run<Five>(ofClass, rows, inputs, unfinished, first);
-                break;
-            default:
-                Avx2ClassTile<TWeights>.Run<Six>(ofClass, rows, inputs, unfinished, first);
                 break;
         }
     }

@@ -36,11 +36,6 @@ internal unsafe interface IAvx2Weights
 
     /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way. All go it where both input factors are one.</summary>
     static abstract ulong Small(byte* p);
-
-    /// <summary>
-    /// Decodes class <paramref name="ofClass"/> of a group of bytes: on the shorter way, or on that of <see cref="Load"/>. <paramref name="shift"/> has what moves the class to the upper end of each element.
-    /// </summary>
-    static abstract Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong);
 }
 
 internal readonly unsafe struct Avx2F32 : IAvx2Weights
@@ -72,8 +67,6 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
     }
 
     public static ulong Small(byte* p) => 0;
-
-    public static Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 internal readonly unsafe struct Avx2BF16 : IAvx2Weights
@@ -107,8 +100,6 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
     }
 
     public static ulong Small(byte* p) => 0;
-
-    public static Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 internal readonly unsafe struct Avx2F16 : IAvx2Weights
@@ -156,8 +147,6 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
     }
 
     public static ulong Small(byte* p) => 0;
-
-    public static Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong) => throw new NotSupportedException();
 }
 
 /// <summary>E4M3 for machines that multiply subnormal numbers at full speed: zero and the codes of subnormals become subnormal binary32 numbers, as the others become normal ones.</summary>
@@ -207,10 +196,6 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
     }
 
     public static ulong Small(byte* p) => 0;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong) =>
-        Avx2.And(Avx2.ShiftRightArithmetic(Avx2.ShiftLeftLogicalVariable(Avx.LoadVector256((uint*)p), shift).AsInt32(), 4), Vector256.Create(unchecked((int)0x87F00000))).AsSingle();
 }
 
 /// <summary>
@@ -261,16 +246,4 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong Small(byte* p) => Vector256.Equals(Avx2.And(Avx.LoadVector256(p), Vector256.Create((byte)0x78)), Vector256<byte>.Zero).ExtractMostSignificantBits();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Class(int ofClass, byte* p, Vector256<uint> shift, bool isLong)
-    {
-        if (!isLong)
-        {
-            return Avx2E4M3Subnormal.Class(ofClass, p, shift, isLong);
-        }
-
-        Load(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
-        return ofClass switch { 0 => v0, 1 => v1, 2 => v2, _ => v3 };
-    }
 }
