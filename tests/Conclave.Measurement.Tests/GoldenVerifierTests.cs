@@ -27,7 +27,11 @@ public sealed class GoldenVerifierTests
         GoldenWriter.Write(folder.File("golden"), [Prompt], outputs);
         VerificationReport report = Verify(checkpoint, folder.File("golden"));
         Assert.Equal(passes, report.Passed);
-        Assert.InRange(report.Errors.Max(errors => errors.MaxRelativeError), error / 2, error * 2);
+
+        // Of the weights alone: other tensors differ from run to run by roundings, on AVX2 by more than the smaller error.
+        double[] ofWeights = [.. report.Errors.Where(errors => errors.Kind == "layers.*.router.weights").Select(errors => errors.MaxRelativeError)];
+        Assert.Equal(PromptRun.All.Count, ofWeights.Length);
+        Assert.All(ofWeights, measured => Assert.InRange(measured, error / 2, error * 2));
     }
 
     [Fact]
