@@ -12,7 +12,7 @@ internal readonly struct WorkParts
     private const nint BytesForManyInputs = 512 << 10;
     private const int FewInputs = 4;
 
-    // Whole register tiles; for many inputs half a panel, since each panel that is begun has inputs scaled for it.
+    // Whole register tiles; for many inputs half of the rows that usually have the same scales, since inputs are scaled for each block that is begun.
     private const int RowsTogether = 8;
     private const int RowsTogetherForManyInputs = 64;
     private const int RowsOfLongMatrix = 1024;
