@@ -37,13 +37,14 @@ internal sealed record ModelService(LoadedModel Model, InferenceEngine Engine, S
     /// <exception cref="ApiException">They do not.</exception>
     public void CheckContext(string promptField, long promptTokens, MaxTokensField maxTokens)
     {
-        if (promptTokens >= Engine.ContextLength || promptTokens + (maxTokens.Most ?? 0) > Engine.ContextLength)
+        bool isTooLong = promptTokens > Engine.ContextLength - (maxTokens.Most == 0 ? 0 : 1);
+        if (isTooLong || promptTokens + (maxTokens.Most ?? 0) > Engine.ContextLength)
         {
             string atLeast = promptTokens > MostPromptTokens ? "at least " : "";
             string asked = maxTokens.Most is { } most ? $" and {most} tokens of answer were asked for ({maxTokens.Name})" : "";
             throw ApiException.Invalid(
                 $"this model's maximum context length is {Engine.ContextLength} tokens; the prompt has {atLeast}{promptTokens}{asked}. Shorten the prompt or ask for fewer tokens",
-                promptTokens >= Engine.ContextLength ? promptField : maxTokens.Name, "context_length_exceeded");
+                isTooLong ? promptField : maxTokens.Name, "context_length_exceeded");
         }
     }
 }

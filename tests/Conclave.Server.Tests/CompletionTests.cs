@@ -69,6 +69,39 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Equal(0, (await _server.StreamAsync(Path, request))[^1]["usage"]!["completion_tokens"]!.GetValue<int>());
     }
 
+    /// <summary>Nothing is generated, so the prompt may have what the answer would take of the context.</summary>
+    [Fact]
+    public async Task APromptThatFillsTheContextIsScored()
+    {
+        JsonObject request = Request("", 0, seed: 9);
+        request["prompt"] = new JsonArray([.. Enumerable.Repeat(5, 1024).Select(token => JsonValue.Create(token))]);
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        request["n"] = 2;
+        JsonNode answer = await _server.AskAsync(Path, request);
+        Assert.Equal((1024, 0), (answer["usage"]!["prompt_tokens"]!.GetValue<int>(), answer["usage"]!["completion_tokens"]!.GetValue<int>()));
+        Assert.All(answer["choices"]!.AsArray(), choice => Assert.Equal(1024, choice!["logprobs"]!["token_logprobs"]!.AsArray().Count));
+        Assert.Equal(2, answer["choices"]!.AsArray().Count);
+        request["prompt"]!.AsArray().Add(5);
+        Assert.Contains("maximum context length is 1024", (await _server.PostAsync(Path, request.ToJsonString())).Body.ToJsonString(), StringComparison.Ordinal);
+        request["prompt"]!.AsArray().RemoveAt(0);
+        request["max_tokens"] = 1;
+        Assert.Contains("maximum context length is 1024", (await _server.PostAsync(Path, request.ToJsonString())).Body.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Pieces of characters have no text of their own, so none stands for another.</summary>
+    [Fact]
+    public async Task PiecesOfCharactersAreToldApart()
+    {
+        JsonObject request = Request("😀 🦊 龘", 1, seed: 9);
+        request["echo"] = true;
+        request["logprobs"] = 20;
+        JsonNode logprobs = (await _server.AskAsync(Path, request))["choices"]![0]!["logprobs"]!;
+        Assert.Contains(logprobs["tokens"]!.AsArray(), token => token!.GetValue<string>().StartsWith(@"bytes:\x", StringComparison.Ordinal));
+        Assert.All(logprobs["top_logprobs"]!.AsArray().Skip(1), top => Assert.InRange(top!.AsObject().Count, 20, 21));
+        Assert.All(logprobs["tokens"]!.AsArray().Skip(1).Zip(logprobs["top_logprobs"]!.AsArray().Skip(1)), pair => Assert.True(pair.Second!.AsObject().ContainsKey(pair.First!.GetValue<string>())));
+    }
+
     [Fact]
     public async Task WithoutAlternativesTheTokenItselfIsTheOneOfTopLogprobs()
     {
@@ -107,7 +140,7 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
             {
                 // Characters of several tokens belong to the last of them.
                 Assert.InRange(offsets[i], offsets[i - 1], text.Length);
-                Assert.True(tokens[i].Contains('\uFFFD', StringComparison.Ordinal) || string.CompareOrdinal(text, offsets[i], tokens[i], 0, tokens[i].Length) == 0, $"{tokens[i]} at {offsets[i]} of {text}");
+                Assert.True(tokens[i].StartsWith("bytes:", StringComparison.Ordinal) || string.CompareOrdinal(text, offsets[i], tokens[i], 0, tokens[i].Length) == 0, $"{tokens[i]} at {offsets[i]} of {text}");
             }
         }
     }

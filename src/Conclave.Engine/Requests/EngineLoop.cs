@@ -103,6 +103,12 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
                 return;
             }
 
+            if (sequence.Capacity == sequence.PromptLength)
+            {
+                FinishPrompt(generation, sequence);
+                return;
+            }
+
             ReadOnlySpan<float> row = logits.RowF32(entry.LogitRow + entry.Logits - 1);
             if (sequence.Generated.IsEmpty && sample.Index == 0)
             {
@@ -122,6 +128,16 @@ internal sealed class EngineLoop(IModelRunner runner, Scheduler[] partitions, En
         {
             // The request's own misfortune (no token can be chosen); others go on.
             Fail(generation, e);
+        }
+    }
+
+    private void FinishPrompt(Generation generation, Sequence sequence)
+    {
+        generation.ReusedTokens = sequence.ReusedTokens;
+        foreach (Sample answer in generation.Answers)
+        {
+            metrics.PromptComputed(generation);
+            Finish(answer, new GenerationUpdate(answer.Index, null, "", null, FinishReason.Length));
         }
     }
 

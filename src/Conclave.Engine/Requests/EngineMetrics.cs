@@ -128,12 +128,15 @@ internal sealed class EngineMetrics : IDisposable
                 generation.BeginDecode(now);
             }
 
-            Add(_promptTokens, generation.Request.Prompt.Count);
+            PromptComputed(generation);
             Record(_firstToken, Stopwatch.GetElapsedTime(generation.SubmittedAt, generation.FirstTokenAt).TotalSeconds);
         }
 
         sample.LastTokenAt = now;
     }
+
+    /// <summary>The prompt of an answer was computed.</summary>
+    public void PromptComputed(Generation generation) => Add(_promptTokens, generation.Request.Prompt.Count);
 
     /// <summary>
     /// An answer has ended: until now its request took its time. Only what it went through to the end is recorded: one that was cancelled has no latency to compare with others.
@@ -143,14 +146,13 @@ internal sealed class EngineMetrics : IDisposable
         Generation generation = sample.Generation;
         generation.MeasureTimes();
         _ended[(int)sample.Reason!]++;
-        RecordBegin(generation);
+        RecordBegin(generation, generation.FirstTokenAt != 0 || IsComplete(sample));
         if (!IsComplete(sample))
         {
             return;
         }
 
         (TimeSpan queue, TimeSpan prefill, TimeSpan decode) = generation.Times;
-        Sequence sequence = sample.Sequence!;
         Record(_decode, decode.TotalSeconds);
         Record(_inference, (prefill + decode).TotalSeconds);
         Record(_endToEnd, (queue + prefill + decode).TotalSeconds);
@@ -159,8 +161,9 @@ internal sealed class EngineMetrics : IDisposable
             Record(_timePerToken, decode.TotalSeconds / (sample.Generated - 1));
         }
 
-        Record(_requestPrompt, sequence.PromptLength);
+        Record(_requestPrompt, generation.Request.Prompt.Count);
         Record(_requestGeneration, sample.Generated);
+        Sequence sequence = generation.Answers[0].Sequence!;
         Record(_requestMaxTokens, sequence.Capacity - sequence.PromptLength);
         if (Array.TrueForAll(generation.Answers, IsComplete))
         {
@@ -178,7 +181,7 @@ internal sealed class EngineMetrics : IDisposable
             if (answer.Reason is null)
             {
                 _failed++;
-                RecordBegin(generation);
+                RecordBegin(generation, generation.FirstTokenAt != 0);
             }
         }
     }
@@ -188,14 +191,14 @@ internal sealed class EngineMetrics : IDisposable
 
     private static bool IsComplete(Sample sample) => sample.Reason is FinishReason.Stop or FinishReason.Length;
 
-    private void RecordBegin(Generation generation)
+    private void RecordBegin(Generation generation, bool prefilled)
     {
         if (generation.BeganAt != 0)
         {
             Record(_queue, generation.Times.Queue.TotalSeconds);
         }
 
-        if (generation.FirstTokenAt != 0)
+        if (prefilled)
         {
             Record(_prefill, generation.Times.Prefill.TotalSeconds);
         }

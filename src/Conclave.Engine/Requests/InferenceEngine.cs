@@ -259,7 +259,7 @@ public sealed class InferenceEngine : IDisposable
     private Generation Prepare(GenerationRequest request)
     {
         int[] prompt = [.. request.Prompt];
-        CheckPrompt(prompt);
+        CheckPrompt(prompt, request.Sampling.MaxTokens == 0 ? 0 : 1);
         request.Sampling.Validate(_runner.VocabularySize);
         CheckLogprobs("logprobs", request.Logprobs);
         CheckLogprobs("prompt_logprobs", request.PromptLogprobs);
@@ -295,9 +295,9 @@ public sealed class InferenceEngine : IDisposable
         return matcher;
     }
 
-    private void CheckPrompt(int[] prompt)
+    private void CheckPrompt(int[] prompt, int leastAnswer)
     {
-        if (prompt.Length >= ContextLength)
+        if (prompt.Length > ContextLength - leastAnswer)
         {
             throw new UserErrorException(
                 $"the prompt has {prompt.Length} tokens, the context holds {ContextLength} including the answer; shorten the prompt or give the model a longer context");

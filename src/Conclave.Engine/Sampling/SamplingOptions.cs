@@ -50,7 +50,7 @@ public sealed record SamplingOptions
     /// </summary>
     public int MinTokens { get; init; }
 
-    /// <summary>The largest number of tokens of the answer; null: as many as the context holds.</summary>
+    /// <summary>The largest number of tokens of the answer; null: as many as the context holds. 0: none, the prompt is only computed, for its log-probabilities or the prefix cache.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>The model's end tokens do not end the text (for measurements).</summary>
@@ -83,7 +83,7 @@ public sealed record SamplingOptions
         InRange("min_tokens", MinTokens, 0, int.MaxValue);
         if (MaxTokens is { } most)
         {
-            InRange("max_tokens", most, 1, int.MaxValue);
+            InRange("max_tokens", most, 0, int.MaxValue);
             if (MinTokens > most)
             {
                 throw new UserErrorException($"min_tokens: {MinTokens} is more than max_tokens, which is {most}");

@@ -64,7 +64,7 @@ public sealed class BlockManager
     /// <summary>How many blocks another sample of a sequence will take soon after the prompt: a copy of its last block, and one to go on if its answer may become so long.</summary>
     public int CountForFork(Sequence sequence)
     {
-        int copy = sequence.Count % TokensPerBlock != 0 && sequence.Capacity - 1 > sequence.Count ? 1 : 0;
+        int copy = sequence.Count % TokensPerBlock != 0 && sequence.MostPositions > sequence.Count ? 1 : 0;
         return copy + (MostBlocks(sequence) > BlocksFor(sequence.Count) ? 1 : 0);
     }
 
@@ -212,8 +212,7 @@ public sealed class BlockManager
     // Hashes of tokens say nothing of forms, so that they are computed once for each sequence; this chain tells apart what was computed in other ways.
     private static ulong NextForm(ulong parent, int expanded) => SplitMix64.At(parent, (ulong)expanded);
 
-    // The last token ends the answer and is never computed.
-    private int MostBlocks(Sequence sequence) => BlocksFor(sequence.Capacity - 1);
+    private int MostBlocks(Sequence sequence) => BlocksFor(sequence.MostPositions);
 
     private int Reusable(Sequence sequence) => MayReuse(sequence) ? (sequence.Count - 1) / TokensPerBlock : 0;
 

@@ -17,9 +17,9 @@ public sealed class Sequence
 
     /// <summary>Creates a waiting sequence. This hashes the prompt, so it is best done outside of the engine's thread.</summary>
     /// <param name="prompt">At least one token.</param>
-    /// <param name="maxNewTokens">Most tokens that will be generated, at least one.</param>
+    /// <param name="maxNewTokens">Most tokens that will be generated; 0: the prompt is computed, and no more.</param>
     /// <param name="tokensPerBlock">Tokens of a cache block, as the <see cref="BlockManager"/> has it.</param>
-    /// <exception cref="UserErrorException">The prompt is empty, or nothing is to be generated.</exception>
+    /// <exception cref="UserErrorException">The prompt is empty, or fewer than none or 2^31 tokens in all are asked for.</exception>
     public Sequence(ReadOnlySpan<int> prompt, int maxNewTokens, int tokensPerBlock = LatentPages.TokensPerBlock)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerBlock);
@@ -28,9 +28,9 @@ public sealed class Sequence
             throw new UserErrorException("the prompt has no tokens; give at least one");
         }
 
-        if (maxNewTokens < 1 || maxNewTokens > Array.MaxLength - prompt.Length)
+        if (maxNewTokens < 0 || maxNewTokens > Array.MaxLength - prompt.Length)
         {
-            throw new UserErrorException($"{maxNewTokens} tokens were asked after a prompt of {prompt.Length}; ask for at least 1 and for less than 2^31 in all");
+            throw new UserErrorException($"{maxNewTokens} tokens were asked after a prompt of {prompt.Length}; ask for at least 0 and for less than 2^31 in all");
         }
 
         _tokensPerBlock = tokensPerBlock;
@@ -79,6 +79,9 @@ public sealed class Sequence
 
     /// <summary>Most tokens of prompt and answer.</summary>
     public int Capacity => _tokens.Length;
+
+    /// <summary>Most positions that are computed: the last token of an answer ends it.</summary>
+    public int MostPositions => Math.Max(PromptLength, Capacity - 1);
 
     /// <summary>Prompt and answer so far.</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Count);

@@ -17,12 +17,6 @@ internal abstract class AnswerFormat(string id, string objectName, string model)
     /// <summary>Number of choices.</summary>
     public abstract int Choices { get; }
 
-    /// <summary>Whether answers are left out: only the prompt was to be scored. The token that is generated to that end was not asked for, and does not count.</summary>
-    public bool PromptOnly { get; init; }
-
-    /// <summary>How many tokens of a piece count as generated.</summary>
-    public int Generated(in GenerationUpdate update) => PromptOnly ? 0 : update.Generated;
-
     /// <summary>How many tokens of a choice were reasoning.</summary>
     public virtual int ReasoningTokens(int choice) => 0;
 

@@ -30,7 +30,7 @@ internal sealed class AnswerStream
     /// <summary>Writes an update, if it has something to say.</summary>
     public void Write(int choice, Generation generation, in GenerationUpdate update)
     {
-        _completion[choice] += _format.Generated(update);
+        _completion[choice] += update.Generated;
         _format.Add(choice, generation, update);
         if (!_format.HasNews(choice))
         {

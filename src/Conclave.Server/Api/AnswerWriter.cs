@@ -50,7 +50,7 @@ internal sealed class AnswerWriter(InferenceEngine engine, TimeSpan keepAlive)
                 while (generation.TryRead(out GenerationUpdate update))
                 {
                     format.Add(Choice(i, generation, update), generation, update);
-                    usage.Completion += format.Generated(update);
+                    usage.Completion += update.Generated;
                 }
             }
 

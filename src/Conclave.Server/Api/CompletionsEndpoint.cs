@@ -28,9 +28,8 @@ internal sealed class CompletionsEndpoint(ModelService service)
         MaxTokensField maxTokens = MaxTokensField.Read(body, least: echo ? 0 : 1, otherwise: 16, "max_tokens");
         PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
         List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
-        bool promptOnly = maxTokens.Most == 0;
         int? logprobs = body.Integer("logprobs");
-        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, promptOnly ? maxTokens with { Most = 1 } : maxTokens);
+        SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens);
         Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
         foreach (IReadOnlyList<int> prompt in prompts)
@@ -50,7 +49,7 @@ internal sealed class CompletionsEndpoint(ModelService service)
 
         List<string>? texts = echo ? [.. prompts.Select(prompt => TokenText.Of(service.Model.Tokenizer, prompt, skipSpecial, "prompt"))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices) { PromptOnly = promptOnly }, stream);
+        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices), stream);
     }
 
     private static void Refuse(JsonBody body)

@@ -20,7 +20,7 @@ internal readonly record struct PromptTruncation(int Most, bool KeepsFirst)
         {
             null => null,
             >= 1 and int most => new PromptTruncation(most, keepsFirst),
-            -1 => new PromptTruncation(Math.Max(1, contextLength - Math.Max(1, maxTokens ?? 1)), keepsFirst),
+            -1 => new PromptTruncation(Math.Max(1, contextLength - (maxTokens ?? 1)), keepsFirst),
             int other => throw ApiException.Invalid(
                 $"truncate_prompt_tokens: {other} is out of range; at least 1 is expected, or -1 for as many as the context holds beside the answer", "truncate_prompt_tokens"),
         };

@@ -47,12 +47,6 @@ internal sealed class TextFormat : AnswerFormat
             one.Length += CodePoints(one.Detokenizer.Flush());
         }
 
-        if (PromptOnly)
-        {
-            one.Last = default(GenerationUpdate) with { Finish = update.Finish is FinishReason.Stop ? FinishReason.Length : update.Finish };
-            return;
-        }
-
         one.Last = update;
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
@@ -111,7 +105,7 @@ internal sealed class TextFormat : AnswerFormat
         json.WriteStartArray("tokens");
         foreach (int token in one.Tokens)
         {
-            json.WriteStringValue(TokenText.Of(_tokenizer, token));
+            json.WriteStringValue(TokenText.Distinct(_tokenizer, token));
         }
 
         json.WriteEndArray();
@@ -159,7 +153,7 @@ internal sealed class TextFormat : AnswerFormat
         HashSet<string> seen = new(StringComparer.Ordinal);
         foreach (TokenLogprob entry in logprobs.Top.Append(logprobs.Chosen))
         {
-            string text = TokenText.Of(_tokenizer, entry.Token);
+            string text = TokenText.Distinct(_tokenizer, entry.Token);
             if (seen.Add(text))
             {
                 json.WriteNumber(text, entry.Logprob);

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using Conclave.Primitives;
 using Conclave.Server.Http;
 using Conclave.Text;
@@ -10,6 +11,15 @@ namespace Conclave.Server.Api;
 internal static class TokenText
 {
     public static string Of(Tokenizer tokenizer, int token) => Encoding.UTF8.GetString(Bytes(tokenizer, token));
+
+    /// <summary>As OpenAI's completions have it, where a token's text is its only name: bytes that are no text are spelt out, such as <c>bytes:\xe6\x97</c>.</summary>
+    public static string Distinct(Tokenizer tokenizer, int token)
+    {
+        ReadOnlySpan<byte> bytes = Bytes(tokenizer, token);
+        return Utf8.IsValid(bytes)
+            ? Encoding.UTF8.GetString(bytes)
+            : string.Concat(bytes.ToArray().Select(static value => $"\\x{value:x2}").Prepend("bytes:"));
+    }
 
     /// <summary>The text of tokens that a field of a request has.</summary>
     /// <exception cref="ApiException">One is not in the vocabulary, or the text is longer than a body may be.</exception>
