@@ -53,10 +53,45 @@ public class RegularTests
     [InlineData("^\\S+\\s\\S+$", "a\u00a0b", true)]
     [InlineData("^[$^.|]$", "$", true)]
     [InlineData("^[\\b]$", "\b", true)]
+    [InlineData("^[\\w\\W]+$", "日本é-٣", true)]
+    [InlineData("^[\\s\\S]+$", "\ufeff\u0085", true)]
+    [InlineData("^\\W+$", "–、😀", true)]
     public void PatternsKnowUnicodeAndEscapes(string pattern, string text, bool matches)
     {
         Grammar grammar = Vocabularies.FromSchema($$"""{"pattern":{{JsonSerializer.Serialize(pattern)}}}""");
         Assert.Equal(matches, grammar.Matches(JsonConstants.Quote(text)));
+    }
+
+    [Theory]
+    [InlineData("\\w", "a", "é")]
+    [InlineData("\\W", "-", "日")]
+    [InlineData("\\d", "7", "٣")]
+    [InlineData("\\D", "x", "٣")]
+    [InlineData("\\s", "\u00a0", "\ufeff")]
+    [InlineData("\\S", "x", "\u0085")]
+    [InlineData("[^\\w-]", "+", "日")]
+    [InlineData("[^\\W\\d]", "x", "日")]
+    [InlineData("[\\W\\d]", "7", "日")]
+    [InlineData("[^\\s\\D]", "7", "٣")]
+    public void SetsStandForWhatEcmaAndDotNetAgreeOn(string set, string member, string disputed)
+    {
+        Grammar grammar = Vocabularies.FromSchema($$"""{"pattern":{{JsonSerializer.Serialize($"^{set}$")}}}""");
+        Assert.True(grammar.Matches(JsonConstants.Quote(member)));
+        Assert.False(grammar.Matches(JsonConstants.Quote(disputed)));
+        Regex dotNet = new($"^{set}$", RegexOptions.None, Regex.InfiniteMatchTimeout);
+
+        // .NET's ECMAScript knows that standard's digits and words, but not its spaces.
+        const string Spaces = "\\t-\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff";
+        string standard = set switch { "\\s" => $"[{Spaces}]", "\\S" => $"[^{Spaces}]", _ => set.Replace("\\s", Spaces, StringComparison.Ordinal) };
+        Regex ecma = new($"^{standard}$", RegexOptions.ECMAScript, Regex.InfiniteMatchTimeout);
+        for (int point = 0; point < 0x10000; point++)
+        {
+            if (Rune.IsValid(point) && new Rune(point).ToString() is var text && grammar.Matches(JsonConstants.Quote(text)))
+            {
+                Assert.True(dotNet.IsMatch(text), $".NET has no U+{point:X4} in {set}");
+                Assert.True(ecma.IsMatch(text), $"ECMA-262 has no U+{point:X4} in {set}");
+            }
+        }
     }
 
     [Fact]

@@ -9,7 +9,8 @@ namespace Conclave.Text.Grammars;
 /// Reads the regular part of ECMA-262 expressions, as JSON Schema's "pattern" uses them: alternatives, groups, classes, quantifiers, the escapes for characters and sets, \p{…}. '^' and '$' may stand where
 /// the text can begin or end, also in groups there; without them a match may begin or end anywhere. Look-around, back references and \b are refused.
 /// Some validators count code points, others (.NET's) UTF-16 units. What is read here is valid for both: '.', complements and properties only
-/// stand for characters beyond U+FFFF where they are repeated without an upper limit, so that it does not matter how many units one is.
+/// stand for characters beyond U+FFFF where they are repeated without an upper limit, so that it does not matter how many units one is; \d, \w and \s stand for what ECMA-262 and .NET both take for
+/// members, their complements for what neither does (of \W not all of that, but punctuation and symbols).
 /// </summary>
 internal sealed class EcmaPatternReader
 {
@@ -17,15 +18,30 @@ internal sealed class EcmaPatternReader
     private const int MaxRepeat = 1_000;
     private const int MaxAnchored = 200;
 
-    private static readonly CodePointSet Digits = CodePointSet.Range('0', '9');
-    private static readonly CodePointSet WordCharacters = CodePointSet.UnionOf(
-        [Digits, CodePointSet.Range('a', 'z'), CodePointSet.Range('A', 'Z'), CodePointSet.Of('_')]);
+    private static readonly CodePointSet AsciiDigits = CodePointSet.Range('0', '9');
+    private static readonly Members Digits = new(AsciiDigits, UnicodeProperties.Digit);
 
-    private static readonly CodePointSet Spaces = CodePointSet.UnionOf(
+    // Punctuation and symbols as they are written. All that .NET does not count as a word's would be hundreds of ranges, and a grammar of some complements beyond its budget. To say word for the rest is
+    // safe, since for ECMA-262 no character beyond ASCII is one: where the two differ, only what holds for words and others alike is left.
+    private static readonly CodePointSet Symbols = CodePointSet.UnionOf(
+    [
+        CodePointSet.Range(0, '/'), CodePointSet.Range(':', '@'), CodePointSet.Range('[', '^'), CodePointSet.Of('`'), CodePointSet.Range('{', 0xA9),
+        CodePointSet.Range(0xAB, 0xB4), CodePointSet.Range(0xB6, 0xB9), CodePointSet.Range(0xBB, 0xBF), CodePointSet.Of(0xD7), CodePointSet.Of(0xF7),
+        CodePointSet.Range(0x2010, 0x203E), CodePointSet.Range(0x20A0, 0x20BF), CodePointSet.Range(0x2190, 0x2BFF), CodePointSet.Range(0x3000, 0x3004), CodePointSet.Range(0x3008, 0x3020),
+        CodePointSet.Range(0xFF01, 0xFF0F), CodePointSet.Range(0xFF1A, 0xFF20), CodePointSet.Range(0xFF3B, 0xFF3E), CodePointSet.Range(0xFF5B, 0xFF65), CodePointSet.Range(0x1F000, 0x1FAFF),
+    ]);
+
+    private static readonly Members WordCharacters = new(
+        CodePointSet.UnionOf([AsciiDigits, CodePointSet.Range('a', 'z'), CodePointSet.Range('A', 'Z'), CodePointSet.Of('_')]), Symbols.Negate());
+
+    private static readonly CodePointSet CommonSpaces = CodePointSet.UnionOf(
     [
         CodePointSet.Range('\t', '\r'), CodePointSet.Of(' '), CodePointSet.Of(0xA0), CodePointSet.Of(0x1680), CodePointSet.Range(0x2000, 0x200A),
-        CodePointSet.Range(0x2028, 0x2029), CodePointSet.Of(0x202F), CodePointSet.Of(0x205F), CodePointSet.Of(0x3000), CodePointSet.Of(0xFEFF),
+        CodePointSet.Range(0x2028, 0x2029), CodePointSet.Of(0x202F), CodePointSet.Of(0x205F), CodePointSet.Of(0x3000),
     ]);
+
+    // ECMA-262 counts the byte order mark, .NET the next line.
+    private static readonly Members Spaces = new(CommonSpaces.Union(CodePointSet.Of(0xFEFF)), CommonSpaces.Union(CodePointSet.Of(0x85)));
 
     private static readonly CodePointSet LineEnds = CodePointSet.UnionOf(
         [CodePointSet.Of('\n'), CodePointSet.Of('\r'), CodePointSet.Range(0x2028, 0x2029)]);
@@ -157,7 +173,7 @@ internal sealed class EcmaPatternReader
                 _at++;
                 return new RegularNode.Set(LineEnds.Negate());
             case '\\':
-                return new RegularNode.Set(ReadEscape(insideClass: false, out _));
+                return new RegularNode.Set(ReadEscape(insideClass: false, out _).Both);
             case '*' or '+' or '?':
                 throw Error("nothing to repeat before the quantifier");
             case '{' or '}' or ']':
@@ -252,26 +268,26 @@ internal sealed class EcmaPatternReader
     {
         _at++;
         bool negated = TryTake('^');
-        List<CodePointSet> members = [];
+        List<Members> members = [];
         while (!TryTake(']'))
         {
-            CodePointSet member = ReadClassMember(out int first);
+            Members member = ReadClassMember(out int first);
             if (Current == '-' && _at + 1 < _points.Length && _points[_at + 1] != ']')
             {
                 _at++;
                 _ = ReadClassMember(out int last);
-                member = first >= 0 && last >= first ? CodePointSet.Range(first, last) : throw Error("a range of characters that runs backwards");
+                member = first >= 0 && last >= first ? Members.Of(CodePointSet.Range(first, last)) : throw Error("a range of characters that runs backwards");
             }
 
             members.Add(member);
         }
 
-        CodePointSet set = CodePointSet.UnionOf(members);
-        return negated ? set.Negate() : set;
+        Members set = Members.UnionOf(members);
+        return (negated ? set.Negate() : set).Both;
     }
 
     // The single character, or -1 for a set.
-    private CodePointSet ReadClassMember(out int single)
+    private Members ReadClassMember(out int single)
     {
         single = Current;
         if (single < 0)
@@ -285,10 +301,10 @@ internal sealed class EcmaPatternReader
         }
 
         _at++;
-        return CodePointSet.Of(single);
+        return Members.Of(CodePointSet.Of(single));
     }
 
-    private CodePointSet ReadEscape(bool insideClass, out int single)
+    private Members ReadEscape(bool insideClass, out int single)
     {
         _at++;
         int letter = Current;
@@ -302,7 +318,7 @@ internal sealed class EcmaPatternReader
             case 'W': return WordCharacters.Negate();
             case 's': return Spaces;
             case 'S': return Spaces.Negate();
-            case 'p' or 'P': return ReadProperty(negated: letter == 'P');
+            case 'p' or 'P': return Members.Of(ReadProperty(negated: letter == 'P'));
         }
 
         single = letter switch
@@ -321,7 +337,7 @@ internal sealed class EcmaPatternReader
             (>= '0' and <= '9') or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') => throw Error($"'\\{(char)letter}' is not supported"),
             _ => letter,
         };
-        return CodePointSet.Of(single);
+        return Members.Of(CodePointSet.Of(single));
     }
 
     private int ReadUnicodeEscape()
@@ -399,4 +415,16 @@ internal sealed class EcmaPatternReader
     private UserErrorException Error(string problem) => Error(problem, _at);
 
     private static UserErrorException Error(string problem, int at) => new(string.Create(CultureInfo.InvariantCulture, $"{problem} (at character {at})"));
+
+    /// <summary>The members of a set of characters for ECMA-262 and for .NET.</summary>
+    private readonly record struct Members(CodePointSet Ecma, CodePointSet DotNet)
+    {
+        public CodePointSet Both => Ecma.Intersect(DotNet);
+
+        public static Members Of(CodePointSet set) => new(set, set);
+
+        public static Members UnionOf(List<Members> sets) => new(CodePointSet.UnionOf([.. sets.Select(static set => set.Ecma)]), CodePointSet.UnionOf([.. sets.Select(static set => set.DotNet)]));
+
+        public Members Negate() => new(Ecma.Negate(), DotNet.Negate());
+    }
 }
