@@ -12,8 +12,8 @@ internal sealed class AnswerReader(ChatOutputParser parser, bool leavesReasoning
     private readonly StringBuilder _arguments = new();
     private ChatEvent? _call;
 
-    /// <summary>Whether a call has begun.</summary>
-    public bool HasCalled => parser.ToolCalls > 0;
+    /// <summary>See <see cref="ChatOutputParser.EndsInCalls"/>.</summary>
+    public bool EndsInCalls(string? stopString) => parser.EndsInCalls(stopString);
 
     /// <summary>How many tokens were reasoning.</summary>
     public int ReasoningTokens => parser.ReasoningTexts;

@@ -115,16 +115,16 @@ public sealed class ConclaveChatClient : IChatClient
                 MessageId = id,
                 CreatedAt = created,
                 ModelId = _model.Name,
-                FinishReason = Word(update.Finish, answer.HasCalled),
+                FinishReason = Word(update.Finish, answer.EndsInCalls(update.StopString)),
                 RawRepresentation = update,
             };
         }
     }
 
-    private static ChatFinishReason? Word(FinishReason? finish, bool hasCalled) => finish switch
+    private static ChatFinishReason? Word(FinishReason? finish, bool endsInCalls) => finish switch
     {
         null => null,
-        FinishReason.Stop => hasCalled ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop,
+        FinishReason.Stop => endsInCalls ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop,
         FinishReason.Length => ChatFinishReason.Length,
         { } other => new ChatFinishReason(FinishReasons.Word(other)),
     };

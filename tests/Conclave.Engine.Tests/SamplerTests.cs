@@ -361,7 +361,7 @@ public sealed class SamplerTests
         { "logit_bias: 7: 101 ", new() { LogitBias = new Dictionary<int, double> { [7] = 101 } } },
         { "min_tokens: -1 ", new() { MinTokens = -1 } },
         { "min_tokens: 9 ", new() { MinTokens = 9, MaxTokens = 8 } },
-        { "max_tokens: 0 ", new() { MaxTokens = 0 } },
+        { "max_tokens: -1 ", new() { MaxTokens = -1 } },
         { "stop: length of a string: 0 ", new() { StopStrings = [""] } },
         { "stop: number of strings: 65 ", new() { StopStrings = new string[65] } },
         { "allowed_token_ids: token: 100 ", new() { AllowedTokens = [100] } },

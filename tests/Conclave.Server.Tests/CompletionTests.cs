@@ -89,6 +89,28 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
         Assert.Contains("maximum context length is 1024", (await _server.PostAsync(Path, request.ToJsonString())).Body.ToJsonString(), StringComparison.Ordinal);
     }
 
+    /// <summary>Also special tokens that are written out in it, as rendered templates have them; token ids are told as the others are.</summary>
+    [Fact]
+    public async Task TheEchoOfATextIsThatText()
+    {
+        const string Prompt = "<｜User｜>Hi<｜Assistant｜>";
+        JsonObject request = Request(Prompt, 0, seed: 9);
+        request["echo"] = true;
+        request["logprobs"] = 0;
+        foreach (bool skip in (bool[])[true, false])
+        {
+            request["skip_special_tokens"] = skip;
+            JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
+            Assert.Equal(Prompt, choice["text"]!.GetValue<string>());
+            Assert.Equal([0, 0, 8], choice["logprobs"]!["text_offset"]!.AsArray().Take(3).Select(value => value!.GetValue<int>()));
+        }
+
+        request["prompt"] = (await _server.AskAsync("/tokenize", new JsonObject { ["prompt"] = Prompt }))["tokens"]!.DeepClone();
+        Assert.EndsWith(Prompt, Texts(await _server.AskAsync(Path, request))[0], StringComparison.Ordinal);
+        request["skip_special_tokens"] = true;
+        Assert.Equal(["Hi"], Texts(await _server.AskAsync(Path, request)));
+    }
+
     /// <summary>Pieces of characters have no text of their own, so none stands for another.</summary>
     [Fact]
     public async Task PiecesOfCharactersAreToldApart()
@@ -135,7 +157,10 @@ public sealed class CompletionTests(FableFixture fixture) : IClassFixture<FableF
             // They count code points.
             int[] units = [.. text.EnumerateRunes().Aggregate((List<int>)[0], (starts, rune) => [.. starts, starts[^1] + rune.Utf16SequenceLength])];
             int[] offsets = [.. choice["logprobs"]!["text_offset"]!.AsArray().Select(value => units[value!.GetValue<int>()])];
-            Assert.Equal(!skip, text.StartsWith(tokens[0], StringComparison.Ordinal));
+
+            // The token of the beginning is not part of the text: the client has not sent it.
+            Assert.StartsWith("Once upon a 😀 time 日本", text, StringComparison.Ordinal);
+            Assert.Equal(0, offsets[1]);
             for (int i = 1; i < tokens.Length; i++)
             {
                 // Characters of several tokens belong to the last of them.

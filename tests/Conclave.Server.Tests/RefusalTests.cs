@@ -40,6 +40,7 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": -1, \"echo\": true}", 400, "max_tokens", "max_tokens: -1 is out of range; at least 0")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"n_predict\": 99999}", 400, "n_predict", "maximum context length is 1024")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"n_predict\": 3, \"min_tokens\": 4}", 400, "min_tokens", "4 is more than n_predict, which is 3")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": null, \"n_predict\": -1, \"min_tokens\": 1024}", 400, "min_tokens", "1024 is more than fit: the context holds 1024 tokens")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"max_tokens\": 1e10}", 400, "max_tokens", "whole number")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"temperature\": 1e999}", 400, "temperature", "number")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"temperature\": -1}", 400, "temperature", "from 0")]

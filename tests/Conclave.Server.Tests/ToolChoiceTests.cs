@@ -44,6 +44,16 @@ public sealed class ToolChoiceTests(FableFixture fixture) : IClassFixture<FableF
         }
     }
 
+    /// <summary>Whoever reads tool_calls makes the calls; the stop string is the fence that the model's format puts before arguments.</summary>
+    [Fact]
+    public async Task ACallThatAStopStringHasCutIsNotToBeMade()
+    {
+        JsonObject request = Request("""{"type": "function", "function": {"name": "b"}}""");
+        request["stop"] = "```";
+        JsonNode choice = (await _server.AskAsync(Path, request))["choices"]![0]!;
+        Assert.Equal(("stop", "```"), (choice["finish_reason"]!.GetValue<string>(), choice["stop_reason"]!.GetValue<string>()));
+    }
+
     [Theory]
     [InlineData("""{"type": "allowed_tools"}""", "an object with mode and tools")]
     [InlineData("""{"type": "allowed_tools", "allowed_tools": {"tools": []}}""", "auto or required is expected")]

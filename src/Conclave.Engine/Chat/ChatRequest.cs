@@ -13,7 +13,7 @@ public sealed class ChatRequest
     private readonly ChatPrompt _chat;
     private readonly ChatTools _tools;
     private readonly ToolCallFormat? _format;
-    private readonly bool _startsInsideReasoning;
+    private readonly ReasoningPosition _position;
     private readonly int _earlierToolCalls;
 
     /// <summary>Renders a conversation.</summary>
@@ -37,7 +37,7 @@ public sealed class ChatRequest
         _chat = chat;
         _tools = tools;
         _format = tools.Tools.Count > 0 ? chat.ToolCalls : null;
-        _startsInsideReasoning = chat.Reasoning.StartsInside(text);
+        _position = chat.Reasoning.PositionAt(text);
         _earlierToolCalls = messages.OfType<JsonObject>().Sum(message => (message["tool_calls"] as JsonArray)?.Count ?? 0);
         List<int> prompt = [];
         PromptTokens = chat.Encode(text, prompt, mostTokens, cancellation);
@@ -67,7 +67,7 @@ public sealed class ChatRequest
     };
 
     /// <summary>What reads one answer.</summary>
-    public ChatOutputParser CreateParser() => new(_format, _startsInsideReasoning, _tools.Tools, _earlierToolCalls, _chat.Reasoning);
+    public ChatOutputParser CreateParser() => new(_format, _position == ReasoningPosition.Inside, _tools.Tools, _earlierToolCalls, _chat.Reasoning);
 
     /// <summary>
     /// Calls where one is forced; an answer of the wanted form or, as with OpenAI, calls instead where tools may be called; text and then calls where not any calls will do: one of the tools
@@ -84,8 +84,7 @@ public sealed class ChatRequest
         }
 
         string calls = callable.Count > 0 ? AnswerGrammar.Key(callable, _tools.Parallel, _format!.NumbersCalls ? _earlierToolCalls : 0) : "";
-        string where = _startsInsideReasoning ? "inside" : "before";
-        string key = forced ? $"{where} reasoning {calls}" : answer is null ? $"{where} reasoning text or {calls}" : $"{where} reasoning {calls}\n{answer}";
+        string key = forced ? $"{_position} reasoning {calls}" : answer is null ? $"{_position} reasoning text or {calls}" : $"{_position} reasoning {calls}\n{answer}";
         return grammars.GetOrAdd(key, () => WithLax(callable, tools => Compile(tools, answer)));
     }
 
@@ -95,7 +94,7 @@ public sealed class ChatRequest
         : tools.Count == 0 ? AnswerGrammar.Compile(answer)
         : Grammar.Choice(AnswerGrammar.Compile(answer), Calls(tools)),
         _chat.Tokenizer,
-        _startsInsideReasoning,
+        _position,
         _format);
 
     private Grammar Calls(IReadOnlyList<ChatTool> tools) => OfTools(() => _format!.CreateGrammar(tools, _chat.Tokenizer, _tools.Parallel, _earlierToolCalls));

@@ -264,6 +264,12 @@ public sealed class InferenceEngine : IDisposable
         CheckLogprobs("logprobs", request.Logprobs);
         CheckLogprobs("prompt_logprobs", request.PromptLogprobs);
         int room = ContextLength - prompt.Length;
+        if (request.Sampling.MinTokens > room)
+        {
+            throw new UserErrorException(
+                $"min_tokens: {request.Sampling.MinTokens} is more than fit: the context holds {ContextLength} tokens, {prompt.Length} of them are the prompt's; ask for fewer, or shorten the prompt");
+        }
+
         Sequence sequence = new(prompt, Math.Min(request.Sampling.MaxTokens ?? room, room))
         {
             Priority = request.Priority,

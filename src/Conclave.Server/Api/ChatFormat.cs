@@ -165,7 +165,7 @@ internal sealed class ChatFormat : AnswerFormat
             json.WriteEndObject();
         }
 
-        WriteEnd(json, one is { Last.Finish: FinishReason.Stop, HasCalled: true } ? "tool_calls" : Word(one.Last.Finish), one.Last);
+        WriteEnd(json, one is { Last.Finish: FinishReason.Stop, EndsInCalls: true } ? "tool_calls" : Word(one.Last.Finish), one.Last);
         json.WriteEndObject();
     }
 
@@ -193,7 +193,7 @@ internal sealed class ChatFormat : AnswerFormat
 
         public GenerationUpdate Last { get; set; }
 
-        public bool HasCalled => parser.ToolCalls > 0;
+        public bool EndsInCalls => parser.EndsInCalls(Last.StopString);
 
         public int ReasoningTokens => parser.ReasoningTexts;
 

@@ -27,16 +27,16 @@ internal sealed class CompletionsEndpoint(ModelService service)
         // OpenAI's default here, not as many as fit.
         MaxTokensField maxTokens = MaxTokensField.Read(body, least: echo ? 0 : 1, otherwise: 16, "max_tokens");
         PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
-        List<IReadOnlyList<int>> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
+        List<TextPrompt> prompts = new PromptField(service, body.Flag("add_special_tokens") ?? true, truncation, maxTokens, cancellation).Read(body);
         int? logprobs = body.Integer("logprobs");
         SamplingOptions sampling = SamplingParameters.Read(body, service.Model.SuggestedSampling, maxTokens);
         Grammar? grammar = ResponseFormat.Read(body) is { } answer ? service.Engine.Grammars.GetOrAdd(answer, () => AnswerGrammar.Compile(answer)) : null;
         List<GenerationRequest> requests = [];
-        foreach (IReadOnlyList<int> prompt in prompts)
+        foreach (TextPrompt prompt in prompts)
         {
             requests.Add(new GenerationRequest
             {
-                Prompt = prompt,
+                Prompt = prompt.Tokens,
                 Sampling = sampling,
                 Samples = samples,
                 Priority = body.Integer("priority") ?? 0,
@@ -47,9 +47,9 @@ internal sealed class CompletionsEndpoint(ModelService service)
             });
         }
 
-        List<string>? texts = echo ? [.. prompts.Select(prompt => TokenText.Of(service.Model.Tokenizer, prompt, skipSpecial, "prompt"))] : null;
+        List<PromptEcho>? echoes = echo ? [.. prompts.Select(prompt => PromptEcho.Of(prompt, service.Model.Tokenizer, skipSpecial))] : null;
         int choices = checked(prompts.Count * Math.Clamp(samples, 1, service.Engine.MaxRunning));
-        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, texts, skipSpecial, choices), stream);
+        return (requests, new TextFormat(id, service.Options.ModelName, service.Model.Tokenizer, echoes, skipSpecial, choices), stream);
     }
 
     private static void Refuse(JsonBody body)

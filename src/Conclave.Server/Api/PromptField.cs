@@ -14,7 +14,7 @@ internal sealed class PromptField(ModelService service, bool special, PromptTrun
 {
     private const string Expected = "a string, token ids, or a list of these";
 
-    public List<IReadOnlyList<int>> Read(JsonBody body)
+    public List<TextPrompt> Read(JsonBody body)
     {
         JsonElement prompt = body.Element("prompt") ?? throw ApiException.Invalid($"prompt: {Expected} is expected", "prompt");
         if (prompt.ValueKind == JsonValueKind.String)
@@ -39,30 +39,28 @@ internal sealed class PromptField(ModelService service, bool special, PromptTrun
                 : Encode(JsonBody.Text(entry, path), path));
     }
 
-    private IReadOnlyList<int> Tokens(JsonElement prompt, string path)
+    private TextPrompt Tokens(JsonElement prompt, string path)
     {
         service.CheckContext("prompt", Math.Min(prompt.GetArrayLength(), truncation?.Most ?? int.MaxValue), maxTokens);
         List<int> tokens = JsonBody.Integers(prompt, path, RequestLimits.Tokens);
-        return Some(truncation?.Cut(tokens) ?? tokens, path);
+        return new TextPrompt(Some(truncation?.Cut(tokens) ?? tokens, path), null, 0, IsText: false);
     }
 
     private static IReadOnlyList<int> Some(IReadOnlyList<int> tokens, string path) =>
         tokens.Count > 0 ? tokens : throw ApiException.Invalid($"{path}: no tokens; at least one is expected", "prompt");
 
     // As in vLLM, what the tokenizer puts before a text, such as a token of the beginning, stays.
-    private IReadOnlyList<int> Encode(string text, string path)
+    private TextPrompt Encode(string text, string path)
     {
         Tokenizer tokenizer = service.Model.Tokenizer;
         List<int> ids = [];
         long count = tokenizer.Encode(text, ids, special, most: truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation: cancellation);
         service.CheckContext("prompt", Math.Min(count, truncation?.Most ?? long.MaxValue), maxTokens);
-        if (truncation is not { } cut || ids.Count <= cut.Most)
-        {
-            return Some(ids, path);
-        }
-
         List<int> around = [];
         tokenizer.Encode("", around, special);
-        return cut.Cut(ids, around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count());
+        int added = around.Zip(ids).TakeWhile(pair => pair.First == pair.Second).Count();
+        return truncation is { } cut && ids.Count > cut.Most
+            ? new TextPrompt(cut.Cut(ids, added), null, Math.Min(added, cut.Most), IsText: true)
+            : new TextPrompt(Some(ids, path), text, added, IsText: true);
     }
 }

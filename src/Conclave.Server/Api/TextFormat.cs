@@ -14,17 +14,17 @@ internal sealed class TextFormat : AnswerFormat
     /// <param name="requestId">What the response's id ends with.</param>
     /// <param name="model">The model's name.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="prompts">The prompts' texts, where they are to stand before the answers.</param>
+    /// <param name="echoes">The prompts, where they are to stand before the answers.</param>
     /// <param name="skipSpecial">Whether special tokens are left out of the texts.</param>
     /// <param name="choices">Number of prompts times answers.</param>
-    public TextFormat(string requestId, string model, Tokenizer tokenizer, IReadOnlyList<string>? prompts, bool skipSpecial, int choices)
+    public TextFormat(string requestId, string model, Tokenizer tokenizer, IReadOnlyList<PromptEcho>? echoes, bool skipSpecial, int choices)
         : base($"cmpl-{requestId}", "text_completion", model)
     {
         _tokenizer = tokenizer;
         _choices = new Choice[choices];
         for (int i = 0; i < choices; i++)
         {
-            _choices[i] = new Choice(prompts is null ? null : prompts[i / (choices / prompts.Count)], new StreamingDetokenizer(tokenizer, skipSpecial));
+            _choices[i] = new Choice(echoes is null ? null : echoes[i / (choices / echoes.Count)], new StreamingDetokenizer(tokenizer, skipSpecial));
         }
     }
 
@@ -38,30 +38,31 @@ internal sealed class TextFormat : AnswerFormat
         if (one.Echo is { } prompt)
         {
             one.Echo = null;
-            one.Text.Append(prompt);
+            one.Text.Append(prompt.Text);
+            StreamingDetokenizer detokenizer = new(_tokenizer, prompt.SkipSpecial);
             for (int i = 0; i < generation.PromptLogprobs.Count; i++)
             {
-                Add(one, generation.Request.Prompt[i], generation.PromptLogprobs[i]);
+                Add(one, generation.Request.Prompt[i], generation.PromptLogprobs[i], i < prompt.Added ? null : detokenizer);
             }
 
-            one.Length += CodePoints(one.Detokenizer.Flush());
+            one.Length = CodePoints(prompt.Text);
         }
 
         one.Last = update;
         one.Text.Append(update.Text);
         if (update.Logprobs is { } logprobs)
         {
-            Add(one, logprobs.Chosen.Token, logprobs);
+            Add(one, logprobs.Chosen.Token, logprobs, one.Detokenizer);
         }
     }
 
-    // A token begins where the text before it ends; special tokens that are left out take no place.
-    private void Add(Choice one, int token, TokenLogprobs? logprobs)
+    // A token begins where the text before it ends; tokens that are left out, as some special ones are, take no place.
+    private void Add(Choice one, int token, TokenLogprobs? logprobs, StreamingDetokenizer? detokenizer)
     {
         one.Tokens.Add(token);
         one.Logprobs.Add(logprobs);
         one.Offsets.Add(one.Length);
-        one.Length += token < _tokenizer.VocabularySize ? CodePoints(one.Detokenizer.Append(token)) : 0;
+        one.Length += detokenizer is not null && token < _tokenizer.VocabularySize ? CodePoints(detokenizer.Append(token)) : 0;
     }
 
     // As Python counts, in which most clients are written. Halves of characters do not come alone.
@@ -163,9 +164,9 @@ internal sealed class TextFormat : AnswerFormat
         json.WriteEndObject();
     }
 
-    private sealed class Choice(string? echo, StreamingDetokenizer detokenizer)
+    private sealed class Choice(PromptEcho? echo, StreamingDetokenizer detokenizer)
     {
-        public string? Echo { get; set; } = echo;
+        public PromptEcho? Echo { get; set; } = echo;
 
         public StringBuilder Text { get; } = new();
 

@@ -36,7 +36,7 @@ public sealed class ChatOutputParser
 
     /// <summary>Begins an output.</summary>
     /// <param name="format">How the model writes tool calls; null: it does not.</param>
-    /// <param name="startsInsideReasoning">The prompt ends inside of reasoning; see <see cref="Reasoning.StartsInside"/>.</param>
+    /// <param name="startsInsideReasoning">The prompt ends inside of reasoning; see <see cref="Reasoning.PositionAt"/>.</param>
     /// <param name="tools">The tools of the request; null or empty: no tool calls are recognized (for <c>tool_choice: none</c> as well).</param>
     /// <param name="earlierToolCalls">The tool calls in the conversation so far, which Kimi K2's ids count.</param>
     /// <param name="reasoning">The tags between which the model thinks; null: <see cref="Reasoning.Think"/>.</param>
@@ -95,6 +95,10 @@ public sealed class ChatOutputParser
     /// <summary>The end of the text: what was held back is passed on.</summary>
     /// <param name="events">What has become known is appended.</param>
     public void Finish(ICollection<ChatEvent> events) => Run(final: true, events);
+
+    /// <summary>Whether an answer that has ended, not for its length, ends in calls that are to be made: a call that a stop string has cut is not.</summary>
+    /// <param name="stopString">The stop string that ended it; null: none did.</param>
+    public bool EndsInCalls(string? stopString) => ToolCalls > 0 && (stopString is null || _place != Place.Arguments);
 
     private void Run(bool final, ICollection<ChatEvent> events)
     {

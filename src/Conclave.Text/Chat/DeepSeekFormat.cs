@@ -100,11 +100,11 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
                 return match;
             }
 
+            // A name at the very end may have been cut, and be that of another tool.
             int length = TextScan.NameLength(text[at..]);
-
-            if (at + length == text.Length && !final)
+            if (at + length == text.Length)
             {
-                return Match.Undecided;
+                return final ? Match.No : Match.Undecided;
             }
 
             name = text.Slice(at, length);

@@ -30,8 +30,7 @@ internal sealed class JsonArguments(string[] ends, string begin) : ArgumentsRead
         _begun = true;
         (int length, string? marker) = _end.Find(text[at..], final);
         int end = at + length;
-        bool complete = marker is not null || final;
-        int kept = at + BeforeClosing(text[at..end], complete, trim: marker is not null || !final);
+        int kept = at + BeforeClosing(text[at..end], marker is not null, final);
         Emit(text[at..kept], json);
         if (marker is not null)
         {
@@ -47,6 +46,12 @@ internal sealed class JsonArguments(string[] ends, string begin) : ArgumentsRead
     {
         at = text.Length - text.TrimStart().Length;
         Match fence = _fenced ? Match.No : TextScan.StartsWith(text[at..], Fence, final);
+        if (final && !_fenced && IsFenceLine(text[at..]))
+        {
+            at = text.Length;
+            return Match.Yes;
+        }
+
         if (fence == Match.Yes)
         {
             int line = text[at..].IndexOf('\n');
@@ -63,18 +68,22 @@ internal sealed class JsonArguments(string[] ends, string begin) : ArgumentsRead
         return fence == Match.Undecided || (at == text.Length && !final) ? Match.Undecided : Match.Yes;
     }
 
-    // Without the closing fence, or what may become one, and the white space around it.
-    private int BeforeClosing(ReadOnlySpan<char> text, bool complete, bool trim)
+    // The text was cut in the line that opens the fence.
+    private static bool IsFenceLine(ReadOnlySpan<char> text) =>
+        text.Length is > 0 and < MaxFenceLine && text[0] == Fence[0] && text.TrimStart(Fence[0]).IndexOfAnyExceptInRange('a', 'z') < 0;
+
+    // Without the closing fence, or what may become one or was cut in it, and the white space around it.
+    private int BeforeClosing(ReadOnlySpan<char> text, bool ended, bool final)
     {
         ReadOnlySpan<char> kept = text;
         if (_fenced)
         {
             ReadOnlySpan<char> inner = kept.TrimEnd();
-            int ticks = inner.Length - inner.TrimEnd('`').Length;
-            kept = complete ? (ticks >= Fence.Length ? inner[..^Fence.Length].TrimEnd() : kept) : inner[..^Math.Min(ticks, Fence.Length)];
+            int ticks = Math.Min(inner.Length - inner.TrimEnd(Fence[0]).Length, Fence.Length);
+            kept = ticks == Fence.Length || (ticks > 0 && !ended) ? inner[..^ticks].TrimEnd() : kept;
         }
 
-        return trim ? Math.Max(kept.TrimEnd().Length, text.Length - TextScan.MaxSpace) : kept.Length;
+        return ended || !final ? Math.Max(kept.TrimEnd().Length, text.Length - TextScan.MaxSpace) : kept.Length;
     }
 
     private void Emit(ReadOnlySpan<char> text, StringBuilder json)

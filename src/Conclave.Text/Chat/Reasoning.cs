@@ -39,27 +39,35 @@ public sealed class Reasoning
         chatTemplate.Contains(KimiVL.Open, StringComparison.Ordinal) || (tokenizer.TryGetId(Image, out _) && !tokenizer.TryGetId(Think.Open, out _)) ? KimiVL : Think;
 
     /// <summary>
-    /// Whether a model that goes on from a prompt is thinking: the chat template has opened the tag at the prompt's end. A template that
-    /// writes <c>&lt;/think&gt;</c> there (DeepSeek V3.1), or opens and closes it, has not.
+    /// Where a model goes on from a prompt: what counts is the tag at the prompt's very end. Where thinking is switched off, DeepSeek V3.1's template writes <c>&lt;/think&gt;</c> there, GLM's both tags.
     /// </summary>
     /// <param name="prompt">The rendered prompt.</param>
-    public bool StartsInside(ReadOnlySpan<char> prompt) => prompt.TrimEnd().EndsWith(Open);
+    public ReasoningPosition PositionAt(ReadOnlySpan<char> prompt)
+    {
+        ReadOnlySpan<char> end = prompt.TrimEnd();
+        return end.EndsWith(Open) ? ReasoningPosition.Inside : end.EndsWith(Close) ? ReasoningPosition.Behind : ReasoningPosition.Before;
+    }
 
     /// <summary>
     /// The grammar of an answer after any reasoning, which ends with its tag and at most two line breaks. A line break may stand before the tag that opens it, as GLM writes it.
     /// </summary>
     /// <param name="answer">The grammar of the answer.</param>
     /// <param name="tokenizer">The model's tokenizer: a tag that is a token of its own must be written as that.</param>
-    /// <param name="startsInside">The prompt ends inside of reasoning; otherwise the output may begin with it, or with the answer.</param>
+    /// <param name="position">Where the prompt ends: before reasoning the output may begin with it, or with the answer.</param>
     /// <param name="calls">How the model calls tools, where it may: no call stands in reasoning that <see cref="ChatOutputParser"/> would take for its end.</param>
     /// <exception cref="Conclave.Primitives.UserErrorException">The grammar is too large.</exception>
-    public Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, bool startsInside, ToolCallFormat? calls = null)
+    public Grammar ThenAnswer(Grammar answer, Tokenizer tokenizer, ReasoningPosition position, ToolCallFormat? calls = null)
     {
         string[] ends = Ends(calls);
-        Grammar thought = Grammar.Sequence(
-            _thoughts.GetOrAdd(string.Concat(ends), _ => Grammar.TextWithout(ends)), Grammar.Literal(Close, tokenizer), ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
-        thought = startsInside ? thought : Grammar.Choice(Grammar.Literal(string.Empty), Grammar.Sequence(ToolGrammar.OptionalLineBreak, Grammar.Literal(Open, tokenizer), thought));
-        return Grammar.Sequence(thought, answer).Compiled();
+        Grammar lineBreaks = Grammar.Sequence(ToolGrammar.OptionalLineBreak, ToolGrammar.OptionalLineBreak);
+        Grammar thought = Grammar.Sequence(_thoughts.GetOrAdd(string.Concat(ends), _ => Grammar.TextWithout(ends)), Grammar.Literal(Close, tokenizer), lineBreaks);
+        Grammar before = position switch
+        {
+            ReasoningPosition.Inside => thought,
+            ReasoningPosition.Behind => lineBreaks,
+            _ => Grammar.Choice(Grammar.Literal(string.Empty), Grammar.Sequence(ToolGrammar.OptionalLineBreak, Grammar.Literal(Open, tokenizer), thought)),
+        };
+        return Grammar.Sequence(before, answer).Compiled();
     }
 
     /// <summary>What ends it: first its tag, then markers of calls.</summary>

@@ -330,10 +330,24 @@ public sealed class SchedulerTests
         Assert.Throws<UserErrorException>(() => scheduler.Submit(new Sequence([1], 1, TokensPerBlock) { Samples = 9 }));
         Assert.Throws<UserErrorException>(() => scheduler.Submit(new Sequence([1], 1, TokensPerBlock) { Samples = 0 }));
         Assert.Throws<UserErrorException>(() => new Sequence([], 1, TokensPerBlock));
-        Assert.Throws<UserErrorException>(() => new Sequence([1], 0, TokensPerBlock));
+        Assert.Throws<UserErrorException>(() => new Sequence([1], -1, TokensPerBlock));
         Assert.Throws<UserErrorException>(() => new Sequence([1], int.MaxValue, TokensPerBlock));
         Assert.Throws<UserErrorException>(() => new Scheduler(new BlockManager(4, TokensPerBlock), 7, 8));
         Assert.Equal(1, scheduler.WaitingCount);
+    }
+
+    /// <summary>It takes the blocks of its own positions, which may be all there are.</summary>
+    [Fact]
+    public void APromptWithoutAnAnswerTakesNoBlockMore()
+    {
+        Scheduler scheduler = new(new BlockManager(4, TokensPerBlock), 4 * TokensPerBlock, 8);
+        Sequence sequence = new(new int[4 * TokensPerBlock], 0, TokensPerBlock);
+        scheduler.Submit(sequence);
+        Assert.Equal([4 * TokensPerBlock], Counts(scheduler.Schedule()));
+        scheduler.Complete();
+        Assert.Equal((4, 4 * TokensPerBlock), (sequence.Blocks.Length, sequence.Computed));
+        Assert.Throws<UserErrorException>(() => scheduler.Submit(new Sequence(new int[(4 * TokensPerBlock) + 1], 0, TokensPerBlock)));
+        Assert.Throws<UserErrorException>(() => scheduler.Submit(new Sequence(new int[4 * TokensPerBlock], 2, TokensPerBlock)));
     }
 
     private static int[] Counts(StepPlan plan) => [.. plan.Entries.ToArray().Select(entry => entry.Count)];

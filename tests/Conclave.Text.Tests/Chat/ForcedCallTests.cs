@@ -46,7 +46,7 @@ public class ForcedCallTests
             }
 
             Interlocked.Increment(ref written);
-            grammar = random.Next(3) == 0 ? grammar : Reasoning.Think.ThenAnswer(grammar, tokenizer, thinks);
+            grammar = random.Next(3) == 0 ? grammar : Reasoning.Think.ThenAnswer(grammar, tokenizer, thinks ? ReasoningPosition.Inside : ReasoningPosition.Before);
             string text = Forced.Write(grammar, masks, tokenizer, random);
 
             ChatOutputParser parser = new(format, thinks && text.Contains("</think>", StringComparison.Ordinal), tools, 7);
@@ -85,7 +85,7 @@ public class ForcedCallTests
                 (Tokenizer tokenizer, TokenMasks masks) = (Tokenizers.Fable, Vocabularies.Fable);
                 Grammar grammar = format.CreateAutoGrammar(tools, tokenizer, parallel: random.Next(2) == 0, 7);
                 bool inside = random.Next(2) == 0;
-                grammar = random.Next(2) == 0 ? Reasoning.Think.ThenAnswer(grammar, tokenizer, inside) : grammar;
+                grammar = random.Next(2) == 0 ? Reasoning.Think.ThenAnswer(grammar, tokenizer, inside ? ReasoningPosition.Inside : ReasoningPosition.Before) : grammar;
                 string text = Forced.Write(grammar, masks, tokenizer, random);
                 ChatOutputParser parser = new(format, inside && text.Contains("</think>", StringComparison.Ordinal), tools, 7);
                 List<ChatEvent> events = [];
@@ -137,15 +137,24 @@ public class ForcedCallTests
     [Fact]
     public void AModelMayBreakTheLineBeforeItThinks()
     {
-        Grammar grammar = Reasoning.Think.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, startsInside: false);
+        Grammar grammar = Reasoning.Think.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, ReasoningPosition.Before);
         Assert.All((string[])["yes", "<think>hm</think>yes", "\n<think>hm</think>\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
         Assert.False(Forced.Allows(grammar, "\nyes"));
+    }
+
+    /// <summary>Thinking was switched off: a mask that leaves no prose must not bring it back.</summary>
+    [Fact]
+    public void BehindReasoningThereIsOnlyTheAnswer()
+    {
+        Grammar grammar = Reasoning.Think.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, ReasoningPosition.Behind);
+        Assert.All((string[])["yes", "\nyes", "\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
+        Assert.All((string[])["<think>hm</think>yes", "\n<think></think>yes", "hm</think>yes"], text => Assert.False(Forced.Allows(grammar, text), text));
     }
 
     [Fact]
     public void KimiVLThinksBetweenOtherTags()
     {
-        Grammar grammar = Reasoning.KimiVL.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, startsInside: false, ToolCallFormat.KimiK2);
+        Grammar grammar = Reasoning.KimiVL.ThenAnswer(Grammar.Literal("yes"), Tokenizers.Fable, ReasoningPosition.Before, ToolCallFormat.KimiK2);
         Assert.All((string[])["yes", "◁think▷hm < ◁ ▷◁/think▷\n\nyes"], text => Assert.True(Forced.Allows(grammar, text), text));
         Assert.All((string[])["<think>hm</think>yes", "◁think▷<|tool_calls_section_begin|>◁/think▷yes"], text => Assert.False(Forced.Allows(grammar, text), text));
     }
@@ -155,10 +164,10 @@ public class ForcedCallTests
     public void NoCallStandsInReasoningThatItWouldEnd()
     {
         Grammar yes = Grammar.Literal("yes");
-        Grammar glm = Reasoning.Think.ThenAnswer(yes, Tokenizers.Fable, startsInside: true, ToolCallFormat.Glm);
+        Grammar glm = Reasoning.Think.ThenAnswer(yes, Tokenizers.Fable, ReasoningPosition.Inside, ToolCallFormat.Glm);
         Assert.False(Forced.Allows(glm, "<tool_call>f</tool_call></think>yes"));
         Assert.True(Forced.Allows(glm, "a tool_call</think>yes"));
-        Assert.True(Forced.Allows(Reasoning.Think.ThenAnswer(yes, Tokenizers.Fable, startsInside: true, ToolCallFormat.DeepSeekR1), "<tool_call>f</tool_call></think>yes"));
+        Assert.True(Forced.Allows(Reasoning.Think.ThenAnswer(yes, Tokenizers.Fable, ReasoningPosition.Inside, ToolCallFormat.DeepSeekR1), "<tool_call>f</tool_call></think>yes"));
     }
 
     /// <summary>Every name that a tool may have is read back in every format; others make no tool.</summary>
@@ -202,7 +211,7 @@ public class ForcedCallTests
             JsonObject schema = new RandomSchemas(random).Schema();
             bool inside = random.Next(2) == 0;
             (Tokenizer tokenizer, TokenMasks masks) = random.Next(2) == 0 ? (Tokenizers.Fable, Vocabularies.Fable) : Kimi.Value;
-            Grammar grammar = Reasoning.Think.ThenAnswer(Vocabularies.FromSchema(schema.ToJsonString()), tokenizer, inside);
+            Grammar grammar = Reasoning.Think.ThenAnswer(Vocabularies.FromSchema(schema.ToJsonString()), tokenizer, inside ? ReasoningPosition.Inside : ReasoningPosition.Before);
             string text = Forced.Write(grammar, masks, tokenizer, random);
             ChatOutputParser parser = new(null, inside);
             List<ChatEvent> events = [];

@@ -58,13 +58,31 @@ public class ParserTests
     }
 
     [Theory]
-    [InlineData("<｜User｜>hi<｜Assistant｜><think>\n", true)]
-    [InlineData("<｜User｜>hi<｜Assistant｜><think>", true)]
-    [InlineData("<|assistant|>\n<think></think>\n", false)]
-    [InlineData("<｜User｜>hi<｜Assistant｜></think>", false)]
-    [InlineData("<｜User｜>what is <think>?<｜Assistant｜>", false)]
-    [InlineData("", false)]
-    public void ThePromptsEndOpensReasoning(string prompt, bool inside) => Assert.Equal(inside, Reasoning.Think.StartsInside(prompt));
+    [InlineData("<｜User｜>hi<｜Assistant｜><think>\n", ReasoningPosition.Inside)]
+    [InlineData("<｜User｜>hi<｜Assistant｜><think>", ReasoningPosition.Inside)]
+    [InlineData("<|assistant|>\n<think></think>\n", ReasoningPosition.Behind)]
+    [InlineData("<｜User｜>hi<｜Assistant｜></think>", ReasoningPosition.Behind)]
+    [InlineData("<｜User｜>what is <think>?<｜Assistant｜>", ReasoningPosition.Before)]
+    [InlineData("<think>a</think>b<｜User｜>c<｜Assistant｜>", ReasoningPosition.Before)]
+    [InlineData("", ReasoningPosition.Before)]
+    public void ThePromptsEndSaysWhetherTheModelThinks(string prompt, ReasoningPosition position) => Assert.Equal(position, Reasoning.Think.PositionAt(prompt));
+
+    /// <summary>What was cut in a name or a fence is neither a call of another tool nor part of the arguments.</summary>
+    [Theory]
+    [InlineData("function<｜tool▁sep｜>get", null)]
+    [InlineData("function<｜tool▁sep｜>get_weather", null)]
+    [InlineData("function<｜tool▁sep｜>get_weather\n", "")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n`", "")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n```", "")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n```json", "")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n```json\n{ }\n``", "{ }")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n```json\n{ }\n```", "{ }")]
+    [InlineData("function<｜tool▁sep｜>get_weather\n```json\n{\"a\": \"b ", "{\"a\": \"b ")]
+    public void WhereACallIsCut(string call, string? arguments)
+    {
+        string expected = arguments is null ? "C:" + Tool + call : arguments.Length == 0 ? "T0:get_weather" : $"T0:get_weather|A0:{arguments}";
+        AssertParsed(expected, Tool + call, ToolCallFormat.DeepSeekR1, false, Outputs.Weather);
+    }
 
     [Theory]
     [InlineData(Tool + "function<｜tool▁sep｜>get_weather\n```json\n{\"a\": 1}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", "T0:get_weather|A0:{\"a\": 1}")]
