@@ -15,7 +15,7 @@ internal static class BenchCommand
 
     public static Command Create(RankLeader? leader) =>
         new CliCommand(
-            "bench", "Measures speed: of models and operators as shares of what this machine can do at that moment, of servers under load.",
+            "bench", "Measures speed: of models and operators as shares of what this machine can do at that moment, of servers under load. A container's quota of cores does not lower these limits, only the shares of them that can be reached.",
             ("conclave bench model models/fable", "prefill and decode of the bundled model"),
             ("conclave bench kernels --isa avx2", "single operators on one instruction set"),
             ("conclave bench serve http://127.0.0.1:8080 --clients 1,8,32", "a server under load"))

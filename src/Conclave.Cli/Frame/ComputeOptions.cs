@@ -25,7 +25,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
         HelpName = "NAME",
     };
 
-    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that compute. Default: one for each core", HelpName = "N" };
+    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that compute. Default: one for each core, or of a container's quota of cores, rounded up", HelpName = "N" };
 
     private readonly Option<int?> _context = new("--context")
     {
