@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.MemoryMappedFiles;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -317,6 +318,33 @@ public sealed class BenchTests
         Assert.Equal(2, result.Code);
         Assert.Contains(part, result.Error, StringComparison.Ordinal);
     }
+    [Fact]
+    public void A_mistake_costs_no_earlier_picture_and_leaves_no_empty_one()
+    {
+        using TemporaryFolder folder = new();
+        string earlier = folder.Write("earlier.svg", "<svg/>");
+        foreach (string place in new[] { earlier, folder.File("new.svg") })
+        {
+            Assert.Equal(2, Cli.Run("bench", "model", Repository.Fable, "--plot", place, "--steps", "0").Code);
+        }
+
+        Assert.Equal([earlier], Directory.GetFiles(folder.Path));
+        Assert.Equal("<svg/>", File.ReadAllText(earlier));
+    }
+
+    [Fact]
+    public void A_signal_ends_a_kernel_between_two_of_its_calls()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "POSIX signals");
+
+        // All of its calls would take far longer than the test may.
+        using Process process = Cli.Start("dotnet", [Cli.Program, "bench", "kernels", "--isa", "reference", "--threads", "1", "--filter", "matmul/F32 [3072, 2048] × 16", "--repeat", "10000"]);
+        Assert.StartsWith("machine, reference: ", process.StandardOutput.ReadLine());
+        using Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        CliResult result = Cli.Finish(process);
+        Assert.Equal((130, "", ""), (result.Code, result.Output, result.Error));
+    }
+
 
     /// <summary>Well-formed, complete in itself, and every label a text of its own.</summary>
     private static void AssertPicture(string file, params string[] labels)

@@ -62,8 +62,7 @@ internal static class BenchKernelsCommand
                 KernelBenchmark benchmark = new(kernels, team, probe, weights);
                 foreach (KernelCase kernel in cases)
                 {
-                    cancellation.ThrowIfCancellationRequested();
-                    KernelSample sample = benchmark.Run(kernel, runs);
+                    KernelSample sample = benchmark.Run(kernel, runs, cancellation);
                     samples.Add((kernels, sample));
                     if (!outputs.IsJson(result))
                     {
