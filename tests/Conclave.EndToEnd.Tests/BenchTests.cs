@@ -345,6 +345,20 @@ public sealed class BenchTests
         Assert.Equal((130, "", ""), (result.Code, result.Output, result.Error));
     }
 
+    [Theory]
+    [InlineData("--prefill", "12,x", "\"x\" is no number")]
+    [InlineData("--prefill", "2000000", "does not fit the model's context")]
+    [InlineData("--batch", "0", "\"0\" is no number from 1 to 512")]
+    [InlineData("--batch", "", "--batch: the list is empty; numbers with commas between them are expected")]
+    [InlineData("--repeat", "0", "--repeat 0: 1 to 10000 are expected")]
+    [InlineData("--repeat", "2147483647", "--repeat 2147483647: 1 to 10000 are expected")]
+    [InlineData("--steps", "-1", "at least 1")]
+    public void A_mistake_ends_with_one_sentence(string option, string value, string part)
+    {
+        CliResult result = Cli.Run("bench", "model", Repository.Fable, option, value);
+        Assert.Equal(2, result.Code);
+        Assert.Contains(part, result.Error, StringComparison.Ordinal);
+    }
 
     /// <summary>Well-formed, complete in itself, and every label a text of its own.</summary>
     private static void AssertPicture(string file, params string[] labels)

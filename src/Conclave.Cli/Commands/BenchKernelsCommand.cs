@@ -35,7 +35,7 @@ internal static class BenchKernelsCommand
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
-            int runs = BenchCommand.Positive(result, repeat);
+            int runs = BenchCommand.Runs(result, repeat);
             string wanted = result.GetValue(filter) ?? "";
             KernelCase[] cases = [.. KernelBenchmark.Cases().Where(one => Name(one.Name).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
             if (cases.Length == 0)
