@@ -79,6 +79,18 @@ public sealed class BenchTests
         });
     }
 
+    [Theory]
+    [InlineData("all")]
+    [InlineData("ALL")]
+    public void The_variable_asks_for_every_instruction_set_as_the_option_does(string all)
+    {
+        CliResult result = Cli.Run(["bench", "kernels", "--filter", "norm/F32 [2048] × 1", "--repeat", "1", "--json"], environment: [("CONCLAVE_ISA", all)]);
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.Equal(
+            KernelSet.Supported.ToArray().Select(set => set.Name),
+            JsonNode.Parse(result.Output)!["kernels"]!.AsArray().Select(kernel => kernel!["isa"]!.GetValue<string>()).Distinct());
+    }
+
     [Fact]
     public void A_filter_that_leaves_nothing_names_what_is_there()
     {

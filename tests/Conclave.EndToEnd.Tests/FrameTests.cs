@@ -67,7 +67,7 @@ public sealed class FrameTests
         { ["perplexity", Repository.Fable, "--text", "/no/such/file"], "/no/such/file: there is no such file" },
         { ["perplexity", Repository.Fable, "--text", Repository.Fable], "fable: a folder; a file is expected" },
         { ["template", "/no/such/file.jinja", "--json-lines", "-"], "/no/such/file.jinja: there is no such file or folder; a chat template or the folder of a checkpoint is expected" },
-        { ["generate", "a", "--isa", ""], "no instruction set ''" },
+        { ["generate", "a", "--isa", ""], "--isa: this machine has no instruction set ''" },
         { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "1"], "--context 1: 2 to " },
         { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "8", "--stride", "9"], "--stride 9: 1 to 8 tokens" },
         { ["bench", "kernels", "--repeat", "2147483647"], "--repeat 2147483647: 1 to 10000 are expected" },
