@@ -160,6 +160,16 @@ public sealed class FrameTests
     }
 
     [Fact]
+    public void Line_feeds_of_a_file_begin_no_line_of_a_message()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.Write("config.json", "{\"model_type\": {\n\"a\": 1}}");
+        CliResult result = Cli.Run("inspect", folder.Path);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Equal($"error: {file}: $.model_type: {{\\u000a\"a\": 1}}; a string is expected\n", result.Error);
+    }
+
+    [Fact]
     public void Arguments_are_taken_as_they_are()
     {
         foreach (string text in new[] { "@home", "/h", "[suggest]", "-5", "-5 degrees", "-", "- a list", "a=b", "", "--json", "-x", "--" })
