@@ -98,6 +98,10 @@ internal sealed class BenchModelCommand(RankLeader? leader)
             json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
             json.WriteString("directory", folder);
             json.WriteNumber("steps", steps);
+            json.WriteNumber("ranks", leader?.Plan.Ranks ?? 1);
+            json.WriteNumber("hosts", leader?.Plan.Hosts ?? 1);
+            json.WriteNumber("dp", leader?.Plan.DataParallel ?? 1);
+            json.WriteNumber("tp", leader?.Plan.TensorParallel ?? 1);
             json.WriteNumber("max_batched_tokens", _compute.TokensPerStep(result));
             json.WriteStartArray("machine_limits");
             BenchCommand.WriteLimits(json, kernels, limits);
