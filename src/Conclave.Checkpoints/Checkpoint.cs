@@ -133,7 +133,7 @@ public sealed class Checkpoint : IDisposable
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     /// <summary>Whether the files are larger than the memory that this process may use.</summary>
-    public bool ExceedsMemory => _files.Sum(file => file.Length) > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+    public bool ExceedsMemory => _files.Sum(file => file.Length) > MachineMemory.Limit;
 
     /// <summary>Unmaps all files: every view of their tensors is invalid from here on.</summary>
     public void Dispose()

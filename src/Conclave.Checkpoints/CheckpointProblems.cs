@@ -1,4 +1,3 @@
-using System.Text;
 using Conclave.Primitives;
 
 namespace Conclave.Checkpoints;
@@ -55,18 +54,11 @@ public sealed class CheckpointProblems(string where)
             return;
         }
 
-        StringBuilder message = new($"{where}: {_count} {(_count == 1 ? "problem" : "problems")} with its tensors:");
-        foreach (string problem in _problems)
-        {
-            message.Append("\n  ").Append(problem);
-        }
-
-        if (_count > _problems.Count)
-        {
-            message.Append($"\n  … and {_count - _problems.Count} more");
-        }
-
-        throw new UserErrorException(message.ToString());
+        IEnumerable<string> more = _count > _problems.Count ? [$"… and {_count - _problems.Count} more"] : [];
+        throw new UserErrorException(
+        [
+            $"{where}: {_count} {(_count == 1 ? "problem" : "problems")} with its tensors:", .. _problems.Concat(more).Select(problem => $"  {problem}"),
+        ]);
     }
 
     /// <summary>A check that touches file pages: it waits until they can be read in parallel.</summary>

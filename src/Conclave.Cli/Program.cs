@@ -50,11 +50,11 @@ internal static class Program
         }
         catch (UserErrorException e)
         {
-            return Complain(e.Message, UserMistake);
+            return Complain(UserMistake, e.Lines);
         }
         catch (Exception e) when (e is RankFailedException or LoadException)
         {
-            return Complain(e.Message, Failure);
+            return Complain(Failure, e.Message);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -67,14 +67,14 @@ internal static class Program
         }
         catch (UnauthorizedAccessException e) when (StandardOutput.IsMissing(e))
         {
-            return Complain("standard output is closed: there is no place for what the command writes", Failure);
+            return Complain(Failure, "standard output is closed: there is no place for what the command writes");
         }
 #pragma warning disable CA1031 // The last catch: whatever it was, the person reads one line.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             bool trace = Environment.GetEnvironmentVariable("CONCLAVE_TRACE") == "1";
-            return Complain(trace ? e.ToString() : $"{e.Message} ({e.GetType().Name}; CONCLAVE_TRACE=1 shows where)", Failure);
+            return trace ? Complain(Failure, e.ToString().Split('\n')) : Complain(Failure, $"{e.Message} ({e.GetType().Name}; CONCLAVE_TRACE=1 shows where)");
         }
     }
 
@@ -90,7 +90,7 @@ internal static class Program
     {
         if (ParseErrors.Describe(args, some => Parse(some, leader), out ParseResult result) is { } mistake)
         {
-            return Complain(mistake, UserMistake);
+            return Complain(UserMistake, mistake.Split('\n'));
         }
 
         InvocationConfiguration invocation = new()
@@ -135,9 +135,9 @@ internal static class Program
         return root;
     }
 
-    private static int Complain(string message, int code)
+    private static int Complain(int code, params IEnumerable<string> lines)
     {
-        Console.Error.WriteLine($"error: {Terminal.Printable(message)}");
+        Console.Error.WriteLine($"error: {string.Join('\n', lines.Select(Terminal.Printable))}");
         return code;
     }
 }

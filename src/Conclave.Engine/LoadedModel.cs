@@ -186,7 +186,7 @@ public sealed class LoadedModel : IDisposable
         if (options.CacheMemory is not { } bytes)
         {
             int one = LatentCache.BlocksFor(context);
-            long quarter = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4 / options.Caches / perBlock;
+            long quarter = MachineMemory.Limit / 4 / options.Caches / perBlock;
             return (int)Math.Clamp(Math.Min((long)one * options.Contexts, quarter), one, Most);
         }
 

@@ -44,13 +44,13 @@ public sealed record KernelSet
     /// <summary>The fastest set that this machine can run.</summary>
     public static KernelSet Best => SupportedSets[^1];
 
-    /// <summary>The set of that name.</summary>
+    /// <summary>The set of that name, in capitals or not.</summary>
     /// <exception cref="UserErrorException">There is no such set, or this machine cannot run it.</exception>
     public static KernelSet Find(string name)
     {
         foreach (KernelSet set in SupportedSets)
         {
-            if (set.Name == name)
+            if (string.Equals(set.Name, name, StringComparison.OrdinalIgnoreCase))
             {
                 return set;
             }

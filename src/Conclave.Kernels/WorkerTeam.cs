@@ -74,7 +74,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     /// <summary>Frees the scratch memory of a team of one worker that nobody disposed. The threads of a larger one hold it for as long as the process runs.</summary>
     ~WorkerTeam() => FreeScratch();
 
-    /// <summary>Threads that can run at once: the cores that this process may use, bounded by its container's quota.</summary>
+    /// <summary>Threads that can run at once: the cores that this process may use, bounded by its container's quota. A quota of 1.5 cores counts as two: one thread would leave a third of it unused.</summary>
     public static int DefaultThreads => Environment.ProcessorCount;
 
     /// <summary>Number of workers, the calling thread included.</summary>

@@ -140,6 +140,17 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Fact]
+    public void EachProblemIsALineOfTheMessageWhateverItsTextHolds()
+    {
+        CheckpointProblems problems = new("folder");
+        problems.Add("tensor \"a\nb\" is missing");
+        problems.Add("tensor \"c\" is missing");
+        Assert.Equal(
+            ["folder: 2 problems with its tensors:", "  tensor \"a\nb\" is missing", "  tensor \"c\" is missing"],
+            Assert.Throws<UserErrorException>(problems.ThrowIfAny).Lines);
+    }
+
+    [Fact]
     public unsafe void ScalesAreAttachedWithPartialBlocks()
     {
         using Checkpoint checkpoint = OpenScaled([0.5f, 1, 2, 4]);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.MemoryMappedFiles;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -76,6 +77,18 @@ public sealed class BenchTests
             // What fusing gains is shown against the parts, timed in turn with it.
             Assert.Equal(name == "prepare", kernel.TryGetProperty("sequential_seconds", out JsonElement parts) && parts.GetDouble() > 0);
         });
+    }
+
+    [Theory]
+    [InlineData("all")]
+    [InlineData("ALL")]
+    public void The_variable_asks_for_every_instruction_set_as_the_option_does(string all)
+    {
+        CliResult result = Cli.Run(["bench", "kernels", "--filter", "norm/F32 [2048] × 1", "--repeat", "1", "--json"], environment: [("CONCLAVE_ISA", all)]);
+        Assert.Equal((0, ""), (result.Code, result.Error));
+        Assert.Equal(
+            KernelSet.Supported.ToArray().Select(set => set.Name),
+            JsonNode.Parse(result.Output)!["kernels"]!.AsArray().Select(kernel => kernel!["isa"]!.GetValue<string>()).Distinct());
     }
 
     [Fact]
@@ -297,7 +310,7 @@ public sealed class BenchTests
     public void A_picture_without_a_place_is_refused_before_anything_is_measured()
     {
         using TemporaryFolder folder = new();
-        foreach (string place in new[] { folder.Path, Path.Combine(folder.Path, "missing", "a.svg") })
+        foreach (string place in new[] { folder.Path, Path.Combine(folder.Path, "missing", "a.svg"), "/proc/a.svg" })
         {
             CliResult result = Cli.Run("bench", "model", Repository.Fable, "--plot", place);
             Assert.Equal((2, ""), (result.Code, result.Output));
@@ -305,11 +318,40 @@ public sealed class BenchTests
         }
     }
 
+    [Fact]
+    public void A_mistake_costs_no_earlier_picture_and_leaves_no_empty_one()
+    {
+        using TemporaryFolder folder = new();
+        string earlier = folder.Write("earlier.svg", "<svg/>");
+        foreach (string place in new[] { earlier, folder.File("new.svg") })
+        {
+            Assert.Equal(2, Cli.Run("bench", "model", Repository.Fable, "--plot", place, "--steps", "0").Code);
+        }
+
+        Assert.Equal([earlier], Directory.GetFiles(folder.Path));
+        Assert.Equal("<svg/>", File.ReadAllText(earlier));
+    }
+
+    [Fact]
+    public void A_signal_ends_a_kernel_between_two_of_its_calls()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "POSIX signals");
+
+        // All of its calls would take far longer than the test may.
+        using Process process = Cli.Start("dotnet", [Cli.Program, "bench", "kernels", "--isa", "reference", "--threads", "1", "--filter", "matmul/F32 [3072, 2048] × 16", "--repeat", "10000"]);
+        Assert.StartsWith("machine, reference: ", process.StandardOutput.ReadLine());
+        using Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]);
+        CliResult result = Cli.Finish(process);
+        Assert.Equal((130, "", ""), (result.Code, result.Output, result.Error));
+    }
+
     [Theory]
     [InlineData("--prefill", "12,x", "\"x\" is no number")]
     [InlineData("--prefill", "2000000", "does not fit the model's context")]
     [InlineData("--batch", "0", "\"0\" is no number from 1 to 512")]
-    [InlineData("--repeat", "0", "at least 1")]
+    [InlineData("--batch", "", "--batch: the list is empty; numbers with commas between them are expected")]
+    [InlineData("--repeat", "0", "--repeat 0: 1 to 10000 are expected")]
+    [InlineData("--repeat", "2147483647", "--repeat 2147483647: 1 to 10000 are expected")]
     [InlineData("--steps", "-1", "at least 1")]
     public void A_mistake_ends_with_one_sentence(string option, string value, string part)
     {

@@ -67,9 +67,12 @@ public sealed class FrameTests
         { ["perplexity", Repository.Fable, "--text", "/no/such/file"], "/no/such/file: there is no such file" },
         { ["perplexity", Repository.Fable, "--text", Repository.Fable], "fable: a folder; a file is expected" },
         { ["template", "/no/such/file.jinja", "--json-lines", "-"], "/no/such/file.jinja: there is no such file or folder; a chat template or the folder of a checkpoint is expected" },
-        { ["generate", "a", "--isa", ""], "no instruction set ''" },
+        { ["generate", "a", "--isa", ""], "--isa: this machine has no instruction set ''" },
         { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "1"], "--context 1: 2 to " },
         { ["perplexity", Repository.Fable, "--text", Path.Combine(Repository.Fable, "evaluation.txt"), "--context", "8", "--stride", "9"], "--stride 9: 1 to 8 tokens" },
+        { ["bench", "kernels", "--repeat", "2147483647"], "--repeat 2147483647: 1 to 10000 are expected" },
+        { ["bench", "ablation", "--hosts", "1", "--repeat", "10001"], "--repeat 10001: 1 to 10000 are expected" },
+        { ["bench", "serve", "http://127.0.0.1:1", "--clients", ""], "--clients: the list is empty; numbers with commas between them are expected" },
         { ["serve", "--port", ""], "--port : a whole number" },
         { ["serve", "--served-model-name", ""], "--served-model-name: the name that clients ask for is empty" },
         { ["serve", "--served-model-name", " "], "--served-model-name: the name that clients ask for is empty" },
@@ -154,6 +157,16 @@ public sealed class FrameTests
         CliResult latin1 = Cli.Run([.. Tokenize, "--json-lines", file]);
         Assert.Equal(2, latin1.Code);
         Assert.Contains($"{file}, line 1: not valid UTF-8", latin1.Error);
+    }
+
+    [Fact]
+    public void Line_feeds_of_a_file_begin_no_line_of_a_message()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.Write("config.json", "{\"model_type\": {\n\"a\": 1}}");
+        CliResult result = Cli.Run("inspect", folder.Path);
+        Assert.Equal((2, ""), (result.Code, result.Output));
+        Assert.Equal($"error: {file}: $.model_type: {{\\u000a\"a\": 1}}; a string is expected\n", result.Error);
     }
 
     [Fact]

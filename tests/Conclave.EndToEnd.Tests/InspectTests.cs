@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using System.Text.Json;
 using Conclave.Testing;
 
@@ -57,6 +58,31 @@ public sealed class InspectTests
         CliResult sound = Cli.Run("inspect", Repository.Fable, "--scan");
         Assert.Equal(0, sound.Code);
         Assert.Contains("no NaN codes", sound.Output);
+    }
+
+    [Fact]
+    public void Line_feeds_in_the_name_of_a_tensor_begin_no_line()
+    {
+        using TemporaryFolder folder = new();
+        folder.Write("config.json", File.ReadAllBytes(Path.Combine(Repository.Fable, "config.json")));
+        byte[] bytes = File.ReadAllBytes(Path.Combine(Repository.Fable, "model.safetensors"));
+        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        string renamed = Encoding.UTF8.GetString(bytes, sizeof(long), length).Replace("\"model.norm.weight\"", "\"model.norm\\nweight\"", StringComparison.Ordinal);
+        byte[] header = new byte[sizeof(long) + Encoding.UTF8.GetByteCount(renamed)];
+        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - sizeof(long));
+        Encoding.UTF8.GetBytes(renamed, header.AsSpan(sizeof(long)));
+        folder.Write("model.safetensors", [.. header, .. bytes.AsSpan(sizeof(long) + length)]);
+        CliResult inspected = Cli.Run("inspect", folder.Path, "--tensors");
+        Assert.Equal((0, ""), (inspected.Code, inspected.Error));
+        Assert.Contains(inspected.Lines, line => line.Contains("model.norm\\u000aweight", StringComparison.Ordinal) && line.Contains("[256]", StringComparison.Ordinal));
+
+        // The list of what is wrong with tensors has a line for each of them.
+        CliResult run = Cli.Run("generate", "a", "--model", folder.Path);
+        Assert.Equal((2, ""), (run.Code, run.Output));
+        string[] lines = run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.StartsWith($"error: {folder.Path}: ", lines[0], StringComparison.Ordinal);
+        Assert.All(lines[1..], line => Assert.StartsWith("  ", line, StringComparison.Ordinal));
+        Assert.DoesNotContain(lines, line => line.TrimStart().StartsWith("weight", StringComparison.Ordinal));
     }
 
     [Fact]

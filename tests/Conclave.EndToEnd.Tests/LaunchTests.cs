@@ -147,6 +147,21 @@ public sealed partial class LaunchTests(ITestOutputHelper output)
         Assert.Equal((0, ""), (result.Code, result.Error));
         JsonElement json = JsonDocument.Parse(result.Output).RootElement;
         Assert.Equal(2, json.GetProperty("workloads").GetArrayLength());
+        int Setting(string name) => json.GetProperty(name).GetInt32();
+        Assert.Equal((2, 1, division == "--dp" ? int.Parse(ranks) : 1, division == "--tp" ? 2 : 1), (Setting("ranks"), Setting("hosts"), Setting("dp"), Setting("tp")));
+    }
+
+    [Fact]
+    public void A_comparison_says_that_ranks_were_not_as_many()
+    {
+        using Testing.TemporaryFolder folder = new();
+        string[] bench = ["bench", "model", Testing.Repository.Fable, "--prefill", "16", "--decode", "", "--repeat", "1"];
+        CliResult launched = Cli.Run(["launch", "--ranks", "2", "--tp", "2", "--transport", "inproc", "--", .. bench, "--json"]);
+        CliResult alone = Cli.Run([.. bench, "--compare", folder.Write("old.json", launched.Output)]);
+        Assert.Equal((0, ""), (alone.Code, alone.Error));
+        Assert.Contains("  not the same ranks: 2 then, 1 now", alone.Lines);
+        Assert.Contains("  not the same tp: 2 then, 1 now", alone.Lines);
+        Assert.DoesNotContain(alone.Lines, line => line.Contains("not the same dp", StringComparison.Ordinal));
     }
 
     [Theory]

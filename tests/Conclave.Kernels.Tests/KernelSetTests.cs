@@ -29,6 +29,7 @@ public sealed class KernelSetTests
         foreach (KernelSet set in KernelSet.Supported)
         {
             Assert.Same(set, KernelSet.Find(set.Name));
+            Assert.Same(set, KernelSet.Find(set.Name.ToUpperInvariant()));
         }
 
         UserErrorException e = Assert.Throws<UserErrorException>(() => KernelSet.Find("sse9"));

@@ -39,9 +39,24 @@ public sealed class KernelCaseTests
     {
         using WorkerTeam team = new(1);
         using ColdWeights weights = new();
-        (double[] runs, OperatorCost cost, double[]? sequential) = kernel.Time(KernelSet.Best, team, weights, 2);
+        (double[] runs, OperatorCost cost, double[]? sequential) = kernel.Time(KernelSet.Best, team, weights, 2, TestContext.Current.CancellationToken);
         Assert.Equal((2, bytes, flops), (runs.Length, cost.Bytes, cost.Flops));
         Assert.All([.. runs, .. sequential ?? []], seconds => Assert.True(seconds > 0));
         Assert.Equal(kernel is MlaPrepareCase ? 2 : null, sequential?.Length);
     }
+
+    [Fact]
+    public void Every_operator_ends_before_its_next_call()
+    {
+        using WorkerTeam team = new(1);
+        using ColdWeights weights = new();
+        CancellationToken cancelled = new(canceled: true);
+        Assert.All(
+            Cases.Select(row => row.Data.Item1),
+            kernel => Assert.Throws<OperationCanceledException>(() => kernel.Time(KernelSet.Best, team, weights, 2, cancelled)));
+    }
+
+    [Fact]
+    public void The_time_of_a_sample_is_the_median_of_its_runs_in_any_order() =>
+        Assert.Equal(2, new KernelSample(default, [3, 1, 2], default, default, 0, null).Seconds);
 }

@@ -44,7 +44,7 @@ internal static class BenchAblationCommand
             TextWriter output = result.InvocationConfiguration.Output;
             int inParallel = BenchCommand.Positive(result, clients);
             using Ablation ablation = new(world, machines, inParallel, BenchCommand.Positive(result, requests));
-            int passes = BenchCommand.Positive(result, repeat);
+            int passes = BenchCommand.Runs(result, repeat);
             ablation.WriteModel(cancellation);
             output.WriteLine($"{world} ranks on {machines} host{(machines == 1 ? "" : "s")}, {inParallel} clients; prompts and answers of 16 tokens");
             foreach (bool batching in (bool[])[false, true])

@@ -13,9 +13,12 @@ internal static class BenchCommand
     /// <summary>Speeds are shown in 10^9 bytes and operations a second.</summary>
     public const double Giga = 1e9;
 
+    // Every run is kept, with what its operators did.
+    private const int MostRuns = 10_000;
+
     public static Command Create(RankLeader? leader) =>
         new CliCommand(
-            "bench", "Measures speed: of models and operators as shares of what this machine can do at that moment, of servers under load.",
+            "bench", "Measures speed: of models and operators as shares of what this machine can do at that moment, of servers under load. A container's quota of cores does not lower these limits, only the shares of them that can be reached.",
             ("conclave bench model models/fable", "prefill and decode of the bundled model"),
             ("conclave bench kernels --isa avx2", "single operators on one instruction set"),
             ("conclave bench serve http://127.0.0.1:8080 --clients 1,8,32", "a server under load"))
@@ -29,6 +32,9 @@ internal static class BenchCommand
 
     /// <summary>--repeat, how many runs the median is taken of.</summary>
     public static Option<int> Repeat(int runs) => new("--repeat") { Description = "Runs of each; medians are reported", HelpName = "N", DefaultValueFactory = _ => runs };
+
+    /// <summary>The value of --repeat.</summary>
+    public static int Runs(ParseResult result, Option<int> repeat) => NumberOptions.InRange(repeat.Name, result.GetValue(repeat), 1, MostRuns);
 
     /// <summary>The value of an option that must be at least one.</summary>
     public static int Positive(ParseResult result, Option<int> option) => NumberOptions.AtLeast(option.Name, result.GetValue(option), 1);

@@ -35,7 +35,7 @@ internal static class BenchKernelsCommand
         command.SetAction((result, cancellation) =>
         {
             BenchmarkReport? earlier = outputs.Earlier(result);
-            int runs = BenchCommand.Positive(result, repeat);
+            int runs = BenchCommand.Runs(result, repeat);
             string wanted = result.GetValue(filter) ?? "";
             KernelCase[] cases = [.. KernelBenchmark.Cases().Where(one => Name(one.Name).Contains(wanted, StringComparison.OrdinalIgnoreCase))];
             if (cases.Length == 0)
@@ -62,8 +62,7 @@ internal static class BenchKernelsCommand
                 KernelBenchmark benchmark = new(kernels, team, probe, weights);
                 foreach (KernelCase kernel in cases)
                 {
-                    cancellation.ThrowIfCancellationRequested();
-                    KernelSample sample = benchmark.Run(kernel, runs);
+                    KernelSample sample = benchmark.Run(kernel, runs, cancellation);
                     samples.Add((kernels, sample));
                     if (!outputs.IsJson(result))
                     {

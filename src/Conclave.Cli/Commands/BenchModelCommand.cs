@@ -13,8 +13,8 @@ namespace Conclave.Cli.Commands;
 internal sealed class BenchModelCommand(RankLeader? leader)
 {
     private readonly Argument<string> _directory = ModelDirectory.Argument();
-    private readonly Option<string> _prefill = new("--prefill") { Description = "Lengths of prompts", HelpName = "N,…", DefaultValueFactory = _ => "64,512" };
-    private readonly Option<string> _decode = new("--decode") { Description = "Tokens in the cache before the steps", HelpName = "N,…", DefaultValueFactory = _ => "0" };
+    private readonly Option<string> _prefill = new("--prefill") { Description = "Lengths of prompts; \"\": no prefill", HelpName = "N,…", DefaultValueFactory = _ => "64,512" };
+    private readonly Option<string> _decode = new("--decode") { Description = "Tokens in the cache before the steps; \"\": no decode", HelpName = "N,…", DefaultValueFactory = _ => "0" };
     private readonly Option<string> _batch = new("--batch") { Description = "Sequences decoded together", HelpName = "N,…", DefaultValueFactory = _ => "1" };
     private readonly Option<int> _steps = new("--steps") { Description = "Steps of a decode run", HelpName = "N", DefaultValueFactory = _ => 8 };
     private readonly Option<int> _repeat = BenchCommand.Repeat(5);
@@ -51,7 +51,7 @@ internal sealed class BenchModelCommand(RankLeader? leader)
     {
         BenchmarkReport? earlier = _outputs.Earlier(result);
         List<Workload> workloads = ReadWorkloads(result);
-        int runs = BenchCommand.Positive(result, _repeat);
+        int runs = BenchCommand.Runs(result, _repeat);
         int steps = BenchCommand.Positive(result, _steps);
         string folder = ModelDirectory.Resolve(result.GetRequiredValue(_directory));
         KernelSet kernels = _compute.Kernels(result);
@@ -98,6 +98,10 @@ internal sealed class BenchModelCommand(RankLeader? leader)
             json.WriteString("model", $"{config.ModelType}, {config.Layers} layers of {config.HiddenSize}, {config.RoutedExperts} experts");
             json.WriteString("directory", folder);
             json.WriteNumber("steps", steps);
+            json.WriteNumber("ranks", leader?.Plan.Ranks ?? 1);
+            json.WriteNumber("hosts", leader?.Plan.Hosts ?? 1);
+            json.WriteNumber("dp", leader?.Plan.DataParallel ?? 1);
+            json.WriteNumber("tp", leader?.Plan.TensorParallel ?? 1);
             json.WriteNumber("max_batched_tokens", _compute.TokensPerStep(result));
             json.WriteStartArray("machine_limits");
             BenchCommand.WriteLimits(json, kernels, limits);
@@ -112,7 +116,7 @@ internal sealed class BenchModelCommand(RankLeader? leader)
     {
         // A step has so many tokens in each group of ranks, and every sequence takes one.
         int mostSequences = _compute.TokensPerStep(result) * (leader?.Plan.DataParallel ?? 1);
-        int[] batches = BenchCommand.Numbers(result, _batch, 1, mostSequences);
+        int[] batches = NumberOptions.List(_batch.Name, result.GetRequiredValue(_batch), 1, mostSequences);
         List<Workload> workloads = [.. BenchCommand.Numbers(result, _prefill, 1).Select(length => new Workload(WorkloadPhase.Prefill, length, 1))];
         foreach (int context in BenchCommand.Numbers(result, _decode, 0))
         {

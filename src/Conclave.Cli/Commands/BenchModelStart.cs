@@ -54,12 +54,12 @@ internal sealed class BenchModelStart(StartSample sample, long peakBytes)
         json.WriteEndObject();
     }
 
-    private static string Seconds(double[] runs) => $"{runs[runs.Length / 2],8:F2} s to the first token ({runs[0]:F2} … {runs[^1]:F2})";
+    private static string Seconds(double[] runs) => $"{RunRatio.MedianOf(runs),8:F2} s to the first token ({runs[0]:F2} … {runs[^1]:F2})";
 
     private static void WriteRuns(Utf8JsonWriter json, string name, double[] runs)
     {
         json.WriteStartObject(name);
-        json.WriteNumber("seconds", runs[runs.Length / 2]);
+        json.WriteNumber("seconds", RunRatio.MedianOf(runs));
         json.WriteArray("runs_seconds", runs, json.WriteNumberValue);
         json.WriteEndObject();
     }

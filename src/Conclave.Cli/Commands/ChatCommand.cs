@@ -91,7 +91,7 @@ internal static class ChatCommand
             {
                 // A conversation that has become too long is not the end of the program.
                 messages.RemoveAt(messages.Count - 1);
-                output.WriteLine($"{e.Message}; /reset begins anew");
+                output.WriteLine($"{Terminal.Printable(e.Message)}; /reset begins anew");
             }
 
             cancellation.ThrowIfCancellationRequested();

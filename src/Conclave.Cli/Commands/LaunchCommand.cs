@@ -96,7 +96,7 @@ internal sealed class LaunchCommand
         string[] arguments = WithModel(result.GetRequiredValue(_inner), result.GetValue(_model));
         if (Program.Check(arguments) is { } wrong)
         {
-            throw new UserErrorException(wrong);
+            throw new UserErrorException(wrong.Split('\n'));
         }
 
         using Launcher launcher = new(plan, arguments, result.InvocationConfiguration.Output);

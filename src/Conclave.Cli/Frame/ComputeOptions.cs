@@ -25,7 +25,7 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
         HelpName = "NAME",
     };
 
-    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that compute. Default: one for each core", HelpName = "N" };
+    private readonly Option<int?> _threads = new("--threads") { Description = "Threads that compute. Default: one for each core, or of a container's quota of cores, rounded up", HelpName = "N" };
 
     private readonly Option<int?> _context = new("--context")
     {
@@ -74,15 +74,24 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
     /// <summary>The instruction set that was asked for.</summary>
     public KernelSet Kernels(ParseResult result)
     {
-        string? variable = Environment.GetEnvironmentVariable(IsaVariable);
-        return result.GetValue(_isa) is { } name ? KernelSet.Find(name)
-            : !string.IsNullOrEmpty(variable) ? KernelSet.Find(variable)
-            : leader is null ? KernelSet.Best
-            : KernelSet.Find(leader.Plan.InstructionSet);
+        if (AskedSet(result) is not { } asked)
+        {
+            return leader is null ? KernelSet.Best : KernelSet.Find(leader.Plan.InstructionSet);
+        }
+
+        try
+        {
+            return KernelSet.Find(asked.Name);
+        }
+        catch (UserErrorException e)
+        {
+            throw new UserErrorException($"{asked.Where}: {e.Message}", e);
+        }
     }
 
     /// <summary>The instruction sets that were asked for, where a command runs on more than one.</summary>
-    public KernelSet[] KernelSets(ParseResult result) => result.GetValue(_isa) == EverySet ? KernelSet.Supported.ToArray() : [Kernels(result)];
+    public KernelSet[] KernelSets(ParseResult result) =>
+        EverySet.Equals(AskedSet(result)?.Name, StringComparison.OrdinalIgnoreCase) ? KernelSet.Supported.ToArray() : [Kernels(result)];
 
     /// <summary>The threads that were asked for.</summary>
     public int Threads(ParseResult result) => result.GetValue(_threads) is { } threads
@@ -119,5 +128,14 @@ internal sealed class ComputeOptions(RankLeader? leader = null)
         };
         options = adjust?.Invoke(options) ?? options;
         return ProgressBar.Opening(progress => LoadedModel.Open(directory, options, progress));
+    }
+
+    /// <summary>The instruction set that the option or else the variable names, and which of them.</summary>
+    private (string Where, string Name)? AskedSet(ParseResult result)
+    {
+        string? variable = Environment.GetEnvironmentVariable(IsaVariable);
+        return result.GetValue(_isa) is { } name ? (_isa.Name, name)
+            : !string.IsNullOrEmpty(variable) ? (IsaVariable, variable)
+            : null;
     }
 }

@@ -57,12 +57,15 @@ internal static class NumberOptions
     /// <param name="most">The largest.</param>
     /// <exception cref="UserErrorException">One of them is no such number, or there is none.</exception>
     public static int[] List(string option, string text, int least, int most = int.MaxValue) =>
-    [
-        .. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
-            int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
-                ? number
-                : throw new UserErrorException($"{option} {text}: \"{part}\" is no number from {least} {(most == int.MaxValue ? "on" : $"to {most}")}")),
-    ];
+        text.Length == 0
+            ? throw new UserErrorException($"{option}: the list is empty; numbers with commas between them are expected")
+            :
+            [
+                .. text.Split(',', StringSplitOptions.TrimEntries).Select(part =>
+                    int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+                        ? number
+                        : throw new UserErrorException($"{option} {text}: \"{part}\" is no number from {least} {(most == int.MaxValue ? "on" : $"to {most}")}")),
+            ];
 
     private static void Check(OptionResult result, string name, Func<string, string?> problem)
     {

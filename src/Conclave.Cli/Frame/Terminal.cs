@@ -39,13 +39,13 @@ internal static class Terminal
         ? null
         : AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error), Ansi = AnsiSupport.Yes });
 
-    /// <summary>Text from files for a message: control characters, which could steer the terminal, become visible.</summary>
+    /// <summary>A line with text from files: control characters, which could steer the terminal or begin another line, become visible.</summary>
     public static string Printable(string text)
     {
         StringBuilder result = new(text.Length);
         foreach (char c in text)
         {
-            if (char.IsControl(c) && c != '\n')
+            if (char.IsControl(c))
             {
                 result.Append($"\\u{(int)c:x4}");
             }

@@ -233,7 +233,7 @@ public sealed class Sampler
 
         if (!float.IsFinite(max))
         {
-            throw new InvalidOperationException($"no token can be chosen: the highest logit is {max}");
+            throw new InvalidOperationException($"no token can be chosen: the highest logit is {max}; `conclave inspect DIR --scan` tells whether the model's weights are numbers");
         }
 
         return scores.IndexOf(max);

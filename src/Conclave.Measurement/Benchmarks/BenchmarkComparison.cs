@@ -11,7 +11,7 @@ public readonly record struct RunRatio(double Min, double Median, double Max)
         new(later.Min() / earlier.Max(), MedianOf(later) / MedianOf(earlier), later.Max() / earlier.Min());
 
     /// <summary>The middle one; of an even number the higher of the two in the middle, as everywhere in the benchmarks.</summary>
-    internal static double MedianOf(double[] numbers) => numbers.Order().ElementAt(numbers.Length / 2);
+    public static double MedianOf(double[] numbers) => numbers.Order().ElementAt(numbers.Length / 2);
 }
 
 /// <summary>A row that both reports have.</summary>

@@ -28,7 +28,7 @@ public sealed class BenchmarkReport
     /// <summary>Speeds, sizes and shares lie far within; their ratios stay finite.</summary>
     private const double Tiny = 1e-15, Huge = 1e24;
 
-    private static readonly string[] SettingNames = ["isa", "threads", "machine", "runtime", "model", "directory", "steps", "max_batched_tokens"];
+    private static readonly string[] SettingNames = ["isa", "threads", "machine", "runtime", "model", "directory", "steps", "max_batched_tokens", "ranks", "hosts", "dp", "tp"];
 
     private BenchmarkReport(IReadOnlyDictionary<string, string> setting, IReadOnlyList<BenchmarkRow> rows)
     {
@@ -36,7 +36,7 @@ public sealed class BenchmarkReport
         Rows = rows;
     }
 
-    /// <summary>How it was measured: isa, threads, machine, runtime and, of a model, model, directory, steps, max_batched_tokens.</summary>
+    /// <summary>How it was measured: isa, threads, machine, runtime and, of a model, model, directory, steps, max_batched_tokens, ranks, hosts, dp, tp.</summary>
     public IReadOnlyDictionary<string, string> Setting { get; }
 
     /// <summary>What was measured, in the order of the file.</summary>

@@ -22,7 +22,8 @@ public readonly record struct MachineLimits(double Bandwidth, double Peak)
 
 /// <summary>
 /// Measures the limits of the machine with the team that also runs the kernels. Machines with neighbours change their speed from one second to the next:
-/// callers measure right before and after what they compare.
+/// callers measure right before and after what they compare. Under a quota of the processor's time they are those between two pauses, since each measurement is far shorter than the
+/// period after which a quota begins anew (commonly 100 ms): what runs for longer reaches quota ÷ threads of them at most.
 /// </summary>
 public sealed unsafe class MachineProbe : IDisposable
 {

@@ -87,6 +87,12 @@ public sealed class ModelBenchmark : IDisposable
         _model = new DeepSeekModel(checkpoint, MeteredKernels.Wrap(kernels, _meter), team, divide(options));
         int sequences = workloads.Max(workload => workload.Batch);
         _batches = [.. Enumerable.Range(0, _model.DataRanks).Select(_ => new ForwardBatch(_model.Options.MaxTokensPerStep, sequences, _blocks))];
+        if (workloads.All(workload => workload.Phase == WorkloadPhase.Prefill))
+        {
+            // A prompt writes what it reads.
+            return;
+        }
+
         if (_model.Options.Experts is null)
         {
             FillCache(kernels.Codec);

@@ -81,6 +81,6 @@ public sealed class StartBenchmark(IReadOnlyList<string> program, string directo
         cancellation.ThrowIfCancellationRequested();
         return process.ExitCode == 0 && first >= 0
             ? (seconds, (char)first + rest)
-            : throw new UserErrorException($"{string.Join(' ', info.ArgumentList)} ended with exit code {process.ExitCode}: {error.GetAwaiter().GetResult().Trim()}");
+            : throw new UserErrorException($"{string.Join(' ', info.ArgumentList)} ended with exit code {process.ExitCode}: {error.GetAwaiter().GetResult().Trim()}".Split('\n'));
     }
 }

@@ -13,7 +13,7 @@ public sealed class CodecCase(ElementFormat format, int hidden, int inputs) : Ke
     public override KernelCase Slice => new CodecCase(format, hidden, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         float[] values = new float[hidden];
         TensorView rows = default;
@@ -26,7 +26,8 @@ public sealed class CodecCase(ElementFormat format, int hidden, int inputs) : Ke
                 {
                     kernels.Codec.Decode(rows, row, values);
                 }
-            });
+            },
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.Decode(rows));
     }
 }

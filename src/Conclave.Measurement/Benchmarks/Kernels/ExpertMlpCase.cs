@@ -18,7 +18,7 @@ public sealed class ExpertMlpCase(ElementFormat format, int inner, int hidden, i
     public override KernelCase Slice => new ExpertMlpCase(format, SliceWidth, hidden, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         int experts = (int)nint.Min(MostExperts, ColdWeights.BufferBytes / (3 * (nint)inner * hidden * format.Size()));
         using NativeBuffer inputMemory = Activations(experts * inputs, hidden, out TensorView input);
@@ -35,7 +35,8 @@ public sealed class ExpertMlpCase(ElementFormat format, int inner, int hidden, i
                         weights.Next(format, inner, hidden), weights.Next(format, inner, hidden), weights.Next(format, hidden, inner));
                 }
             },
-            () => kernels.ExpertMlp.Run(mlps, new ExpertRows(offsets, []), input, output, team));
+            () => kernels.ExpertMlp.Run(mlps, new ExpertRows(offsets, []), input, output, team),
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.ExpertMlp(mlps, new ExpertRows(offsets, [])));
     }
 }

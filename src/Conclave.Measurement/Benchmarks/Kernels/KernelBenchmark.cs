@@ -14,7 +14,7 @@ namespace Conclave.Measurement;
 public sealed record KernelSample(KernelName Name, double[] Runs, MachineLimits Limits, OperatorCost Cost, double ReferenceSeconds, double? SequentialSeconds)
 {
     /// <summary>Median time of a call.</summary>
-    public double Seconds => Runs[Runs.Length / 2];
+    public double Seconds => RunRatio.MedianOf(Runs);
 
     /// <summary>What the call needs at least, as a share of its time.</summary>
     public double RooflineShare => Limits.Roofline(Cost) / Seconds;
@@ -34,14 +34,16 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
     /// <summary>Times a case.</summary>
     /// <param name="kernel">What to run.</param>
     /// <param name="runs">Calls of which the median is taken.</param>
-    public KernelSample Run(KernelCase kernel, int runs)
+    /// <param name="cancellation">Looked at before each call.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public KernelSample Run(KernelCase kernel, int runs, CancellationToken cancellation)
     {
         MachineLimits before = probe.Measure(team);
-        (double[] seconds, OperatorCost cost, double[]? sequential) = kernel.Time(kernels, team, weights, runs);
+        (double[] seconds, OperatorCost cost, double[]? sequential) = kernel.Time(kernels, team, weights, runs, cancellation);
         MachineLimits after = probe.Measure(team);
         Array.Sort(seconds);
         return new KernelSample(
-            kernel.Name, seconds, MachineLimits.Mean(before, after), cost, cost.Flops * ReferenceSecondsPerFlop(kernel.Slice), sequential is null ? null : RunRatio.MedianOf(sequential));
+            kernel.Name, seconds, MachineLimits.Mean(before, after), cost, cost.Flops * ReferenceSecondsPerFlop(kernel.Slice, cancellation), sequential is null ? null : RunRatio.MedianOf(sequential));
     }
 
     /// <summary>V2-Lite's query projection and experts, V3's query down-projection and one expert's gate, fable's experts.</summary>
@@ -127,10 +129,10 @@ public sealed class KernelBenchmark(KernelSet kernels, WorkerTeam team, MachineP
     private static LatentAttentionShape Shape(int heads) => new(heads, NopeDim: 128, RopeDim: 64, ValueDim: 128, LatentDim: 512, Scale: 1);
 
     /// <summary>On one thread, like all of the reference.</summary>
-    private double ReferenceSecondsPerFlop(KernelCase slice)
+    private double ReferenceSecondsPerFlop(KernelCase slice, CancellationToken cancellation)
     {
         using WorkerTeam alone = new(1);
-        (double[] seconds, OperatorCost cost, _) = slice.Time(KernelSet.Supported[0], alone, weights, ReferenceRuns);
+        (double[] seconds, OperatorCost cost, _) = slice.Time(KernelSet.Supported[0], alone, weights, ReferenceRuns, cancellation);
         return seconds.Min() / cost.Flops;
     }
 }

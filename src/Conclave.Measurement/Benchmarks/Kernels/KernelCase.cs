@@ -36,16 +36,18 @@ public abstract class KernelCase(KernelName name)
     /// <param name="team">Who computes.</param>
     /// <param name="weights">Where such memory comes from.</param>
     /// <param name="runs">Calls that are counted.</param>
-    public abstract KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs);
+    /// <param name="cancellation">Looked at before each call.</param>
+    public abstract KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation);
 
     /// <summary>Seconds of each call after the first.</summary>
     /// <param name="runs">How many.</param>
     /// <param name="next">What comes before each call and is not timed.</param>
     /// <param name="call">The call.</param>
-    protected static double[] Time(int runs, Action next, Action call) => Time(runs, next, [call])[0];
+    /// <param name="cancellation">Looked at before each of them.</param>
+    protected static double[] Time(int runs, Action next, Action call, CancellationToken cancellation) => Time(runs, next, [call], cancellation)[0];
 
     /// <summary>The same of several calls that take turns.</summary>
-    protected static double[][] Time(int runs, Action next, params ReadOnlySpan<Action> calls)
+    protected static double[][] Time(int runs, Action next, Action[] calls, CancellationToken cancellation)
     {
         double[][] seconds = new double[calls.Length][];
         for (int call = 0; call < calls.Length; call++)
@@ -57,6 +59,7 @@ public abstract class KernelCase(KernelName name)
         {
             for (int call = 0; call < calls.Length; call++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 next();
                 long start = Stopwatch.GetTimestamp();
                 calls[call]();

@@ -21,7 +21,7 @@ public sealed unsafe class LatentAttentionCase(
         form, model, shape with { Heads = 1 }, expansionFormat, cacheFormat, LatentPages.TokensPerBlock, Math.Min(inputs, LatentPages.TokensPerBlock));
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         LatentAttention attention = form == AttentionForm.Absorbed ? kernels.AbsorbedAttention : kernels.ExpandedAttention;
         int blocks = LatentCache.BlocksFor(context);
@@ -46,7 +46,8 @@ public sealed unsafe class LatentAttentionCase(
                 expansion = weights.Next(expansionFormat, (nint)shape.Heads * shape.HeadRows, shape.LatentDim);
                 pages = new LatentPages(latents.Next(cacheFormat, (nint)blocks * LatentPages.TokensPerBlock, shape.CacheDim).Data, cacheFormat, shape.CacheDim, blocks);
             },
-            () => attention.Run(shape, query, expansion, pages, spans, output, team));
+            () => attention.Run(shape, query, expansion, pages, spans, output, team),
+            cancellation);
         return new KernelTimes(
             seconds,
             form == AttentionForm.Absorbed

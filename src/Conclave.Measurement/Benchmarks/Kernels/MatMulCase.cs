@@ -17,7 +17,7 @@ public sealed class MatMulCase(ElementFormat format, int rows, int columns, int 
     public override KernelCase Slice => new MatMulCase(format, SliceRows, columns, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         using NativeBuffer inputMemory = Activations(inputs, columns, out TensorView input);
         using NativeBuffer outputMemory = NativeBuffer.ForF32(inputs, rows, out TensorView output);
@@ -25,7 +25,8 @@ public sealed class MatMulCase(ElementFormat format, int rows, int columns, int 
         double[] seconds = Time(
             runs,
             () => matrix = weights.Next(format, rows, columns),
-            () => kernels.MatMul.Run(matrix, input, output, team));
+            () => kernels.MatMul.Run(matrix, input, output, team),
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.MatMul(matrix, inputs));
     }
 }

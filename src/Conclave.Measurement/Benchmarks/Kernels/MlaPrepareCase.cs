@@ -17,7 +17,7 @@ public sealed unsafe class MlaPrepareCase(string model, LatentAttentionShape sha
     public override KernelCase Slice => new MlaPrepareCase(model, shape with { Heads = 1 }, hidden, queryRank, format, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         SequentialMlaPrepare parts = new(kernels.MatMul, kernels.RmsNorm, kernels.Rotary, kernels.Codec);
         using NativeBuffer inputMemory = Activations(tokens, hidden, out TensorView input);
@@ -29,7 +29,7 @@ public sealed unsafe class MlaPrepareCase(string model, LatentAttentionShape sha
         LatentPages pages = new(cache.Data, ElementFormat.F32, shape.CacheDim, 1);
         nint[] cacheRows = [.. Enumerable.Range(0, tokens).Select(token => (nint)token)];
         MlaPrepareWeights matrices = default;
-        double[][] seconds = Time(runs, Next, () => Run(kernels.MlaPrepare), () => Run(parts));
+        double[][] seconds = Time(runs, Next, [() => Run(kernels.MlaPrepare), () => Run(parts)], cancellation);
         return new KernelTimes(seconds[0], OperatorCost.MlaPrepare(matrices, tokens), seconds[1]);
 
         void Next() => matrices = new MlaPrepareWeights(

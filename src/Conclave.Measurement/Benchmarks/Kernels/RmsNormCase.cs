@@ -12,7 +12,7 @@ public sealed class RmsNormCase(int hidden, int inputs) : KernelCase(new KernelN
     public override KernelCase Slice => new RmsNormCase(hidden, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         using NativeBuffer gainMemory = Activations(1, hidden, out TensorView gain);
         TensorView input = default;
@@ -20,7 +20,8 @@ public sealed class RmsNormCase(int hidden, int inputs) : KernelCase(new KernelN
         double[] seconds = Time(
             runs,
             () => (input, output) = (weights.Next(ElementFormat.F32, inputs, hidden), weights.Next(ElementFormat.F32, inputs, hidden)),
-            () => kernels.RmsNorm.Run(input, gain, 1e-6f, output, team));
+            () => kernels.RmsNorm.Run(input, gain, 1e-6f, output, team),
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.RmsNorm(input));
     }
 }

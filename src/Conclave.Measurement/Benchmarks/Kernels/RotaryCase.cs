@@ -13,7 +13,7 @@ public sealed class RotaryCase(string model, LatentAttentionShape shape, int inp
     public override KernelCase Slice => new RotaryCase(model, shape, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         using NativeBuffer cosMemory = Angles(0.6f, out TensorView cos);
         using NativeBuffer sinMemory = Angles(0.8f, out TensorView sin);
@@ -21,7 +21,8 @@ public sealed class RotaryCase(string model, LatentAttentionShape shape, int inp
         double[] seconds = Time(
             runs,
             () => queries = weights.Next(ElementFormat.F32, inputs, shape.Heads * shape.QueryDim),
-            () => kernels.Rotary.Run(queries, shape.Heads, shape.QueryDim, shape.NopeDim, cos, sin, interleaved: true, team));
+            () => kernels.Rotary.Run(queries, shape.Heads, shape.QueryDim, shape.NopeDim, cos, sin, interleaved: true, team),
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.Rotary(inputs, shape.Heads, cos));
     }
 

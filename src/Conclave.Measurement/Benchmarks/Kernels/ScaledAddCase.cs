@@ -12,14 +12,15 @@ public sealed class ScaledAddCase(int hidden, int inputs) : KernelCase(new Kerne
     public override KernelCase Slice => new ScaledAddCase(hidden, 1);
 
     /// <inheritdoc/>
-    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs)
+    public override KernelTimes Time(KernelSet kernels, WorkerTeam team, ColdWeights weights, int runs, CancellationToken cancellation)
     {
         TensorView x = default;
         TensorView y = default;
         double[] seconds = Time(
             runs,
             () => (x, y) = (weights.Next(ElementFormat.F32, inputs, hidden), weights.Next(ElementFormat.F32, inputs, hidden)),
-            () => kernels.ScaledAdd.Run(x, 0.5f, y, team));
+            () => kernels.ScaledAdd.Run(x, 0.5f, y, team),
+            cancellation);
         return new KernelTimes(seconds, OperatorCost.ScaledAdd(x));
     }
 }
