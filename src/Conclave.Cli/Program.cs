@@ -17,6 +17,9 @@ internal static class Program
     private const int UserMistake = 2;
     private const int SignalBase = 128;
 
+    // A server has 219 (each assembly twice). Where there is room for less than this, .NET cannot load an assembly or start a thread, and says so in other words or not at all.
+    private const int LeastOpenFiles = 200;
+
     private static int Main(string[] args)
     {
         StandardError.Install();
@@ -44,6 +47,11 @@ internal static class Program
         try
         {
             using TextWriter output = StandardOutput.Open();
+            if (args is ["launch" or "serve", ..])
+            {
+                OpenFileLimit.Require(LeastOpenFiles);
+            }
+
             int code = Run(args, output, stop.Token);
             output.Flush();
             return code;
@@ -68,6 +76,10 @@ internal static class Program
         catch (UnauthorizedAccessException e) when (StandardOutput.IsMissing(e))
         {
             return Complain(Failure, "standard output is closed: there is no place for what the command writes");
+        }
+        catch (Exception e) when (OpenFileLimit.Explain(e) is { } limit)
+        {
+            return Complain(Failure, limit);
         }
 #pragma warning disable CA1031 // The last catch: whatever it was, the person reads one line.
         catch (Exception e)

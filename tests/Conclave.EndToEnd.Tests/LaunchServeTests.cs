@@ -30,6 +30,7 @@ public sealed class LaunchServeTests
         using HttpClient one = new() { BaseAddress = await alone.AddressAsync };
         Uri address = await ranks.AddressAsync;
         using HttpClient many = onHosts ? ProcessNetwork.Client(address, RankChildren.WaitFor(ranks.Id, 3)[0]) : new HttpClient { BaseAddress = address };
+        string? network = onHosts ? Cli.RunProgram("ip", ["netns", "identify", $"{RankChildren.WaitFor(ranks.Id, 3)[0]}"]).Output.Trim() : null;
         string[] expected = await AskAsync(one);
         Assert.Equal(expected, await AskAsync(many));
 
@@ -37,6 +38,8 @@ public sealed class LaunchServeTests
         Assert.Equal(expected, await AskAsync(many));
         Assert.Equal(0, await ranks.StopAsync(Stop));
         Assert.Contains("[rank 0] finishing what was accepted", ranks.Log);
+        Assert.Equal(network is not null, ranks.Log.Contains("network namespace", StringComparison.Ordinal));
+        Assert.Contains(network is null ? "" : $" ip netns exec {network} curl {address}v1/models\n", ranks.Log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,7 +98,7 @@ public sealed class LaunchServeTests
 
             Assert.Equal(1, await server.WaitForExitAsync(Stop));
             times.Add(Stopwatch.GetElapsedTime(start));
-            Assert.EndsWith("error: rank 1 was killed by signal 9 (SIGKILL)\n", server.Log);
+            Assert.EndsWith("tokens\nerror: rank 1 was killed by signal 9 (SIGKILL)\n", server.Log);
             RankChildren.WaitForEnd(ranks.Values);
         }
 

@@ -67,8 +67,9 @@ internal static class RankChildren
         return process == ancestor;
     }
 
+    /// <summary>Who has started a process.</summary>
     // "123 (name) S 45 …": the name may hold anything but a last bracket.
-    private static int Parent(int process)
+    public static int Parent(int process)
     {
         string stat = Read($"/proc/{process}/stat");
         string[] words = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);

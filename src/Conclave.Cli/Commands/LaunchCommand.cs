@@ -12,6 +12,10 @@ namespace Conclave.Cli.Commands;
 /// <summary>conclave launch: a command whose model is computed by many ranks.</summary>
 internal sealed class LaunchCommand
 {
+    // Counted were 88, and for each rank its two outputs and its connection. Who has not even those fails between two ranks, and not always in the same words.
+    private const int LauncherOpenFiles = 88;
+    private const int RankOpenFiles = 3;
+
     private readonly Option<int> _ranks = new("--ranks", "--ep") { Description = "Number of ranks, over which experts are divided", HelpName = "N", Required = true };
     private readonly Option<int> _hosts = new("--hosts")
     {
@@ -99,6 +103,7 @@ internal sealed class LaunchCommand
             throw new UserErrorException(wrong.Split('\n'));
         }
 
+        OpenFileLimit.Require(LauncherOpenFiles + ((plan.Hosts == 1 ? RankOpenFiles : 1) * plan.Ranks));
         using Launcher launcher = new(plan, arguments, result.InvocationConfiguration.Output);
         int code = result.GetValue(_transport) == "inproc" ? launcher.RunThreads(cancellation) : launcher.RunProcesses(cancellation);
         if (result.GetValue(_report))

@@ -15,6 +15,9 @@ internal sealed class ServeCommand(RankLeader? leader)
 {
     private const int DefaultRunning = 64;
 
+    // Set by scripts/hosts.
+    private const string NetworkVariable = "CONCLAVE_HOST_NETWORK";
+
     private readonly Option<string?> _model = ModelDirectory.Option();
     private readonly Option<string> _host = new("--host") { Description = "Address to listen on", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
     private readonly Option<int> _port = new("--port") { Description = "Port to listen on; 0: any that is free", HelpName = "PORT", DefaultValueFactory = _ => 8080 };
@@ -101,7 +104,11 @@ internal sealed class ServeCommand(RankLeader? leader)
         await using ConclaveServer server = await ListenAsync(loaded, engine, options);
         Announce(server, loaded, options, engine.Status.CacheBlocks);
         await WaitAsync(cancellation);
-        await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
+        if (leader is not { IsOver: true })
+        {
+            await Console.Error.WriteLineAsync("finishing what was accepted; another signal ends at once");
+        }
+
         await server.DrainAsync(CancellationToken.None);
         return 0;
     }
@@ -153,6 +160,11 @@ internal sealed class ServeCommand(RankLeader? leader)
     {
         Console.Error.WriteLine(
             $"{options.ModelName} at {server.Address.ToString().TrimEnd('/')}/v1, contexts of {model.ContextLength} tokens, a cache of {(long)cacheBlocks * LatentPages.TokensPerBlock} tokens");
+        if (Environment.GetEnvironmentVariable(NetworkVariable) is { Length: > 0 } network)
+        {
+            Console.Error.WriteLine($"that address is of the network namespace {network} and is reached in it only, by: sudo ip netns exec {network} curl {server.Address}v1/models");
+        }
+
         if (!IPAddress.IsLoopback(options.Host) && options.ApiKey is null)
         {
             Console.Error.WriteLine($"warning: {options.Host} can be reached from other machines, and no --api-key is asked for");

@@ -22,7 +22,7 @@ internal static class LedCommand
             output.Flush();
             return code;
         }
-        catch (Exception e) when (e is not (UserErrorException or OperationCanceledException) && !(e is IOException io && StandardOutput.IsClosedPipe(io)))
+        catch (Exception e) when (e is not (UserErrorException or OperationCanceledException) && !StandardOutput.HasNoReader(e))
         {
             leader.Fail(e);
             throw;

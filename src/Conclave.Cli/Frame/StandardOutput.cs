@@ -28,6 +28,9 @@ internal static class StandardOutput
     /// <summary>True where a write failed because whoever started the command gave it no standard output.</summary>
     public static bool IsMissing(UnauthorizedAccessException error) => !OperatingSystem.IsWindows() && error.InnerException is IOException { HResult: BadDescriptor };
 
+    /// <summary>True where a write failed in one of these ways, which are nobody's failure but that of whoever started the command.</summary>
+    public static bool HasNoReader(Exception error) => (error is IOException pipe && IsClosedPipe(pipe)) || (error is UnauthorizedAccessException none && IsMissing(none));
+
     private static Stream OpenStream()
     {
         // The console's stream says nothing when the pipe is closed, so that a command would compute to its end for nobody. Files

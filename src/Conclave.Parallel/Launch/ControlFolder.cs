@@ -6,7 +6,8 @@ namespace Conclave.Parallel.Launch;
 
 /// <summary>
 /// Where the socket of a control channel lies: a temporary folder that only this user can enter. What launchers that were killed have left is removed by the next one. It is told
-/// by nobody listening, which holds for every user and PID namespace; so a socket has its name only while somebody listens.
+/// by nobody listening, which holds for every user and PID namespace; so a socket has its name only while somebody listens. A folder of the same name in /dev/shm goes with it: there ranks
+/// of one host make the files that they share, and one that is killed before it has unlinked its own leaves it to the launcher.
 /// </summary>
 internal sealed class ControlFolder : IDisposable
 {
@@ -17,6 +18,7 @@ internal sealed class ControlFolder : IDisposable
     private const string SocketName = "control";
     private const string NameBefore = "new";
     private const int MostPathBytes = 107;
+    private const string Memory = "/dev/shm";
 
     private readonly DirectoryInfo _folder;
 
@@ -57,8 +59,55 @@ internal sealed class ControlFolder : IDisposable
         return socket;
     }
 
+    /// <summary>Makes the folder for files that ranks share in memory.</summary>
+    /// <param name="socketPath">The launch's socket.</param>
+    /// <returns>Its path; null where there can be none.</returns>
+    public static string? MakeMemory(string socketPath)
+    {
+        string name = Path.GetFileName(Path.GetDirectoryName(socketPath)!);
+        if (!OperatingSystem.IsLinux() || !Directory.Exists(Memory) || !name.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        string path = Path.Combine(Memory, name);
+        try
+        {
+            Directory.CreateDirectory(path);
+
+            // Refused where another user was faster with the name.
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            return path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What the ranks lack then, UCX says.
+            return null;
+        }
+    }
+
     /// <inheritdoc/>
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose()
+    {
+        _folder.Delete(recursive: true);
+        RemoveMemory(_folder);
+    }
+
+    private static void RemoveMemory(DirectoryInfo folder)
+    {
+        DirectoryInfo memory = new(Path.Combine(Memory, folder.Name));
+        try
+        {
+            if (memory.Exists && memory.LinkTarget is null)
+            {
+                memory.Delete(recursive: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Another user has the name, or ranks of a launcher that was killed are still about to end.
+        }
+    }
 
     private static void RemoveAbandoned()
     {
@@ -69,6 +118,7 @@ internal sealed class ControlFolder : IDisposable
                 string path = Path.Combine(folder.FullName, SocketName);
                 if (folder.LinkTarget is null && File.Exists(path) && !IsListening(path))
                 {
+                    RemoveMemory(folder);
                     File.Delete(path);
                     folder.Delete();
                 }

@@ -6,7 +6,7 @@ internal enum ControlKind : byte
     /// <summary>→ The first message: which rank this is and what it can compute with.</summary>
     Hello = 1,
 
-    /// <summary>→ The first message of a host's agent.</summary>
+    /// <summary>→ The first message of a host's agent: which host this is.</summary>
     HostHello,
 
     /// <summary>← All ranks are here: the world.</summary>

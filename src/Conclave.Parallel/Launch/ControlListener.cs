@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Conclave.Primitives;
 
 namespace Conclave.Parallel.Launch;
 
@@ -68,8 +69,7 @@ internal sealed class ControlListener : IDisposable
 
     private void Fail(Exception e)
     {
-        string remedy = e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } ? "; let it have more open files (ulimit -n)" : "";
-        _failed($"the launcher can let no more ranks connect: {e.Message}{remedy}");
+        _failed($"the launcher can let no more ranks connect: {OpenFileLimit.Explain(e) ?? e.Message}");
 
         // Those that wait to be let in would wait for ever.
         _socket.Dispose();

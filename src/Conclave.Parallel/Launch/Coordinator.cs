@@ -9,7 +9,6 @@ namespace Conclave.Parallel.Launch;
 /// </summary>
 public sealed class Coordinator : IDisposable
 {
-    private static readonly TimeSpan BetterCauseComesWithin = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MeetWithin = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
 
@@ -18,10 +17,8 @@ public sealed class Coordinator : IDisposable
     private readonly TimeSpan _silence;
     private readonly ControlListener _listener;
     private readonly Timer _watch;
-    private readonly Timer _doubt;
     private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly TaskCompletionSource<LaunchFailure?> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
+    private readonly FirstCause _end;
     private readonly TaskCompletionSource<int> _leaderEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // Guards what follows.
@@ -29,7 +26,6 @@ public sealed class Coordinator : IDisposable
     private readonly LaunchMember[] _members;
     private readonly List<ControlChannel> _hosts = [];
     private LoadSum? _loads;
-    private LaunchFailure? _suspicion;
     private bool _welcomed;
     private bool _opening;
     private bool _addressed;
@@ -45,8 +41,8 @@ public sealed class Coordinator : IDisposable
         _log = log;
         _silence = silence ?? TimeSpan.FromSeconds(30);
         _members = [.. Enumerable.Range(0, plan.Ranks).Select(_ => new LaunchMember())];
+        _end = new FirstCause(_gate, TellAll);
         _watch = new Timer(_ => LookForSilence(), null, Watch, Watch);
-        _doubt = new Timer(_ => BelieveSuspicion());
         _listener = new ControlListener(Serve, log, NoteNobodyCanConnect);
     }
 
@@ -54,7 +50,7 @@ public sealed class Coordinator : IDisposable
     public string SocketPath => _listener.SocketPath;
 
     /// <summary>Ends when all ranks have left, with null, or when one has failed.</summary>
-    public Task<LaunchFailure?> Ended => _ended.Task;
+    public Task<LaunchFailure?> Ended => _end.Ended;
 
     /// <summary>Ends with the exit code of the leader's process.</summary>
     public Task<int> LeaderEnded => _leaderEnded.Task;
@@ -102,8 +98,17 @@ public sealed class Coordinator : IDisposable
             if (_members[rank] is { Report: null, HasFailed: false })
             {
                 // Its own word may still be on its way, unless a signal took it or its channel has ended without one.
-                Fail(rank, $"rank {rank} {ExitCodes.Describe(code)}", certain: ExitCodes.IsSignal(code) || _members[rank].HasLeft);
+                _end.Fail(rank, $"rank {rank} {ExitCodes.Describe(code)}", certain: ExitCodes.IsSignal(code) || _members[rank].HasLeft);
             }
+        }
+    }
+
+    /// <summary>Tells that a rank of this process found no way to the coordinator.</summary>
+    internal void RankCannotConnect(int rank, string why)
+    {
+        lock (_gate)
+        {
+            _end.Fail(rank, $"rank {rank} cannot connect to the launch: {why}", certain: true);
         }
     }
 
@@ -114,7 +119,7 @@ public sealed class Coordinator : IDisposable
         {
             if (Array.FindIndex(_members, member => member is { Report: null, HasFailed: false }) is >= 0 and int rank)
             {
-                Fail(rank, $"rank {rank} has not begun or not ended: scripts/hosts {ExitCodes.Describe(code)}", certain: false);
+                _end.Fail(rank, $"rank {rank} has not begun or not ended: scripts/hosts {ExitCodes.Describe(code)}", certain: false);
             }
         }
     }
@@ -123,9 +128,9 @@ public sealed class Coordinator : IDisposable
     public void Dispose()
     {
         _watch.Dispose();
-        _doubt.Dispose();
         lock (_gate)
         {
+            _end.Dispose();
             foreach (ControlChannel channel in _members.Select(member => member.Channel).OfType<ControlChannel>().Concat(_hosts))
             {
                 channel.Close();
@@ -139,7 +144,7 @@ public sealed class Coordinator : IDisposable
     {
         if (first.Kind == ControlKind.HostHello)
         {
-            ServeHost(channel);
+            ServeHost(channel, first);
             return;
         }
 
@@ -173,18 +178,22 @@ public sealed class Coordinator : IDisposable
             lock (_gate)
             {
                 member.HasFailed = true;
-                Fail(hello.Rank, $"rank {hello.Rank} {e.Message}", certain: true);
+                _end.Fail(hello.Rank, $"rank {hello.Rank} {e.Message}", certain: true);
             }
         }
     }
 
-    private void ServeHost(ControlChannel channel)
+    private void ServeHost(ControlChannel channel, ControlFrame presented)
     {
+        ControlReader hello = new(presented.Kind, presented.Body);
+        int host = hello.Int32("host", 0, _plan.Hosts - 1);
+        hello.End();
         lock (_gate)
         {
             _hosts.Add(channel);
         }
 
+        List<int> running = [.. Enumerable.Range(0, _plan.Ranks).Where(rank => _plan.Topology.HostOfRank[rank] == host)];
         channel.Send(ControlKind.Welcome, _plan.Write().Written);
         while (channel.TryReceive(out ControlFrame frame))
         {
@@ -194,7 +203,17 @@ public sealed class Coordinator : IDisposable
                 : throw new ControlException($"sent {frame.Kind}, which the agent of a host may not");
             int code = reader.Int32("code", 0, byte.MaxValue);
             reader.End();
+            running.Remove(rank);
             RankEnded(rank, code);
+        }
+
+        // It leaves when its ranks have; one that is killed takes them with it.
+        lock (_gate)
+        {
+            if (running.FindAll(rank => _members[rank].Report is null) is [int first, ..] lost)
+            {
+                _end.Fail(first, $"host agent {host} ended, and with it {(lost.Count == 1 ? "rank" : "ranks")} {string.Join(", ", lost)}", certain: true);
+            }
         }
     }
 
@@ -205,7 +224,7 @@ public sealed class Coordinator : IDisposable
             // Where all ranks are here nobody is missed.
             if (Array.FindIndex(_members, member => member.Hello is null) is >= 0 and int rank)
             {
-                Fail(rank, why, certain: true);
+                _end.Fail(rank, why, certain: true);
             }
         }
     }
@@ -302,9 +321,14 @@ public sealed class Coordinator : IDisposable
                 break;
             case ControlKind.Report when member.Report is null:
                 member.Report = RankReport.Read(frame);
+                if (!_members.Any(one => one.HasFailed))
+                {
+                    _end.Withdraw(rank);
+                }
+
                 if (_members.All(one => one.Report is not null))
                 {
-                    _ended.TrySetResult(null);
+                    _end.EndWell();
                 }
 
                 break;
@@ -343,11 +367,11 @@ public sealed class Coordinator : IDisposable
         member.HasFailed = true;
         if (blamed < 0)
         {
-            Fail(rank, $"rank {rank} failed: {message}", certain: true);
+            _end.Fail(rank, $"rank {rank} failed: {message}", certain: true);
         }
         else
         {
-            Fail(blamed, $"{message} (noticed by rank {rank})", certain: false);
+            _end.Fail(blamed, $"{message} (noticed by rank {rank})", certain: false);
         }
     }
 
@@ -358,41 +382,13 @@ public sealed class Coordinator : IDisposable
             member.HasLeft = true;
             if (member is { Report: null, HasFailed: false })
             {
-                Fail(rank, $"rank {rank} {(member.Channel!.IsUnread ? "does not read what it is sent" : "closed its control channel without saying why")}", certain: false);
+                _end.Fail(rank, $"rank {rank} {(member.Channel!.IsUnread ? "does not read what it is sent" : "closed its control channel without saying why")}", certain: false);
             }
         }
     }
 
-    /// <summary>Ends the launch, at once or when nobody has told better within a moment.</summary>
-    private void Fail(int rank, string cause, bool certain)
+    private void TellAll(LaunchFailure failure)
     {
-        LaunchFailure failure = new(rank, cause);
-        if (certain)
-        {
-            Conclude(failure);
-        }
-        else if (_suspicion is null)
-        {
-            _suspicion = failure;
-            _doubt.Change(BetterCauseComesWithin, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private void BelieveSuspicion()
-    {
-        lock (_gate)
-        {
-            Conclude(_suspicion!);
-        }
-    }
-
-    private void Conclude(LaunchFailure failure)
-    {
-        if (!_ended.TrySetResult(failure))
-        {
-            return;
-        }
-
         byte[] cause = Encoding.UTF8.GetBytes(failure.Cause);
         foreach (LaunchMember one in _members)
         {
@@ -409,11 +405,11 @@ public sealed class Coordinator : IDisposable
                 LaunchMember member = _members[rank];
                 if (_welcomed && member.Report is null && Stopwatch.GetElapsedTime(member.Heard) > _silence)
                 {
-                    Fail(rank, $"rank {rank} has not been heard of for {_silence.TotalSeconds:0.#} s", certain: true);
+                    _end.Fail(rank, $"rank {rank} has not been heard of for {_silence.TotalSeconds:0.#} s", certain: true);
                 }
                 else if (!_welcomed && member.Hello is null && Stopwatch.GetElapsedTime(_start) > MeetWithin)
                 {
-                    Fail(rank, $"rank {rank} did not report within {MeetWithin.TotalMinutes:0} minutes of its start", certain: true);
+                    _end.Fail(rank, $"rank {rank} did not report within {MeetWithin.TotalMinutes:0} minutes of its start", certain: true);
                 }
             }
         }

@@ -13,7 +13,7 @@ public static class HostAgent
     public static void Run(IReadOnlyList<string> program, string socketPath, int host, IReadOnlyList<string> command, TextWriter log)
     {
         using ControlChannel channel = ControlChannel.Connect(socketPath);
-        channel.Send(ControlKind.HostHello);
+        channel.Send(ControlKind.HostHello, new ControlWriter().Int32(host).Written);
         WorldPlan plan = RankConnection.Meet(channel);
         using RankProcesses ranks = new(
             program, socketPath, [.. Enumerable.Range(0, plan.Ranks).Where(rank => plan.Topology.HostOfRank[rank] == host)], plan.Hosts == 1, command, log, Tell);

@@ -60,5 +60,17 @@ public static class InProcessLaunch
         }
     }
 
-    private static RankConnection Open(Coordinator coordinator, int rank) => RankConnection.Open(coordinator.SocketPath, rank, static () => { });
+    private static RankConnection Open(Coordinator coordinator, int rank)
+    {
+        try
+        {
+            return RankConnection.Open(coordinator.SocketPath, rank, static () => { });
+        }
+        catch (Exception e) when (e is not RankFailedException)
+        {
+            // The others would wait for it.
+            coordinator.RankCannotConnect(rank, e.Message);
+            throw;
+        }
+    }
 }

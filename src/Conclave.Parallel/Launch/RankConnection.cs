@@ -133,10 +133,13 @@ public sealed class RankConnection : IDisposable
     /// <param name="experts">Experts of all layers together.</param>
     internal long[] KeepLoads(int experts) => _loads = new long[experts];
 
+    /// <summary>Whether the launch is over.</summary>
+    internal bool IsOver => _over.IsSet;
+
     /// <summary>Throws where the launch is over.</summary>
     internal void ThrowIfOver()
     {
-        if (_over.IsSet)
+        if (IsOver)
         {
             throw new RankFailedException(_cause);
         }

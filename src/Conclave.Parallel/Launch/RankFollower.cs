@@ -1,6 +1,7 @@
 using Conclave.Checkpoints;
 using Conclave.Kernels;
 using Conclave.Models;
+using Conclave.Parallel.Exchange;
 
 namespace Conclave.Parallel.Launch;
 
@@ -17,6 +18,10 @@ public static class RankFollower
         try
         {
             connection.Leave(RankConnection.Understand(() => Follow(connection, endpoints)));
+        }
+        catch (PeerException e)
+        {
+            throw connection.Explain(e);
         }
         catch (Exception e)
         {

@@ -8,7 +8,7 @@ namespace Conclave.Parallel.Launch;
 internal sealed record RankHello(int Rank, IReadOnlyList<string> InstructionSets)
 {
     private const int Magic = 0x4B4E5243;
-    private const int Version = 3;
+    private const int Version = 4;
     private const int MostSets = 16;
 
     /// <summary>That of this machine.</summary>

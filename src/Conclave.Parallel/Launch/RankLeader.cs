@@ -72,6 +72,9 @@ public sealed class RankLeader : IDisposable
         };
     }
 
+    /// <summary>Whether the launch has ended because of a rank; the launcher says why.</summary>
+    public bool IsOver => _connection.IsOver;
+
     /// <summary>Tells why the command failed; the launch ends with that.</summary>
     public void Fail(Exception error)
     {

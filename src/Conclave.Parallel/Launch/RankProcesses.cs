@@ -22,6 +22,7 @@ public sealed class RankProcesses : LaunchedProcesses
         IReadOnlyList<string> program, string socketPath, IReadOnlyCollection<int> ranks, bool areAll, IReadOnlyList<string> command, TextWriter log, Action<int, int> ended)
     {
         _running = new CountdownEvent(ranks.Count);
+        string? memory = ControlFolder.MakeMemory(socketPath);
         TextWriter lines = TextWriter.Synchronized(log);
         try
         {
@@ -34,6 +35,11 @@ public sealed class RankProcesses : LaunchedProcesses
 
                 // Pipes and sockets for debuggers, which a rank that is killed would leave in the temporary folder.
                 process.StartInfo.Environment.TryAdd("DOTNET_EnableDiagnostics", "0");
+                if (memory is not null)
+                {
+                    process.StartInfo.Environment.TryAdd("UCX_POSIX_DIR", memory);
+                }
+
                 if (areAll)
                 {
                     // UCX, which would listen on every interface, believes whoever speaks to it.

@@ -1,3 +1,5 @@
+using Conclave.Engine;
+
 namespace Conclave.Server.Http;
 
 /// <summary>Around every request: the key, and an answer to whatever goes wrong.</summary>
@@ -23,7 +25,9 @@ internal static class ErrorGuard
         {
             ApiException error = ApiErrors.Describe(e)
                 ?? new ApiException(StatusCodes.Status500InternalServerError, "server_error", "the server failed; its log has the cause");
-            if (error.Status == StatusCodes.Status500InternalServerError)
+
+            // That a rank or a disk has gone is said once, by whoever serves, not for each request with a trace.
+            if (error.Status == StatusCodes.Status500InternalServerError && e is not EngineUnavailableException { InnerException: IOException })
             {
                 ILogger logger = context.RequestServices.GetRequiredService<ILogger<ConclaveServer>>();
                 Log.Failed(logger, context.Request.Method, context.Request.Path, e);

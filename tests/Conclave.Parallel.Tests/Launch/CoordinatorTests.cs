@@ -52,6 +52,31 @@ public sealed partial class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public void A_host_agent_that_ends_before_its_ranks_is_named()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(4, 2), _refused.Enqueue);
+        ControlChannel[] agents = [PresentHost(0), PresentHost(1)];
+        ControlChannel[] ranks = [.. Enumerable.Range(0, 4).Select(Present)];
+        ranks[2].Dispose();
+        ranks[3].Dispose();
+        agents[1].Dispose();
+        AssertFailure(2, "host agent 1 ended, and with it ranks 2, 3");
+    }
+
+    [Fact]
+    public async Task A_host_agent_whose_ranks_have_left_may_leave()
+    {
+        _coordinator = new Coordinator(LaunchedEngine.Plan(2, 2), _refused.Enqueue);
+        ControlChannel[] agents = [PresentHost(0), PresentHost(1)];
+        ControlChannel[] ranks = [Present(0), Present(1)];
+        ranks[1].Send(ControlKind.Report, new RankReport(default, default, [], [], []).Write().Written);
+        Assert.True(SpinWait.SpinUntil(() => _coordinator.Reports[1] is not null, Patience));
+        agents[1].Send(ControlKind.RankEnded, new ControlWriter().Int32(1).Int32(0).Written);
+        agents[1].Dispose();
+        ranks[0].Send(ControlKind.Report, new RankReport(default, default, [], [], []).Write().Written);        Assert.Null(await _coordinator.Ended.WaitAsync(Patience, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void Nobody_is_asked_to_stop_before_all_are_there()
     {
         _coordinator = new Coordinator(LaunchedEngine.Plan(2, 1), _refused.Enqueue);
@@ -346,6 +371,14 @@ public sealed partial class CoordinatorTests : IDisposable
     {
         ControlChannel channel = Connect();
         channel.Send(ControlKind.Hello, RankHello.Of(rank).Write().Written);
+        return channel;
+    }
+
+    private ControlChannel PresentHost(int host)
+    {
+        ControlChannel channel = Connect();
+        channel.Send(ControlKind.HostHello, new ControlWriter().Int32(host).Written);
+        AssertNext(ControlKind.Welcome, channel);
         return channel;
     }
 

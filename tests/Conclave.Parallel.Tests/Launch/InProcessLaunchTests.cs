@@ -309,6 +309,17 @@ public sealed class InProcessLaunchTests
         Assert.Contains("attention heads, which 3 ranks cannot share evenly", refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_rank_that_cannot_connect_ends_the_launch()
+    {
+        WorldPlan plan = LaunchedEngine.Plan(2, 1);
+        using Coordinator coordinator = new(plan, line => Assert.Fail(line));
+        File.Delete(coordinator.SocketPath);
+        Assert.Throws<IOException>(() => InProcessLaunch.Run(coordinator, plan, (_, _) => Assert.Fail("nobody is there")));
+        LaunchFailure? failure = await coordinator.Ended.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.Contains("cannot connect to the launch: no launch listens at", failure!.Cause, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 1)]

@@ -39,6 +39,31 @@ public sealed class LaunchedProcessesTests
         Assert.Equal([0, 1, 2], Told(ended).Select(rank => rank.Rank));
     }
 
+    [Fact]
+    public void What_killed_ranks_share_in_memory_goes_with_the_launch()
+    {
+        string shared = $"ucx_shm_test_{Guid.NewGuid():n}";
+        try
+        {
+            using (ControlFolder folder = new())
+            {
+                ConcurrentDictionary<int, int> ended = [];
+                using StringWriter log = new();
+                using RankProcesses ranks = Start($"touch ${{UCX_POSIX_DIR:-/dev/shm}}/{shared}_$5; kill -KILL $$", log, ended, socketPath: folder.SocketPath);
+                Assert.True(ranks.WaitForExit(Patience, TestContext.Current.CancellationToken));
+                Assert.Equal(3, Left().Length);
+            }
+
+            Assert.Empty(Left());
+        }
+        finally
+        {
+            Array.ForEach(Left(), File.Delete);
+        }
+
+        string[] Left() => Directory.GetFiles("/dev/shm", $"{shared}_*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true });
+    }
+
     [Theory]
     [InlineData("exec sleep 600", 143)]
     [InlineData("exit 3", 3)]
@@ -74,9 +99,9 @@ public sealed class LaunchedProcessesTests
         }
     }
 
-    private static RankProcesses Start(string script, TextWriter log, ConcurrentDictionary<int, int> ended, TimeSpan delay = default) => new(
+    private static RankProcesses Start(string script, TextWriter log, ConcurrentDictionary<int, int> ended, TimeSpan delay = default, string socketPath = "socket") => new(
         ["/bin/sh", "-c", script, "sh"],
-        "socket",
+        socketPath,
         [0, 1, 2],
         areAll: true,
         ["command"],
