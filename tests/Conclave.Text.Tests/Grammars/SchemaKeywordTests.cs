@@ -103,6 +103,12 @@ public class SchemaKeywordTests
     [InlineData("""{"type":"number","maximum":1e30}""", new[] { "5", "-0.5" }, new[] { "1e31", "10000000000000000000000000000001" })]
     [InlineData("""{"type":"integer","multipleOf":5,"maximum":1e30}""", new[] { "5", "-10" }, new[] { "6" })]
     [InlineData("""{"type":"number","allOf":[{"maximum":1e30},{"maximum":5},{"minimum":-1e300},{"minimum":-1e30}]}""", new[] { "5", "-6" }, new[] { "6" })]
+    [InlineData(
+        """{"type":"array","uniqueItems":false,"unevaluatedItems":true,"items":{"type":"object","patternProperties":{},"dependentRequired":{},"dependentSchemas":{},"unevaluatedProperties":{}}}""",
+        new[] { "[]", "[{},{}]" }, new[] { "[1]" })]
+    [InlineData(
+        """{"type":"integer","enum":[1,2],"enumNames":["a","b"],"enumDescriptions":["c","d"],"markdownDescription":"*","errorMessage":{"type":"!"},"propertyOrdering":[],"xml":{"name":"x"},"id":"urn:x"}""",
+        new[] { "1", "2" }, new[] { "3", "\"a\"" })]
     [InlineData("""{"pattern":"(^a$|^b$)"}""", new[] { "\"a\"", "\"b\"" }, new[] { "\"ab\"", "\"xa\"", "\"\"" })]
     [InlineData("""{"pattern":"(^|,)a(,|$)"}""", new[] { "\"a\"", "\"b,a\"", "\"b,a,c\"" }, new[] { "\"ba\"", "\"ab\"" })]
     [InlineData("""{"format":"date","pattern":"^2024-"}""", new[] { "\"2024-02-29\"" }, new[] { "\"2023-01-01\"", "\"2024-02-30\"" })]
