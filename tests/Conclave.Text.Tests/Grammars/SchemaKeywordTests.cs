@@ -86,6 +86,15 @@ public class SchemaKeywordTests
     [InlineData("""{"prefixItems":[{"type":"null"},{"type":"boolean"}],"maxItems":1}""", new[] { "[null]" }, new[] { "[]", "[null,true]" })]
     [InlineData("""{"prefixItems":[{"type":"null"}],"maxItems":0}""", new[] { "[]", "[ ]" }, new[] { "[null]" })]
     [InlineData("""{"oneOf":[{"type":"array","prefixItems":[{"type":"integer"}]},{"type":"object"}]}""", new[] { "[1]", "{}" }, new[] { "[\"a\"]", "1" })]
+    [InlineData("""{"items":[{"type":"integer"},{"type":"string"}],"minItems":2,"maxItems":2}""", new[] { "[1,\"a\"]" }, new[] { "[]", "[1]", "[\"a\",1]", "[1,\"a\",2]" })]
+    [InlineData("""{"type":"array","items":[{"type":"null"}],"additionalItems":false}""", new[] { "[null]" }, new[] { "[1]", "[null,null]", "null" })]
+    [InlineData("""{"type":"array","items":[],"additionalItems":{"type":"null"}}""", new[] { "[]", "[null,null]" }, new[] { "[1]" })]
+    [InlineData("""{"type":"array","items":[]}""", new[] { "[]", "[1,null]" }, new[] { "{}" })]
+    [InlineData("""{"type":"array","items":{"type":"null"},"additionalItems":false}""", new[] { "[]", "[null,null]" }, new[] { "[1]" })]
+    [InlineData("""{"type":"integer","minimum":1,"exclusiveMinimum":true,"maximum":5,"exclusiveMaximum":true}""", new[] { "2", "4" }, new[] { "1", "5" })]
+    [InlineData("""{"type":"integer","minimum":1,"exclusiveMinimum":false,"maximum":5,"exclusiveMaximum":false}""", new[] { "1", "5" }, new[] { "0", "6" })]
+    [InlineData("""{"allOf":[{"type":"number","minimum":1,"exclusiveMinimum":true},{"minimum":1},{"maximum":3}]}""", new[] { "1.5", "3" }, new[] { "1", "4" })]
+    [InlineData("""{"oneOf":[{"type":"number","maximum":3},{"type":"number","minimum":3,"exclusiveMinimum":true}]}""", new[] { "3", "3.5" }, new[] { "\"3\"" })]
     [InlineData(
         """{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}""",
         new[] { "-9223372036854775808", "0", "9223372036854775807" }, new[] { "-9223372036854775809", "9223372036854775808", "1.5" })]

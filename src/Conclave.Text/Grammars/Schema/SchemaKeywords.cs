@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Conclave.Primitives;
 
 namespace Conclave.Text.Grammars;
 
@@ -41,6 +42,18 @@ internal static class SchemaKeywords
             keyword.Value.GetPropertyCount() == 0,
         _ => false,
     };
+
+    /// <summary>Refuses names of properties that are not just any strings, which is what zod says of a record.</summary>
+    /// <exception cref="UserErrorException">They are.</exception>
+    public static void CheckPropertyNames(JsonElement names, string path)
+    {
+        bool any = names.ValueKind == JsonValueKind.True
+            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => IsAnnotation(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
+        if (!any)
+        {
+            throw SchemaReader.Error(path, $"names of properties under {SchemaReader.Describe(names)} are not supported; {{\"type\": \"string\"}} is");
+        }
+    }
 
     /// <summary>Whether a keyword is read.</summary>
     public static bool IsSupported(string keyword) => keyword is "type" or "enum" or "const" or "anyOf" or "oneOf" or "allOf" or "$ref" || Types.ContainsKey(keyword);

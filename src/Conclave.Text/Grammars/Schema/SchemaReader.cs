@@ -146,9 +146,10 @@ internal sealed class SchemaReader
             }
         }
 
+        OlderDrafts.Translate(keywords);
         if (keywords.Remove("propertyNames", out JsonElement names))
         {
-            CheckPropertyNames(names, path + ".propertyNames");
+            SchemaKeywords.CheckPropertyNames(names, path + ".propertyNames");
         }
 
         bool nullable = keywords.Remove("nullable", out JsonElement given);
@@ -163,17 +164,6 @@ internal sealed class SchemaReader
         }
 
         return nullable && given.ValueKind == JsonValueKind.True ? Nullable(keywords, path) : keywords;
-    }
-
-    // All names are strings: that is what zod says of a record.
-    private static void CheckPropertyNames(JsonElement names, string path)
-    {
-        bool any = names.ValueKind == JsonValueKind.True
-            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => SchemaKeywords.IsAnnotation(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
-        if (!any)
-        {
-            throw Error(path, $"names of properties under {Describe(names)} are not supported; {{\"type\": \"string\"}} is");
-        }
     }
 
     // OpenAPI's word. A list of constants has null in it where that is meant.
