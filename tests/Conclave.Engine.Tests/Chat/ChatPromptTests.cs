@@ -242,7 +242,7 @@ public sealed class ChatPromptTests
             .Replace("CHAIN", "directly without separators or spaces", StringComparison.Ordinal);
         Assert.Equal($"A\n\nB\n\n{v31}<｜User｜>C", Render(V31WithoutTools, Messages, TwoTools));
 
-        // Nothing was published for R1 and V3.
+        // DeepSeek published nothing for R1 and V3.
         Assert.Equal("B<｜User｜>C", Render(R1WithoutTools, Messages, TwoTools));
         Assert.Equal($"\n\n{v31}<｜User｜>C", Render(V31WithoutTools, """{"role":"user","content":"C"}""", TwoTools));
         Assert.Equal("A\n\nB<｜User｜>C", Render(V31WithoutTools, Messages));
