@@ -14,7 +14,8 @@ namespace Conclave.Extensions.AI;
 /// <item>Tools are <see cref="AIFunctionDeclaration"/>s; calls come as <see cref="FunctionCallContent"/> when they are complete and are not invoked here: see
 /// FunctionInvokingChatClient of Microsoft.Extensions.AI. Where <see cref="ChatOptions.ToolMode"/> requires a call, a grammar forces one with arguments that its schema allows;
 /// where the model decides, calls of functions with <c>AdditionalProperties["strict"]</c> have such arguments, and there is one call at most where
-/// <see cref="ChatOptions.AllowMultipleToolCalls"/> is false; in the same way <see cref="ChatOptions.ResponseFormat"/> forces JSON.</item>
+/// <see cref="ChatOptions.AllowMultipleToolCalls"/> is false; in the same way <see cref="ChatOptions.ResponseFormat"/> forces JSON. A schema that cannot be kept
+/// is refused where <c>AdditionalProperties["strict"]</c> of the options is true, else any value of its type is an answer.</item>
 /// <item>There is an update for each token, and one at the end with the <see cref="UsageContent"/>; the <see cref="GenerationUpdate"/> is its raw representation.</item>
 /// </list>
 /// </summary>

@@ -24,7 +24,7 @@ internal sealed class OptionsReader
         Tools = ReadTools(_options);
         ResponseFormat = _options.ResponseFormat switch
         {
-            ChatResponseFormatJson { Schema: { } schema } => AnswerGrammar.Key(schema),
+            ChatResponseFormatJson { Schema: { } schema } => AnswerGrammar.Key(schema, Strict(_options.AdditionalProperties) ?? false),
             ChatResponseFormatJson => AnswerGrammar.AnyObject,
             _ => null,
         };

@@ -167,6 +167,18 @@ public sealed class ToolTests(ChatFixture chat, ThinkingFixture thinking) : ICla
         Assert.StartsWith("{", text, StringComparison.Ordinal);
     }
 
+    /// <summary>Strict is said where Microsoft.Extensions.AI.OpenAI looks for it.</summary>
+    [Fact]
+    public async Task ASchemaThatCannotBeKeptIsRefusedWhereItIsStrict()
+    {
+        ChatOptions options = new() { MaxOutputTokens = 100, ResponseFormat = ChatResponseFormat.ForJsonSchema(JsonElement.Parse("""{"type":"array","uniqueItems":true}""")) };
+        string text = (await chat.Client.GetResponseAsync(Messages, options, TestContext.Current.CancellationToken)).Text;
+        Assert.StartsWith("[", text, StringComparison.Ordinal);
+        options.AdditionalProperties = new() { ["strict"] = true };
+        UserErrorException error = await Assert.ThrowsAsync<UserErrorException>(() => chat.Client.GetResponseAsync(Messages, options, TestContext.Current.CancellationToken));
+        Assert.Contains("uniqueItems", error.Message, StringComparison.Ordinal);
+    }
+
     private static int Weather([Range(1, 7)] int days, Unit unit) => unit == Unit.Celsius ? 20 + days : 70 + days;
 
     private sealed record Tale([property: RegularExpression("^[A-Za-z ]{1,20}$")] string Title, [property: Range(0, 9)] int Foxes);

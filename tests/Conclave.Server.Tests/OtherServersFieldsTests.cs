@@ -120,6 +120,19 @@ public sealed class OtherServersFieldsTests(FableFixture fixture) : IClassFixtur
         Assert.StartsWith("{", (await _server.AskAsync(Completions, request))["choices"]![0]!["text"]!.GetValue<string>().TrimStart(), StringComparison.Ordinal);
     }
 
+    /// <summary>Nobody promised to keep one that is not strict.</summary>
+    [Theory]
+    [InlineData("""{"name": "x", "strict": false, "schema": {"type": "array", "uniqueItems": true, "items": {"type": "string"}}}""", "[")]
+    [InlineData("""{"name": "x", "strict": null, "schema": {"minProperties": 1}}""", "{")]
+    [InlineData("""{"name": "x", "schema": {"type": "object", "not": {}}}""", "{")]
+    [InlineData("""{"name": "x"}""", "{")]
+    [InlineData("""{"name": "x", "strict": true, "schema": null}""", "{")]
+    public async Task ASchemaOfWhichNoGrammarIsMadeAsksForItsType(string schema, string beginning)
+    {
+        JsonObject request = Fields($"\"prompt\": \"Once\", \"seed\": 1, \"max_tokens\": 2, \"response_format\": {{\"type\": \"json_schema\", \"json_schema\": {schema}}}");
+        Assert.StartsWith(beginning, (await _server.AskAsync(Completions, request))["choices"]![0]!["text"]!.GetValue<string>().TrimStart(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task TemplatesKnowReasoningEffortByItsName()
     {

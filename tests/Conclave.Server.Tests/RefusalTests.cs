@@ -58,6 +58,8 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": {}, \"structured_outputs\": {\"json_object\": true}}", 400, "response_format", "twice")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"xml\"}}", 400, "response_format", "'xml'")]
     [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"type\": \"banana\"}}}}", 400, "response_format", "banana")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"guided_json\": {\"uniqueItems\": true}}", 400, "response_format", "uniqueItems")]
+    [InlineData("{\"model\": \"fable\", \"prompt\": \"x\", \"structured_outputs\": {\"json\": {\"uniqueItems\": true}}}", 400, "response_format", "uniqueItems")]
     public async Task ACompletionThatCannotBe(string body, int status, string? param, string message)
     {
         (HttpStatusCode code, JsonNode answer) = await _server.PostAsync("/v1/completions", body);
@@ -77,7 +79,10 @@ public sealed class RefusalTests(FableFixture fixture) : IClassFixture<FableFixt
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": \"yes\"}}]", "tools[0].function.strict", "true or false")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": true, \"parameters\": {\"type\": \"object\", \"minProperties\": 1}}}]", "tools", "the tool f: the JSON schema: $.minProperties")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"tool_choice\": \"required\", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"strict\": true, \"parameters\": {\"type\": \"object\", \"minProperties\": 1}}}]", "tools", "minProperties")]
-    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"uniqueItems\": true}}}", "response_format", "uniqueItems")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"strict\": true, \"schema\": {\"uniqueItems\": true}}}", "response_format", "uniqueItems")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"schema\": {\"uniqueItems\": true, \"items\": 5}}}", "response_format", "$.items: a schema (an object) is expected")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"strict\": \"yes\"}}", "response_format.json_schema.strict", "true or false")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"response_format\": {\"type\": \"json_schema\"}", "response_format", "response_format.json_schema: an object")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"max_completion_tokens\": 0", "max_completion_tokens", "max_completion_tokens: 0 is out of range; at least 1")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"max_completion_tokens\": 99999, \"max_tokens\": 5", "max_completion_tokens", "maximum context length is 1024")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \"x\"}], \"max_tokens\": 0", "max_tokens", "max_tokens: 0 is out of range; at least 1")]

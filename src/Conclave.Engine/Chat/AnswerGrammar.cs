@@ -14,10 +14,17 @@ public static class AnswerGrammar
     /// <summary>The key of any JSON object; all others are schemas.</summary>
     public const string AnyObject = "json_object";
 
+    private const string Lax = "lax ";
+
     private static readonly JsonWriterOptions Writer = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
-    /// <summary>The key of a JSON schema: its text without what does not matter, such as white space and escapes that need not be.</summary>
-    public static string Key(JsonElement schema)
+    /// <summary>The key of a JSON schema.</summary>
+    /// <param name="schema">The schema.</param>
+    /// <param name="strict">Whether answers are promised to follow it (OpenAI's strict); else one that cannot be kept allows any value of the types that it declares.</param>
+    public static string Key(JsonElement schema, bool strict) => (strict ? "" : Lax) + Text(schema);
+
+    // Without what does not matter, such as white space and escapes that need not be.
+    private static string Text(JsonElement schema)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter json = new(buffer, Writer))
@@ -29,7 +36,7 @@ public static class AnswerGrammar
     }
 
     /// <summary>The grammar of a key.</summary>
-    /// <exception cref="UserErrorException">The schema is wrong, or uses what is not supported.</exception>
+    /// <exception cref="UserErrorException">The schema is wrong, or is strict and uses what is not supported.</exception>
     public static Grammar Compile(string key)
     {
         if (key == AnyObject)
@@ -37,10 +44,11 @@ public static class AnswerGrammar
             return Grammar.JsonObject();
         }
 
-        using JsonDocument schema = JsonDocument.Parse(key);
+        bool strict = !key.StartsWith(Lax, StringComparison.Ordinal);
+        using JsonDocument schema = JsonDocument.Parse(strict ? key : key[Lax.Length..]);
         try
         {
-            return Grammar.FromJsonSchema(schema.RootElement);
+            return Grammar.FromJsonSchema(schema.RootElement, strict);
         }
         catch (UserErrorException e)
         {
@@ -54,7 +62,7 @@ public static class AnswerGrammar
         StringBuilder key = new($"tools {parallel} {earlierCalls}");
         foreach (ChatTool tool in tools)
         {
-            key.Append('\n').Append(tool.Strict ? "strict " : "").Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Key(schema) : "");
+            key.Append('\n').Append(tool.Strict ? "strict " : "").Append(tool.Name).Append('\n').Append(tool.Parameters is { } schema ? Text(schema) : "");
         }
 
         return key.ToString();

@@ -92,7 +92,7 @@ public sealed class ChatPrompt
         }
 
         TemplateException? refusal = null;
-        foreach (JsonArray form in TemplateMessages.Forms(plain))
+        foreach (JsonArray form in TemplateMessages.Forms(plain, messages))
         {
             variables["messages"] = form;
             try

@@ -1,5 +1,7 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Conclave.Primitives;
 using Conclave.Text.Chat;
 
 namespace Conclave.Engine;
@@ -10,8 +12,10 @@ namespace Conclave.Engine;
 /// </summary>
 internal static class TemplateMessages
 {
-    // What surrounds them takes part of the depth that JSON may have.
-    private const int ArgumentDepth = 48;
+    // Templates take values of 500 levels, as Python's would, and what surrounds arguments has some of them.
+    private const int ArgumentDepth = 400;
+
+    private static readonly JsonSerializerOptions Written = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>A conversation whose calls have their arguments as they came.</summary>
     public static JsonArray Plain(JsonArray messages, TemplateForm form) =>
@@ -21,14 +25,16 @@ internal static class TemplateMessages
     /// The forms in which to offer a conversation: most templates want the arguments of calls as objects, those of R1 as the strings that the model wrote. What a model wrote need not be JSON; where
     /// a template cannot do without an object, it gets an empty one.
     /// </summary>
-    public static IEnumerable<JsonArray> Forms(JsonArray plain)
+    /// <param name="plain">The conversation, of <see cref="Plain"/>.</param>
+    /// <param name="messages">The same as it came, for errors.</param>
+    /// <exception cref="UserErrorException">A template cannot do without an object, and arguments are one that cannot be handed over.</exception>
+    public static IEnumerable<JsonArray> Forms(JsonArray plain, JsonArray messages)
     {
-        JsonArray parsed = (JsonArray)plain.DeepClone();
-        int objects = 0;
+        JsonArray objects = (JsonArray)plain.DeepClone();
         List<JsonObject> others = [];
-        foreach (JsonObject function in parsed.OfType<JsonObject>().SelectMany(Functions))
+        foreach (JsonObject function in objects.OfType<JsonObject>().SelectMany(Functions))
         {
-            if (function["arguments"] is not JsonValue value || !value.TryGetValue(out string? text))
+            if (Text(function["arguments"]) is not { } text)
             {
                 continue;
             }
@@ -36,7 +42,6 @@ internal static class TemplateMessages
             if (ParseArguments(text) is { } arguments)
             {
                 function["arguments"] = arguments;
-                objects++;
             }
             else
             {
@@ -44,16 +49,24 @@ internal static class TemplateMessages
             }
         }
 
-        yield return objects == 0 ? plain : others.Count == 0 ? parsed : (JsonArray)parsed.DeepClone();
-        if (others.Count > 0)
+        yield return others.Count == 0 ? objects : (JsonArray)objects.DeepClone();
+        JsonArray strings = (JsonArray)plain.DeepClone();
+        JsonObject[] functions = [.. strings.OfType<JsonObject>().SelectMany(Functions)];
+        foreach (JsonObject function in functions)
         {
-            others.ForEach(function => function["arguments"] = new JsonObject());
-            yield return parsed;
+            function["arguments"] = Text(function["arguments"]) ?? function["arguments"]!.ToJsonString(Written);
         }
 
-        if (objects > 0)
+        if (functions.Length > 0)
         {
-            yield return plain;
+            yield return strings;
+        }
+
+        if (others.Count > 0)
+        {
+            CheckArguments(messages);
+            others.ForEach(function => function["arguments"] = new JsonObject());
+            yield return objects;
         }
     }
 
@@ -92,7 +105,7 @@ internal static class TemplateMessages
             }
         }
 
-        if (message["role"] is JsonValue role && role.TryGetValue(out string? sender) && sender == "developer")
+        if (Text(message["role"]) == "developer")
         {
             message["role"] = "system";
         }
@@ -118,7 +131,7 @@ internal static class TemplateMessages
 
         foreach (JsonObject function in Functions(message))
         {
-            if (function["arguments"] is null || (function["arguments"] is JsonValue value && value.TryGetValue(out string? text) && string.IsNullOrWhiteSpace(text)))
+            if (function["arguments"] is null || (Text(function["arguments"]) is { } text && string.IsNullOrWhiteSpace(text)))
             {
                 function["arguments"] = "{}";
             }
@@ -128,6 +141,8 @@ internal static class TemplateMessages
     }
 
     private static IEnumerable<JsonObject> Functions(JsonObject message) => Calls(message).Select(call => call["function"]).OfType<JsonObject>();
+
+    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 
     private static JsonObject? ParseArguments(string text)
     {
@@ -142,6 +157,48 @@ internal static class TemplateMessages
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return null;
+        }
+    }
+
+    // What Python reads as an object was one to whoever sent it: an empty one in its place would be another call.
+    private static void CheckArguments(JsonArray messages)
+    {
+        for (int i = 0; i < messages.Count; i++)
+        {
+            int number = 0;
+            foreach (JsonObject call in messages[i] is JsonObject message ? Calls(message) : [])
+            {
+                string place = $"messages: messages[{i}].tool_calls[{number++}].function.arguments";
+                string? text = Text((call["function"] as JsonObject)?["arguments"]);
+                if (text is null || IsObject(text, ArgumentDepth))
+                {
+                    continue;
+                }
+
+                if (IsObject(text, int.MaxValue))
+                {
+                    throw new UserErrorException($"{place}: nested more than {ArgumentDepth} deep, which is the most that this model's chat template can be given");
+                }
+
+                // In strings they do no harm.
+                if (IsObject(text.Replace("-Infinity", "0", StringComparison.Ordinal).Replace("Infinity", "0", StringComparison.Ordinal).Replace("NaN", "0", StringComparison.Ordinal), int.MaxValue))
+                {
+                    throw new UserErrorException($"{place}: NaN or Infinity, which JSON does not have, and this model's chat template needs an object; send null or a string in its place");
+                }
+            }
+        }
+    }
+
+    private static bool IsObject(string text, int depth)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = depth });
+            return document.RootElement.ValueKind == JsonValueKind.Object;
+        }
+        catch (JsonException)
+        {
+            return false;
         }
     }
 }

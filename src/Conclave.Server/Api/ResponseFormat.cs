@@ -16,8 +16,8 @@ internal static class ResponseFormat
         string?[] asked =
         [
             OfOpenAI(body),
-            Schema(body.Element("guided_json"), "guided_json", "guided_json"),
-            Schema(structured?.Element("json"), "structured_outputs.json", "structured_outputs"),
+            Schema(body.Element("guided_json"), "guided_json", "guided_json", strict: true),
+            Schema(structured?.Element("json"), "structured_outputs.json", "structured_outputs", strict: true),
             structured?.Flag("json_object") is true ? AnswerGrammar.AnyObject : null,
         ];
         return asked.Count(key => key is not null) < 2
@@ -35,17 +35,24 @@ internal static class ResponseFormat
         return format.String("type") switch
         {
             "text" => null,
-            "json_object" => format.AsksFor("schema") ? Schema(format.Element("schema"), "response_format.schema", "response_format") : AnswerGrammar.AnyObject,
-            "json_schema" => Schema(format.Object("json_schema")?.Element("schema"), "response_format.json_schema.schema", "response_format")
-                ?? Schema(format.Element("schema"), "response_format.schema", "response_format")
-                ?? throw ApiException.Invalid("response_format.json_schema.schema: a JSON schema is expected", "response_format"),
+            "json_object" => format.AsksFor("schema") ? Schema(format.Element("schema"), "response_format.schema", "response_format", strict: false) : AnswerGrammar.AnyObject,
+            "json_schema" => OfJsonSchema(format),
             { } other => throw ApiException.Invalid($"response_format.type: '{other}' is not known; text, json_object or json_schema is expected", "response_format"),
             null => throw ApiException.Invalid("response_format.type: text, json_object or json_schema is expected", "response_format"),
         };
     }
 
+    private static string OfJsonSchema(JsonBody format)
+    {
+        JsonBody? named = format.Object("json_schema");
+        bool strict = named?.Flag("strict") ?? false;
+        return Schema(named?.Element("schema"), "response_format.json_schema.schema", "response_format", strict)
+            ?? Schema(format.Element("schema"), "response_format.schema", "response_format", strict)
+            ?? (named is null ? throw ApiException.Invalid("response_format.json_schema: an object with a JSON schema is expected", "response_format") : AnswerGrammar.AnyObject);
+    }
+
     // vLLM takes the text of a schema too.
-    private static string? Schema(JsonElement? given, string path, string param)
+    private static string? Schema(JsonElement? given, string path, string param, bool strict)
     {
         if (given is not { } schema)
         {
@@ -59,10 +66,10 @@ internal static class ResponseFormat
 
         if (schema.ValueKind != JsonValueKind.String)
         {
-            return AnswerGrammar.Key(schema);
+            return AnswerGrammar.Key(schema, strict);
         }
 
         using JsonDocument parsed = JsonBody.Parse(schema.GetString()!, path, param);
-        return AnswerGrammar.Key(parsed.RootElement);
+        return AnswerGrammar.Key(parsed.RootElement, strict);
     }
 }

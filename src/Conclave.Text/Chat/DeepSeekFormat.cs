@@ -21,7 +21,7 @@ internal sealed class DeepSeekFormat(string? type, string before, string after) 
     private const string CallEnd = "<｜tool▁call▁end｜>";
     private const string Function = "function";
 
-    // What the model card of V3.1 says. For R1 and V3, which have a type before the name, nothing was published.
+    // What the model card of V3.1 says. For R1 and V3, which have a type before the name, DeepSeek published nothing; templates that tell of tools (vLLM's and SGLang's examples) can be given in their place.
     private const string Description = $$$"""
         ## Tools
         You have access to the following tools:

@@ -50,10 +50,26 @@ public sealed class Grammar
     /// units agree.
     /// </summary>
     /// <param name="schema">The schema; it may be disposed afterwards.</param>
+    /// <param name="strict">
+    /// Whether a schema that is too large, uses what is not supported or allows nothing finite is refused (OpenAI's strict). Else any value of the types that it declares is taken in its place, an
+    /// object where it declares none.
+    /// </param>
     /// <exception cref="UserErrorException">
-    /// The schema is wrong, too large, uses what is not supported, or nothing finite is valid. The message names the path.
+    /// The schema is wrong, or cannot be kept and <paramref name="strict"/>. The message names the path.
     /// </exception>
-    public static Grammar FromJsonSchema(JsonElement schema)
+    public static Grammar FromJsonSchema(JsonElement schema, bool strict = true)
+    {
+        try
+        {
+            return FromStrictSchema(schema);
+        }
+        catch (UserErrorException) when (!strict)
+        {
+            return new Grammar(LaxSchema.Read(schema));
+        }
+    }
+
+    private static Grammar FromStrictSchema(JsonElement schema)
     {
         GrammarBudget budget = new();
         GrammarNode root = SchemaReader.Read(schema, budget);

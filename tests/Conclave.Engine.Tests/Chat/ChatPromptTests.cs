@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Conclave.Checkpoints;
 using Conclave.Primitives;
@@ -89,23 +90,67 @@ public sealed class ChatPromptTests
     public void PartsAreJoinedAsTheTemplateWould(string template, string expected) =>
         Assert.Equal(expected, Render(template, """{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}"""));
 
-    // A call that was cut off, no arguments at all, half of a surrogate pair, a list, too many levels.
+    // A call that was cut off, no arguments at all, half of a surrogate pair, a list.
     [Theory]
     [InlineData("\"{\\\"x\\\": \\\"a\"")]
     [InlineData("\"\"")]
     [InlineData("null")]
     [InlineData("\"{\\\"a\\\":\\\"\\\\ud800\\\"}\"")]
     [InlineData("\"[1]\"")]
-    [InlineData("levels")]
-    public void WhatAModelOnceWroteNeedNotBeJson(string written)
+    public void WhatAModelOnceWroteNeedNotBeJson(string arguments)
     {
-        string arguments = written == "levels" ? $"\"{string.Concat(Enumerable.Repeat("{\\\"a\\\":", 62))}1{new string('}', 62)}\"" : written;
         string message = $$"""{"role":"assistant","content":"","tool_calls":[{"id":"functions.g:0","function":{"name":"g","arguments":{{arguments}} } },{{Call}}]}""";
         Assert.Equal("<|assistant|><tool_call>g</tool_call><tool_call>f<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>", Render(Glm, message));
         string text = (string?)JsonNode.Parse($"[{arguments}]")![0] is { Length: > 0 } given ? given : "{}";
         Assert.Equal($"[function g {text}][function f {{\"x\": 1}}]<end>", Render(R1, message));
         Assert.StartsWith($"<assistant><|tool_call_begin|>functions.g:0<|tool_call_argument_begin|>{text}<|tool_call_end|>", Render(Kimi, message), StringComparison.Ordinal);
     }
+
+    /// <summary>Some templates join them to texts, others look for their members.</summary>
+    [Fact]
+    public void ArgumentsMayBeObjects()
+    {
+        const string Message = """{"role":"assistant","tool_calls":[{"id":"functions.f:0","function":{"name":"f","arguments":{"x":"é\"","y":[1]}}},{"id":"functions.g:1","function":{"name":"g","arguments":"{\"x\": 1}"}}]}""";
+        Assert.Equal("""[function f {"x":"é\"","y":[1]}][function g {"x": 1}]<end>""", Render(R1, Message));
+        Assert.Equal("""[f]{"x":"é\"","y":[1]}[g]{"x": 1}""", Render(V25, Message));
+        Assert.Equal(
+            """<|assistant|><tool_call>f<arg_key>x</arg_key><arg_value>é"</arg_value><arg_key>y</arg_key><arg_value>[1]</arg_value></tool_call><tool_call>g<arg_key>x</arg_key><arg_value>1</arg_value></tool_call>""",
+            Render(Glm, Message));
+    }
+
+    [Theory]
+    [InlineData(62)]
+    [InlineData(400)]
+    public void ArgumentsMayBeDeep(int levels)
+    {
+        string arguments = Nested(levels);
+        string expected = Nested(levels - 1).Replace("{\"a\":", "{'a': ", StringComparison.Ordinal);
+        Assert.Equal($"<|assistant|><tool_call>f<arg_key>a</arg_key><arg_value>{expected}</arg_value></tool_call>", Render(Glm, Calling(arguments)));
+        Assert.Equal($"[function f {arguments}]<end>", Render(R1, Calling(arguments)));
+    }
+
+    // What Python would have read as an object, an empty one would only seem to be.
+    [Theory]
+    [InlineData("401 levels", "nested more than 400 deep")]
+    [InlineData("2000 levels", "nested more than 400 deep")]
+    [InlineData("{\"a\": [\"NaN\", NaN]}", "NaN or Infinity, which JSON does not have")]
+    [InlineData("{\"a\": -Infinity}", "NaN or Infinity, which JSON does not have")]
+    public void ArgumentsThatCannotBeReadAreRefusedWhereATemplateNeedsThem(string written, string problem)
+    {
+        string arguments = written.Split(' ') is [string levels, "levels"] ? Nested(int.Parse(levels, CultureInfo.InvariantCulture)) : written;
+        string messages = """{"role":"user","content":"a"},""" + Calling("{}", arguments);
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Render(Glm, messages));
+        Assert.StartsWith($"messages: messages[1].tool_calls[1].function.arguments: {problem}", e.Message, StringComparison.Ordinal);
+        Assert.Equal($"<user>a[function f {{}}][function f {arguments}]<end>", Render(R1, messages));
+    }
+
+    private static string Nested(int levels) => string.Concat(Enumerable.Repeat("{\"a\":", levels)) + "1" + new string('}', levels);
+
+    private static string Calling(params string[] arguments) => new JsonObject
+    {
+        ["role"] = "assistant",
+        ["tool_calls"] = new JsonArray([.. arguments.Select((text, i) => new JsonObject { ["id"] = $"functions.f:{i}", ["function"] = new JsonObject { ["name"] = "f", ["arguments"] = text } })]),
+    }.ToJsonString();
 
     // Ids of other models, of nobody, one that is its own, and one that would be taken.
     [Fact]
@@ -197,7 +242,7 @@ public sealed class ChatPromptTests
             .Replace("CHAIN", "directly without separators or spaces", StringComparison.Ordinal);
         Assert.Equal($"A\n\nB\n\n{v31}<｜User｜>C", Render(V31WithoutTools, Messages, TwoTools));
 
-        // Nothing was published for R1 and V3.
+        // DeepSeek published nothing for R1 and V3.
         Assert.Equal("B<｜User｜>C", Render(R1WithoutTools, Messages, TwoTools));
         Assert.Equal($"\n\n{v31}<｜User｜>C", Render(V31WithoutTools, """{"role":"user","content":"C"}""", TwoTools));
         Assert.Equal("A\n\nB<｜User｜>C", Render(V31WithoutTools, Messages));

@@ -86,6 +86,38 @@ public class SchemaKeywordTests
     [InlineData("""{"prefixItems":[{"type":"null"},{"type":"boolean"}],"maxItems":1}""", new[] { "[null]" }, new[] { "[]", "[null,true]" })]
     [InlineData("""{"prefixItems":[{"type":"null"}],"maxItems":0}""", new[] { "[]", "[ ]" }, new[] { "[null]" })]
     [InlineData("""{"oneOf":[{"type":"array","prefixItems":[{"type":"integer"}]},{"type":"object"}]}""", new[] { "[1]", "{}" }, new[] { "[\"a\"]", "1" })]
+    [InlineData("""{"items":[{"type":"integer"},{"type":"string"}],"minItems":2,"maxItems":2}""", new[] { "[1,\"a\"]" }, new[] { "[]", "[1]", "[\"a\",1]", "[1,\"a\",2]" })]
+    [InlineData("""{"type":"array","items":[{"type":"null"}],"additionalItems":false}""", new[] { "[null]" }, new[] { "[1]", "[null,null]", "null" })]
+    [InlineData("""{"type":"array","items":[],"additionalItems":{"type":"null"}}""", new[] { "[]", "[null,null]" }, new[] { "[1]" })]
+    [InlineData("""{"type":"array","items":[]}""", new[] { "[]", "[1,null]" }, new[] { "{}" })]
+    [InlineData("""{"type":"array","items":{"type":"null"},"additionalItems":false}""", new[] { "[]", "[null,null]" }, new[] { "[1]" })]
+    [InlineData("""{"type":"integer","minimum":1,"exclusiveMinimum":true,"maximum":5,"exclusiveMaximum":true}""", new[] { "2", "4" }, new[] { "1", "5" })]
+    [InlineData("""{"type":"integer","minimum":1,"exclusiveMinimum":false,"maximum":5,"exclusiveMaximum":false}""", new[] { "1", "5" }, new[] { "0", "6" })]
+    [InlineData("""{"allOf":[{"type":"number","minimum":1,"exclusiveMinimum":true},{"minimum":1},{"maximum":3}]}""", new[] { "1.5", "3" }, new[] { "1", "4" })]
+    [InlineData("""{"oneOf":[{"type":"number","maximum":3},{"type":"number","minimum":3,"exclusiveMinimum":true}]}""", new[] { "3", "3.5" }, new[] { "\"3\"" })]
+    [InlineData(
+        """{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}""",
+        new[] { "-9223372036854775808", "0", "9223372036854775807" }, new[] { "-9223372036854775809", "9223372036854775808", "1.5" })]
+    [InlineData(
+        """{"type":"integer","exclusiveMinimum":-9223372036854775808,"exclusiveMaximum":9223372036854775807}""",
+        new[] { "-9223372036854775807", "9223372036854775806" }, new[] { "-9223372036854775808", "9223372036854775807" })]
+    [InlineData(
+        """{"type":"integer","exclusiveMinimum":-1e30,"exclusiveMaximum":9223372036854775808}""",
+        new[] { "-9223372036854775808", "9223372036854775807" }, new[] { "-9223372036854775809", "9223372036854775808" })]
+    [InlineData("""{"type":"integer","minimum":0,"maximum":18446744073709551615}""", new[] { "0", "9223372036854775807" }, new[] { "-1", "18446744073709551616" })]
+    [InlineData("""{"type":"integer","minimum":9223372036854775800}""", new[] { "9223372036854775807" }, new[] { "9223372036854775799", "1" })]
+    [InlineData("""{"type":"number","minimum":-3.4028234663852886e+38,"maximum":3.4028234663852886e+38}""", new[] { "-1.5", "123456789012345" }, new[] { "1e39", "\"1\"" })]
+    [InlineData("""{"type":"number","minimum":-1.7976931348623157e+308,"maximum":1.7976931348623157e+308}""", new[] { "-1.5", "1e30" }, new[] { "1e309", "\"1\"" })]
+    [InlineData("""{"type":"number","exclusiveMinimum":0,"maximum":1e400}""", new[] { "0.5", "7" }, new[] { "0", "-1" })]
+    [InlineData("""{"type":"number","maximum":1e30}""", new[] { "5", "-0.5" }, new[] { "1e31", "10000000000000000000000000000001" })]
+    [InlineData("""{"type":"integer","multipleOf":5,"maximum":1e30}""", new[] { "5", "-10" }, new[] { "6" })]
+    [InlineData("""{"type":"number","allOf":[{"maximum":1e30},{"maximum":5},{"minimum":-1e300},{"minimum":-1e30}]}""", new[] { "5", "-6" }, new[] { "6" })]
+    [InlineData(
+        """{"type":"array","uniqueItems":false,"unevaluatedItems":true,"items":{"type":"object","patternProperties":{},"dependentRequired":{},"dependentSchemas":{},"unevaluatedProperties":{}}}""",
+        new[] { "[]", "[{},{}]" }, new[] { "[1]" })]
+    [InlineData(
+        """{"type":"integer","enum":[1,2],"enumNames":["a","b"],"enumDescriptions":["c","d"],"markdownDescription":"*","errorMessage":{"type":"!"},"propertyOrdering":[],"xml":{"name":"x"},"id":"urn:x"}""",
+        new[] { "1", "2" }, new[] { "3", "\"a\"" })]
     [InlineData("""{"pattern":"(^a$|^b$)"}""", new[] { "\"a\"", "\"b\"" }, new[] { "\"ab\"", "\"xa\"", "\"\"" })]
     [InlineData("""{"pattern":"(^|,)a(,|$)"}""", new[] { "\"a\"", "\"b,a\"", "\"b,a,c\"" }, new[] { "\"ba\"", "\"ab\"" })]
     [InlineData("""{"format":"date","pattern":"^2024-"}""", new[] { "\"2024-02-29\"" }, new[] { "\"2023-01-01\"", "\"2024-02-30\"" })]

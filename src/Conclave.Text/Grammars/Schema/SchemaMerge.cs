@@ -80,8 +80,8 @@ internal static class SchemaMerge
         "type" => Types(first, second, path, limits),
         "required" => Parse($"[{string.Join(',', Items(first).Concat(Items(second)).Select(static name => name.GetRawText()).Distinct(StringComparer.Ordinal))}]", path, limits),
         "enum" => Parse($"[{string.Join(',', Items(first).Where(value => Items(second).Any(other => JsonElement.DeepEquals(value, other))).Select(static value => value.GetRawText()))}]", path, limits),
-        "minimum" or "exclusiveMinimum" or "minItems" or "minLength" => Number(first, keyword, path) >= Number(second, keyword, path) ? first : second,
-        "maximum" or "exclusiveMaximum" or "maxItems" or "maxLength" => Number(first, keyword, path) <= Number(second, keyword, path) ? first : second,
+        "minimum" or "exclusiveMinimum" or "minItems" or "minLength" => Compare(first, second, keyword, path) >= 0 ? first : second,
+        "maximum" or "exclusiveMaximum" or "maxItems" or "maxLength" => Compare(first, second, keyword, path) <= 0 ? first : second,
         "multipleOf" when IsMultiple(Number(first, keyword, path), Number(second, keyword, path)) => first,
         "multipleOf" when IsMultiple(Number(second, keyword, path), Number(first, keyword, path)) => second,
         "additionalProperties" when first.ValueKind == JsonValueKind.False => first,
@@ -112,6 +112,12 @@ internal static class SchemaMerge
     }
 
     private static IEnumerable<JsonElement> Items(JsonElement list) => list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : [];
+
+    // Decimals have more digits, doubles reach further.
+    private static int Compare(JsonElement first, JsonElement second, string keyword, string path) =>
+        (first.ValueKind, second.ValueKind) == (JsonValueKind.Number, JsonValueKind.Number) && !(first.TryGetDecimal(out _) && second.TryGetDecimal(out _))
+            ? first.GetDouble().CompareTo(second.GetDouble())
+            : Number(first, keyword, path).CompareTo(Number(second, keyword, path));
 
     private static decimal Number(JsonElement value, string keyword, string path) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number)

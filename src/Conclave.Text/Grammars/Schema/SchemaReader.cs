@@ -146,9 +146,10 @@ internal sealed class SchemaReader
             }
         }
 
+        OlderDrafts.Translate(keywords);
         if (keywords.Remove("propertyNames", out JsonElement names))
         {
-            CheckPropertyNames(names, path + ".propertyNames");
+            SchemaKeywords.CheckPropertyNames(names, path + ".propertyNames");
         }
 
         bool nullable = keywords.Remove("nullable", out JsonElement given);
@@ -163,17 +164,6 @@ internal sealed class SchemaReader
         }
 
         return nullable && given.ValueKind == JsonValueKind.True ? Nullable(keywords, path) : keywords;
-    }
-
-    // All names are strings: that is what zod says of a record.
-    private static void CheckPropertyNames(JsonElement names, string path)
-    {
-        bool any = names.ValueKind == JsonValueKind.True
-            || (names.ValueKind == JsonValueKind.Object && names.EnumerateObject().All(static keyword => SchemaKeywords.IsAnnotation(keyword.Name) || (keyword.NameEquals("type") && keyword.Value.ValueKind == JsonValueKind.String && keyword.Value.ValueEquals("string"))));
-        if (!any)
-        {
-            throw Error(path, $"names of properties under {Describe(names)} are not supported; {{\"type\": \"string\"}} is");
-        }
     }
 
     // OpenAPI's word. A list of constants has null in it where that is meant.
@@ -311,25 +301,25 @@ internal sealed class SchemaReader
         };
     }
 
-    private static List<JsonTypes> TypesOf(Dictionary<string, JsonElement> keywords, string path)
-    {
-        if (!keywords.TryGetValue("type", out JsonElement type))
-        {
-            return [];
-        }
+    private static List<JsonTypes> TypesOf(Dictionary<string, JsonElement> keywords, string path) =>
+        keywords.TryGetValue("type", out JsonElement type) ? TypesOf(type, path + ".type") : [];
 
+    /// <summary>The types that the value of the keyword "type" names, in its order.</summary>
+    /// <exception cref="UserErrorException">It names none, one twice, or what is no type.</exception>
+    public static List<JsonTypes> TypesOf(JsonElement type, string path)
+    {
         List<JsonTypes> types = [];
         foreach (JsonElement name in type.ValueKind == JsonValueKind.Array ? type.EnumerateArray() : (IEnumerable<JsonElement>)[type])
         {
             if (name.ValueKind != JsonValueKind.String || !DeclaredTypes.Names.TryGetValue(name.GetString()!, out JsonTypes one) || types.Contains(one))
             {
-                throw Error(path + ".type", $"one of {string.Join(", ", DeclaredTypes.Names.Keys)}, or an array of different ones, is expected, not {Describe(type)}");
+                throw Error(path, $"one of {string.Join(", ", DeclaredTypes.Names.Keys)}, or an array of different ones, is expected, not {Describe(type)}");
             }
 
             types.Add(one);
         }
 
-        return types.Count > 0 ? types : throw Error(path + ".type", "at least one type is expected");
+        return types.Count > 0 ? types : throw Error(path, "at least one type is expected");
     }
 
     private static bool IsOf(JsonElement value, JsonTypes type) => value.ValueKind switch

@@ -9,7 +9,13 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 {
     private const int MaxItems = 5_000;
     private const int MaxLength = 100_000;
-    private const decimal MaxBound = 1e18m;
+    private const decimal MaxBound = 1e19m;
+
+    // Integers have 64 bits, and other numbers with bounds no exponent: where a bound allows more than this, this is what it allows.
+    private const decimal Beyond64Bits = 9223372036854775809m;
+
+    // More than any number that is written, with an exponent too.
+    private const double BeyondNumbers = 1e298;
 
     private static readonly Dictionary<string, Lazy<GrammarNode>> Formats = StringFormats.All.ToDictionary(
         static format => format.Key,
@@ -164,8 +170,8 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
     private GrammarNode ReadNumber(Dictionary<string, JsonElement> keywords, string path, bool integer)
     {
-        (decimal Value, bool Excluded)? minimum = Tighter(Number(keywords, "minimum", path), Number(keywords, "exclusiveMinimum", path), 1);
-        (decimal Value, bool Excluded)? maximum = Tighter(Number(keywords, "maximum", path), Number(keywords, "exclusiveMaximum", path), -1);
+        (decimal Value, bool Excluded)? minimum = Tighter(Bound(keywords, "minimum", path, -1), Bound(keywords, "exclusiveMinimum", path, -1), 1);
+        (decimal Value, bool Excluded)? maximum = Tighter(Bound(keywords, "maximum", path, 1), Bound(keywords, "exclusiveMaximum", path, 1), -1);
         decimal? multipleOf = Number(keywords, "multipleOf", path);
         if (!integer && minimum is null && maximum is null && multipleOf is null)
         {
@@ -174,6 +180,12 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
 
         return Rule(path, Key($"number {integer} {minimum} {maximum} {multipleOf}"), () => NumberRange.Compile(integer, minimum, maximum, multipleOf, budget));
     }
+
+    // A bound, from which the sign leads to what it does not allow; null where no number that is written lies there.
+    private static decimal? Bound(Dictionary<string, JsonElement> keywords, string keyword, string path, int sign) =>
+        !keywords.TryGetValue(keyword, out JsonElement value) || value.ValueKind != JsonValueKind.Number || sign * value.GetDouble() < (double)MaxBound ? Number(keywords, keyword, path)
+        : sign * value.GetDouble() < BeyondNumbers ? sign * Beyond64Bits
+        : null;
 
     private static (decimal Value, bool Excluded)? Tighter(decimal? included, decimal? excluded, int sign) =>
         excluded is { } limit && (included is not { } other || sign * limit >= sign * other) ? (limit, true)
@@ -314,5 +326,5 @@ internal sealed class SchemaTypes(SchemaReader reader, SchemaLimits limits, Gram
     private static decimal? Number(Dictionary<string, JsonElement> keywords, string keyword, string path) =>
         !keywords.TryGetValue(keyword, out JsonElement value) ? null
         : value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number) && Math.Abs(number) <= MaxBound && (double)number == value.GetDouble() ? number
-        : throw SchemaReader.Error($"{path}.{keyword}", $"a number from -1e18 to 1e18 of at most 28 digits is expected, not {SchemaReader.Describe(value)}");
+        : throw SchemaReader.Error($"{path}.{keyword}", $"a number from -1e19 to 1e19 of at most 28 digits is expected, not {SchemaReader.Describe(value)}");
 }
