@@ -41,6 +41,26 @@ public sealed class ServeTests
         Assert.DoesNotContain("exception", server.Log, StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>fable's own template is of R1's kind, which lists none.</summary>
+    [Theory]
+    [InlineData("{{ messages[0].content }}<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>", 1)]
+    [InlineData("{% for tool in tools or [] %}{{ tool.function.name }}{% endfor %}{{ messages[0].content }}", 0)]
+    public async Task ThatTheModelIsNotToldOfToolsIsSaidOnce(string template, int times)
+    {
+        using TemporaryFolder folder = new();
+        using ServeProcess server = ServeProcess.Start(Cli.Program, "--chat-template", folder.Write("given.jinja", template));
+        using HttpClient http = new() { BaseAddress = await server.AddressAsync };
+        foreach (string tools in (string[])["", ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"look\"}}]", ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"see\"}}]"])
+        {
+            using StringContent content = new($"{{\"messages\": [{{\"role\": \"user\", \"content\": \"Once upon\"}}], \"max_tokens\": 1{tools}}}", Encoding.UTF8, "application/json");
+            using HttpResponseMessage response = await http.PostAsync(new Uri("/v1/chat/completions", UriKind.Relative), content, Stop);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        }
+
+        Assert.Equal(0, await server.StopAsync(Stop));
+        Assert.Equal(times, server.Log.Split("does not tell the model of them").Length - 1);
+    }
+
     [Fact]
     public async Task ATemplateThatIsGivenTakesThePlaceOfTheModels()
     {

@@ -58,7 +58,17 @@ public sealed class AnswerReaderTests
         AnswerReader reader = new(new ChatOutputParser(ToolCallFormat.DeepSeekR1, false, Tools), leavesReasoningOut: true);
         FunctionCallContent call = Assert.IsType<FunctionCallContent>(Assert.Single(Read(reader, Text, 7)));
         Assert.NotNull(call.Exception);
-        Assert.True(reader.HasCalled);
+        Assert.True(reader.EndsInCalls(stopString: null));
+    }
+
+    /// <summary>Whoever invokes functions takes a finish reason of calls for leave to do so.</summary>
+    [Fact]
+    public void ACallThatAStopStringHasCutIsNotToBeMade()
+    {
+        AnswerReader reader = new(new ChatOutputParser(ToolCallFormat.DeepSeekR1, false, Tools), leavesReasoningOut: true);
+        Read(reader, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{\"city\": ", 7);
+        Assert.False(reader.EndsInCalls(stopString: "Rome"));
+        Assert.True(reader.EndsInCalls(stopString: null));
     }
 
     private static List<AIContent> Read(AnswerReader reader, string text, int size)

@@ -28,6 +28,9 @@ public sealed class ChatPrompt
     /// <summary>How the model writes tool calls; null where it writes none that are known.</summary>
     public ToolCallFormat? ToolCalls => _toolCalls.Value;
 
+    /// <summary>Whether the model is told of tools: its template writes them, or how they are written for it is known.</summary>
+    public bool ShowsTools => !_withTools.Habits.IgnoresTools || ToolCalls?.Describe([]) is not null;
+
     /// <summary>Between which tags the model thinks.</summary>
     public Reasoning Reasoning { get; }
 

@@ -44,6 +44,9 @@ public sealed class ChatRequest
         Prompt = prompt;
     }
 
+    /// <summary>Whether there are tools that may be called.</summary>
+    public bool HasTools => _tools.Callable.Count > 0;
+
     /// <summary>The tokens before the answer; not all of them where they are more than were asked for.</summary>
     public IReadOnlyList<int> Prompt { get; }
 
@@ -54,17 +57,26 @@ public sealed class ChatRequest
     /// <param name="sampling">How tokens are chosen.</param>
     /// <param name="answer">The key, by <see cref="AnswerGrammar"/>, of what an answer must be where it calls no tool that it must call, behind any reasoning; null: anything.</param>
     /// <param name="grammars">The engine's compiled grammars.</param>
-    /// <exception cref="UserErrorException">The schema of a strict tool or of the answer cannot be used.</exception>
-    public GenerationRequest ToGeneration(SamplingOptions sampling, string? answer, GrammarCache grammars) => new()
+    /// <exception cref="UserErrorException">The schema of a strict tool or of the answer cannot be used, or no token is asked for.</exception>
+    public GenerationRequest ToGeneration(SamplingOptions sampling, string? answer, GrammarCache grammars)
     {
-        Prompt = Prompt,
-        Sampling = sampling,
-        Grammar = WholeAnswer(answer, grammars),
+        // Only texts are scored without an answer.
+        if (sampling.MaxTokens == 0)
+        {
+            throw new UserErrorException("max_tokens: 0 is out of range; at least 1 is expected in a conversation");
+        }
 
-        // Markers of calls may be special tokens.
-        SkipSpecialTokens = _format is null,
-        IsChat = true,
-    };
+        return new GenerationRequest
+        {
+            Prompt = Prompt,
+            Sampling = sampling,
+            Grammar = WholeAnswer(answer, grammars),
+
+            // Markers of calls may be special tokens.
+            SkipSpecialTokens = _format is null,
+            IsChat = true,
+        };
+    }
 
     /// <summary>What reads one answer.</summary>
     public ChatOutputParser CreateParser() => new(_format, _position == ReasoningPosition.Inside, _tools.Tools, _earlierToolCalls, _chat.Reasoning);

@@ -7,6 +7,8 @@ namespace Conclave.Server.Api;
 /// <summary>POST /v1/chat/completions: answers in conversations.</summary>
 internal sealed class ChatEndpoint(ModelService service)
 {
+    private int _warnings;
+
     public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
         (GenerationRequest request, ChatFormat format, StreamOptions stream) = await service.Prompts.RunAsync(context, body => Read(context, body, clock.Token), clock.Token);
@@ -22,6 +24,11 @@ internal sealed class ChatEndpoint(ModelService service)
         MaxTokensField maxTokens = MaxTokensField.Read(body, least: 1, otherwise: null, "max_completion_tokens", "max_tokens");
         PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
         ChatRequest chat = Conversation(service, body, truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation);
+        if (chat.HasTools && !service.Model.Chat!.ShowsTools && Interlocked.Exchange(ref _warnings, 1) == 0)
+        {
+            Log.ToolsAreNotShown(context.RequestServices.GetRequiredService<ILogger<ConclaveServer>>());
+        }
+
         service.CheckContext("messages", Math.Min(chat.PromptTokens, truncation?.Most ?? long.MaxValue), maxTokens);
         bool logprobs = body.Flag("logprobs") ?? false;
         int? top = body.Integer("top_logprobs");
