@@ -52,7 +52,8 @@ internal sealed partial class SamplingArguments
             throw new UserErrorException(NameInApi().Replace(e.Message, name => $"--{name.Value.Replace('_', '-')}"), e);
         }
 
-        return options;
+        // An engine takes none for a prompt that is only to be scored; here there would be nothing to write.
+        return options.MaxTokens != 0 ? options : throw new UserErrorException($"{_maxTokens.Name}: 0 is out of range; at least 1 is expected");
     }
 
     private SamplingOptions Options(ParseResult result, SamplingOptions suggested, int? maxTokens) => suggested with
