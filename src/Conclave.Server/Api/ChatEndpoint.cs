@@ -7,7 +7,7 @@ namespace Conclave.Server.Api;
 /// <summary>POST /v1/chat/completions: answers in conversations.</summary>
 internal sealed class ChatEndpoint(ModelService service)
 {
-    private int _warnings;
+    private int _toolsNotShown;
 
     public async Task HandleAsync(HttpContext context, RequestClock clock)
     {
@@ -24,7 +24,7 @@ internal sealed class ChatEndpoint(ModelService service)
         MaxTokensField maxTokens = MaxTokensField.Read(body, least: 1, otherwise: null, "max_completion_tokens", "max_tokens");
         PromptTruncation? truncation = PromptTruncation.Read(body, service.Engine.ContextLength, maxTokens.Most);
         ChatRequest chat = Conversation(service, body, truncation is null ? service.MostPromptTokens : int.MaxValue, cancellation);
-        if (chat.HasTools && !service.Model.Chat!.ShowsTools && Interlocked.Exchange(ref _warnings, 1) == 0)
+        if (chat.HasTools && !service.Model.Chat!.ShowsTools && Interlocked.Exchange(ref _toolsNotShown, 1) == 0)
         {
             Log.ToolsAreNotShown(context.RequestServices.GetRequiredService<ILogger<ConclaveServer>>());
         }

@@ -26,7 +26,7 @@ internal static class ErrorGuard
             ApiException error = ApiErrors.Describe(e)
                 ?? new ApiException(StatusCodes.Status500InternalServerError, "server_error", "the server failed; its log has the cause");
 
-            // That a rank or a disk has gone is said once, by whoever serves, not for each request with a trace.
+            // Steps open no files of their own: this is a rank of a launch that has gone, which the launcher says once. It needs no trace for each request.
             if (error.Status == StatusCodes.Status500InternalServerError && e is not EngineUnavailableException { InnerException: IOException })
             {
                 ILogger logger = context.RequestServices.GetRequiredService<ILogger<ConclaveServer>>();
