@@ -42,6 +42,9 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 3;
 
     /// <inheritdoc/>
+    public static int TilesTogether => 8;
+
+    /// <inheritdoc/>
     public static int ClassInputs => 6;
 
     /// <inheritdoc/>
@@ -303,17 +306,21 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
 
         // What the sums are added to at the end comes out of a cache farther away. Panels are read in order, which the core foresees by itself.
         float* ahead = lanes;
-        for (nint v = 0; v < vectors; v++)
+        for (; vectors >= 4; vectors -= 4)
         {
             Sse.Prefetch0(ahead);
-            ahead += Vector256<float>.Count;
-            Vector256<float> x0 = Vector256.Load(inputs);
-            Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + Vector256<float>.Count) : default;
-            Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * Vector256<float>.Count)) : default;
-            AddRow<TCount>(weights, x0, x1, x2, ref a00, ref a10, ref a20);
-            AddRow<TCount>(weights + Vector256<float>.Count, x0, x1, x2, ref a01, ref a11, ref a21);
-            AddRow<TCount>(weights + (2 * Vector256<float>.Count), x0, x1, x2, ref a02, ref a12, ref a22);
-            AddRow<TCount>(weights + (3 * Vector256<float>.Count), x0, x1, x2, ref a03, ref a13, ref a23);
+            ahead += CacheLine / sizeof(float);
+            AddVector<TCount>(weights, inputs, 0, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13, ref a20, ref a21, ref a22, ref a23);
+            AddVector<TCount>(weights, inputs, 1, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13, ref a20, ref a21, ref a22, ref a23);
+            AddVector<TCount>(weights, inputs, 2, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13, ref a20, ref a21, ref a22, ref a23);
+            AddVector<TCount>(weights, inputs, 3, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13, ref a20, ref a21, ref a22, ref a23);
+            weights += 16 * Vector256<float>.Count;
+            inputs += 4 * TCount.Value * Vector256<float>.Count;
+        }
+
+        for (; vectors > 0; vectors--)
+        {
+            AddVector<TCount>(weights, inputs, 0, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13, ref a20, ref a21, ref a22, ref a23);
             weights += 4 * Vector256<float>.Count;
             inputs += TCount.Value * Vector256<float>.Count;
         }
@@ -328,6 +335,26 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         {
             Finish(a20, a21, a22, a23, lanes + (8 * Vector256<float>.Count), first, sums is null ? null : sums + 8);
         }
+    }
+
+    /// <summary>A vector of each of four weight rows times those of all inputs, the number <paramref name="v"/> from where they begin.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddVector<TCount>(
+        float* weights, float* inputs, int v,
+        ref Vector256<float> a00, ref Vector256<float> a01, ref Vector256<float> a02, ref Vector256<float> a03,
+        ref Vector256<float> a10, ref Vector256<float> a11, ref Vector256<float> a12, ref Vector256<float> a13,
+        ref Vector256<float> a20, ref Vector256<float> a21, ref Vector256<float> a22, ref Vector256<float> a23)
+        where TCount : struct, ICount
+    {
+        weights += v * 4 * Vector256<float>.Count;
+        inputs += v * TCount.Value * Vector256<float>.Count;
+        Vector256<float> x0 = Vector256.Load(inputs);
+        Vector256<float> x1 = TCount.Value > 1 ? Vector256.Load(inputs + Vector256<float>.Count) : default;
+        Vector256<float> x2 = TCount.Value > 2 ? Vector256.Load(inputs + (2 * Vector256<float>.Count)) : default;
+        AddRow<TCount>(weights, x0, x1, x2, ref a00, ref a10, ref a20);
+        AddRow<TCount>(weights + Vector256<float>.Count, x0, x1, x2, ref a01, ref a11, ref a21);
+        AddRow<TCount>(weights + (2 * Vector256<float>.Count), x0, x1, x2, ref a02, ref a12, ref a22);
+        AddRow<TCount>(weights + (3 * Vector256<float>.Count), x0, x1, x2, ref a03, ref a13, ref a23);
     }
 
     /// <summary>

@@ -44,6 +44,9 @@ internal readonly unsafe struct Avx512Loops<TWeights> : IProjectionLoops
     public static int TileInputs => 6;
 
     /// <inheritdoc/>
+    public static int TilesTogether => 1;
+
+    /// <inheritdoc/>
     public static int ClassInputs => TWeights.Interleaving == 4 ? 12 : PairInputs;
 
     /// <inheritdoc/>

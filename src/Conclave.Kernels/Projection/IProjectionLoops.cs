@@ -33,6 +33,9 @@ internal unsafe interface IProjectionLoops
     /// <summary>Largest number of inputs of a <see cref="Tile"/>.</summary>
     static abstract int TileInputs { get; }
 
+    /// <summary>How many tiles go through one class of a panel before the next class does: as many as the second cache holds the inputs and unfinished sums of, beside the class.</summary>
+    static abstract int TilesTogether { get; }
+
     /// <summary>
     /// Puts whole groups of activations, times a factor, into the order in which weights are decoded: groups <paramref name="stride"/> elements apart, the
     /// four vectors of a group <paramref name="classStride"/>.

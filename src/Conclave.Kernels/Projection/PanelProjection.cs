@@ -75,33 +75,41 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         in Layout layout, nint start, nint count, bool ends, int firstRow, int rows, InputRows input, float* scales, ref WeightsAhead<TLoops> ahead, float* output, nint outputStride, float* scratch)
     {
         nint classLength = Padded(count) / Classes;
-        nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * Share(rows, TileRows))) + 1;
+        int paddedRows = Share(rows, TileRows) * TileRows;
+        nint linesForTile = (ahead.Lines / (layout.Tiles * Classes * (paddedRows / TileRows))) + 1;
         float* sums = scratch + Layout.Sums;
-        for (int t = 0; t < layout.Tiles; t++)
+        for (int firstTile = 0; firstTile < layout.Tiles; firstTile += TLoops.TilesTogether)
         {
-            int i = layout.FirstInput(t);
-            int tileInputs = layout.FirstInput(t + 1) - i;
-            float* packed = scratch + layout.PackedInputs(i);
-            for (int j = 0; j < tileInputs && firstRow == 0; j++)
-            {
-                Pack(input.Row(i + j) + start, count, scales, packed + (j * TLoops.Lanes), tileInputs * TLoops.Lanes, classLength * tileInputs, scratch + Layout.Group);
-            }
-
-            float* partials = scratch + layout.PartialSums(firstRow, i, tileInputs);
+            int endTile = int.Min(firstTile + TLoops.TilesTogether, layout.Tiles);
+            int firstInput = layout.FirstInput(firstTile);
+            int together = layout.FirstInput(endTile) - firstInput;
+            float* packed = scratch + layout.PackedInputs(firstInput);
+            float* partials = scratch + layout.PartialSums(firstRow, firstInput, together);
             for (int c = 0; c < Classes; c++)
             {
-                float* tile = packed + (c * classLength * tileInputs);
+                float* stream = scratch + Layout.Decoded + (TLoops.Stream(layout.Streams, c) * TLoops.PanelRows * classLength);
                 bool first = start == 0 && c == 0;
                 bool last = ends && c == Classes - 1;
-                for (int row = 0; row < rows; row += TileRows)
+                for (int t = firstTile; t < endTile; t++)
                 {
-                    float* lanes = partials + (row * tileInputs * TLoops.Lanes);
-                    ahead.Prefetch(linesForTile);
-                    float* panel = scratch + Layout.Decoded + (((row * layout.Streams) + (TLoops.Stream(layout.Streams, c) * TileRows)) * classLength);
-                    TLoops.Tile(tileInputs, layout.Streams, c, panel, tile, classLength / TLoops.Lanes, lanes, first, last ? sums : null);
-                    if (last)
+                    int i = layout.FirstInput(t);
+                    int tileInputs = layout.FirstInput(t + 1) - i;
+                    float* tile = packed + ((i - firstInput) * classLength);
+                    for (int j = 0; j < tileInputs && firstRow == 0 && c == 0; j++)
                     {
-                        Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
+                        Pack(input.Row(i + j) + start, count, scales, tile + (j * TLoops.Lanes), tileInputs * TLoops.Lanes, classLength * together, scratch + Layout.Group);
+                    }
+
+                    tile += c * classLength * together;
+                    float* lanes = partials + ((i - firstInput) * paddedRows * TLoops.Lanes);
+                    for (int row = 0; row < rows; row += TileRows)
+                    {
+                        ahead.Prefetch(linesForTile);
+                        TLoops.Tile(tileInputs, layout.Streams, c, stream + (row * classLength), tile, classLength / TLoops.Lanes, lanes + (row * tileInputs * TLoops.Lanes), first, last ? sums : null);
+                        if (last)
+                        {
+                            Store(sums, tileInputs, int.Min(TileRows, rows - row), output + (i * outputStride) + row, outputStride);
+                        }
                     }
                 }
             }
@@ -114,20 +122,20 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         nint length = Padded(count);
         for (int row = 0; row < rows; row += TileRows)
         {
-            float* decoded = scratch + Layout.Decoded + (row * length / Classes * layout.Streams);
+            float* decoded = scratch + Layout.Decoded + (row * length / Classes);
             DecodeRows(layout.Streams, weights, firstRow + row, int.Min(TileRows, rows - row), start, count, decoded, scratch + layout.Tail);
         }
     }
 
     /// <summary>
-    /// Decodes a segment of four weight rows and packs them, stream after stream; the last row stands in for those that do not exist, so that tiles never read
+    /// Decodes a segment of four weight rows into the streams of their panel; the last row stands in for those that do not exist, so that tiles never read
     /// undefined memory.
     /// </summary>
     private static void DecodeRows(int streams, TensorView weights, nint firstRow, int rows, nint start, nint count, float* decoded, float* tail)
     {
         nint groups = count / TLoops.Group;
         nint tailBytes = (count % TLoops.Group) * TLoops.ElementBytes;
-        nint streamStride = Padded(count) / Classes * TileRows;
+        nint streamStride = Padded(count) / Classes * TLoops.PanelRows;
         for (int r = 0; r < TileRows; r++)
         {
             byte* source = weights.RowPointer(firstRow + int.Min(r, rows - 1)) + (start * TLoops.ElementBytes);
@@ -179,26 +187,28 @@ internal abstract unsafe class PanelProjection<TLoops> : ProjectionBlocks<TLoops
         /// <summary>Scales of a segment, arranged.</summary>
         public nint Scales => Decoded + (_segment / Classes * Streams * TLoops.PanelRows);
 
-        /// <summary>A segment of the inputs: of one tile, or of all where more than one panel needs them.</summary>
+        /// <summary>A segment of the inputs: of the tiles that go together, or of all where more than one panel needs them.</summary>
         private nint Packed => Scales + _segment;
 
         /// <summary>A last, partial group of weights.</summary>
-        public nint Tail => Packed + (_segment * (IsShared ? _inputs : TLoops.TileInputs));
+        public nint Tail => Packed + (_segment * (IsShared ? _inputs : InputsTogether));
 
-        /// <summary>Unfinished sums, a vector for each input and row: of one tile and one panel, or of all in a block where there is more than one segment.</summary>
+        /// <summary>Unfinished sums, a vector for each input and row: of the tiles that go together and one panel, or of all in a block where there is more than one segment.</summary>
         private nint Partials => Tail + TLoops.Group;
 
-        public nint Bytes => (Partials + ((_keepsAll ? MostBlockRows * (nint)_inputs : TLoops.PanelRows * (nint)TLoops.TileInputs) * TLoops.Lanes)) * sizeof(float);
+        public nint Bytes => (Partials + ((_keepsAll ? MostBlockRows * (nint)_inputs : TLoops.PanelRows * InputsTogether) * TLoops.Lanes)) * sizeof(float);
 
         private static bool IsShared => TLoops.PanelRows < MostBlockRows;
+
+        private static nint InputsTogether => (nint)TLoops.TileInputs * TLoops.TilesTogether;
 
         /// <summary>The first input of a tile. They are as even as can be, since narrow ones wait for their own sums.</summary>
         public int FirstInput(int tile) => (int)((long)_inputs * tile / Tiles);
 
-        /// <summary>Where the tile that begins at <paramref name="input"/> is packed.</summary>
+        /// <summary>Where the inputs of the tiles that go together from <paramref name="input"/> on are packed.</summary>
         public nint PackedInputs(int input) => Packed + (IsShared ? input * _segment : 0);
 
-        /// <summary>Where the unfinished sums of the panel at <paramref name="row"/> of its block and of the tile of <paramref name="count"/> inputs from <paramref name="input"/> on are.</summary>
+        /// <summary>Where the unfinished sums of the panel at <paramref name="row"/> of its block and of <paramref name="count"/> inputs, those of the tiles that go together from <paramref name="input"/> on, are.</summary>
         public nint PartialSums(int row, int input, int count) => Partials + (_keepsAll ? ((MostBlockRows * (nint)input) + (row * (nint)count)) * TLoops.Lanes : 0);
     }
 }
