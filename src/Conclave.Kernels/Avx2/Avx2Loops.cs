@@ -17,6 +17,20 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
 
     private static int GroupBytes => Group * ElementBytes;
 
+    // Where decoding has one way only, its inputs have one factor.
+    private static bool HasLongWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.LoadInputFactor != TWeights.InputFactor;
+    }
+
+    // Two groups of a cache line in a step, where decoding has one way only: two of two ways would be more than the compiler puts in line.
+    private static bool IsHalfLine
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.Interleaving == 4 && !HasLongWay;
+    }
+
     /// <inheritdoc/>
     public static int Lanes => Vector256<float>.Count;
 
@@ -81,9 +95,10 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void Decode(int streams, byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
+        Avx2Masks masks = Avx2Masks.Held();
         for (nint g = 0; g < groups; g++)
         {
-            TWeights.Load(weights, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+            TWeights.Load(weights, masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
             v0.Store(decoded);
             v1.Store(decoded + streamStride);
             v2.Store(decoded + (2 * streamStride));
@@ -201,6 +216,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums)
         where TCount : struct, ICount
     {
+        Avx2Masks masks = Avx2Masks.Held();
         nint total = groups + (tails is null ? 0 : 1);
         for (int row = 0; row < 4; row++)
         {
@@ -217,27 +233,24 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
                 bool partial = tails is not null && total - start <= segment;
                 while (true)
                 {
+                    if (IsHalfLine && end - p >= CacheLine)
+                    {
+                        byte* last = end - CacheLine;
+                        do
+                        {
+                            Sse.Prefetch0(p + PrefetchDistance);
+                            AddGroup<TCount>(p, masks, x, inputStride, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13);
+                            AddGroup<TCount>(p + GroupBytes, masks, x + Group, inputStride, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13);
+                            x += 2 * Group;
+                            p += CacheLine;
+                        }
+                        while (p <= last);
+                    }
+
                     for (; p < end; p += GroupBytes)
                     {
                         Prefetch(p + PrefetchDistance);
-                        if (TWeights.TryLoad(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3))
-                        {
-                            Add(v0, v1, v2, v3, x, ref a00, ref a01, ref a02, ref a03);
-                            if (TCount.Value > 1)
-                            {
-                                Add(v0, v1, v2, v3, x + inputStride, ref a10, ref a11, ref a12, ref a13);
-                            }
-                        }
-                        else
-                        {
-                            TWeights.Load(p, out v0, out v1, out v2, out v3);
-                            AddReduced(v0, v1, v2, v3, x, ref a00, ref a01, ref a02, ref a03);
-                            if (TCount.Value > 1)
-                            {
-                                AddReduced(v0, v1, v2, v3, x + inputStride, ref a10, ref a11, ref a12, ref a13);
-                            }
-                        }
-
+                        AddGroup<TCount>(p, masks, x, inputStride, ref a00, ref a01, ref a02, ref a03, ref a10, ref a11, ref a12, ref a13);
                         x += Group;
                     }
 
@@ -261,6 +274,39 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         }
 
         Avx2Lanes.Sum(TCount.Value, lanes, sums);
+    }
+
+    /// <summary>A group of weights times those of one or two inputs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddGroup<TCount>(
+        byte* p, in Avx2Masks masks, float* x, nint inputStride,
+        ref Vector256<float> a00, ref Vector256<float> a01, ref Vector256<float> a02, ref Vector256<float> a03,
+        ref Vector256<float> a10, ref Vector256<float> a11, ref Vector256<float> a12, ref Vector256<float> a13)
+        where TCount : struct, ICount
+    {
+        Vector256<float> v0 = default, v1 = default, v2 = default, v3 = default;
+        if (HasLongWay && !TWeights.TryLoad(p, masks, out v0, out v1, out v2, out v3))
+        {
+            TWeights.Load(p, masks, out v0, out v1, out v2, out v3);
+            AddReduced(v0, v1, v2, v3, x, ref a00, ref a01, ref a02, ref a03);
+            if (TCount.Value > 1)
+            {
+                AddReduced(v0, v1, v2, v3, x + inputStride, ref a10, ref a11, ref a12, ref a13);
+            }
+
+            return;
+        }
+
+        if (!HasLongWay)
+        {
+            TWeights.Load(p, masks, out v0, out v1, out v2, out v3);
+        }
+
+        Add(v0, v1, v2, v3, x, ref a00, ref a01, ref a02, ref a03);
+        if (TCount.Value > 1)
+        {
+            Add(v0, v1, v2, v3, x + inputStride, ref a10, ref a11, ref a12, ref a13);
+        }
     }
 
     /// <summary>Asks for the bytes of a group.</summary>

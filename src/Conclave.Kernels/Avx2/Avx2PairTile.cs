@@ -53,6 +53,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         byte* ahead = tile.Ahead;
         nint step = tile.Step;
         nint second = (Second - First) * classStride;
+        Avx2Masks masks = Avx2Masks.Held();
         for (int row = 0; row < tile.Rows; row++)
         {
             byte* p = tile.Weights + (row * tile.RowBytes);
@@ -68,7 +69,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
                 {
                     Sse.Prefetch1(ahead);
                     ahead += step;
-                    _ = TWeights.TryLoad(p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+                    _ = TWeights.TryLoad(p, masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
                     if (TPair.Value == 0 && HasLongWay)
                     {
                         *small = TWeights.Small(p);
@@ -76,7 +77,7 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
 
                     if (HasLongWay && (*small & Codes) != 0)
                     {
-                        TWeights.Load(p, out v0, out v1, out v2, out v3);
+                        TWeights.Load(p, masks, out v0, out v1, out v2, out v3);
                         AddReduced<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
                         AddReduced<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
                     }

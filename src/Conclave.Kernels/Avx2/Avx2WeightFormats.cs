@@ -26,16 +26,29 @@ internal unsafe interface IAvx2Weights
     static abstract int MostClassInputs { get; }
 
     /// <summary>Decodes a group.</summary>
-    static abstract void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+    static abstract void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
     /// <summary>
     /// Decodes a group on a shorter way that most weights can go. Returns false, with undefined vectors, where one of them cannot: then <see cref="Load"/>
     /// gives them all, multiplied by InputFactor ÷ LoadInputFactor.
     /// </summary>
-    static abstract bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+    static abstract bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
     /// <summary>A bit for each weight of a group, in the order of memory: whether it cannot go the shorter way. All go it where both input factors are one.</summary>
     static abstract ulong Small(byte* p);
+}
+
+/// <summary>Constants of decoding, in registers, where they stay: the JIT, which would load constants that it knows again for each group, is not told them.</summary>
+internal readonly struct Avx2Masks(Vector256<short> field, Vector256<uint> upper)
+{
+    /// <summary>Where the sign and the magnitude of an E4M3 code lie in half of a binary32.</summary>
+    public Vector256<short> Field { get; } = field;
+
+    /// <summary>The upper halves of binary32 values.</summary>
+    public Vector256<uint> Upper { get; } = upper;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Avx2Masks Held() => new(Vector256.Create(unchecked((short)0x87F0)), Vector256.Create(0xFFFF0000u));
 }
 
 internal readonly unsafe struct Avx2F32 : IAvx2Weights
@@ -51,14 +64,14 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
     public static int MostClassInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Load(p, out v0, out v1, out v2, out v3);
+        Load(p, masks, out v0, out v1, out v2, out v3);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         v0 = Avx.LoadVector256((float*)p);
         v1 = Avx.LoadVector256((float*)p + 8);
@@ -82,21 +95,21 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
     public static int MostClassInputs => 48;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Load(p, out v0, out v1, out v2, out v3);
+        Load(p, masks, out v0, out v1, out v2, out v3);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         Vector256<uint> words = Avx.LoadVector256((uint*)p);
         v0 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
-        v1 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
+        v1 = Avx2.And(words, masks.Upper).AsSingle();
         words = Avx.LoadVector256((uint*)p + 8);
         v2 = Avx2.ShiftLeftLogical(words, 16).AsSingle();
-        v3 = Avx2.And(words, Vector256.Create(0xFFFF0000u)).AsSingle();
+        v3 = Avx2.And(words, masks.Upper).AsSingle();
     }
 
     public static ulong Small(byte* p) => 0;
@@ -115,14 +128,14 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
     public static int MostClassInputs => 10;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Load(p, out v0, out v1, out v2, out v3);
+        Load(p, masks, out v0, out v1, out v2, out v3);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         Vector256<uint> words = Avx.LoadVector256((uint*)p);
         v0 = Decode(Avx2.ShiftLeftLogical(words, 16));
@@ -163,36 +176,34 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
     public static int MostClassInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Load(p, out v0, out v1, out v2, out v3);
+        Load(p, masks, out v0, out v1, out v2, out v3);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3) =>
-        Decode(Avx.LoadVector256((short*)p), out v0, out v1, out v2, out v3);
+    public static void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3) =>
+        Decode(Avx.LoadVector256((short*)p), masks, out v0, out v1, out v2, out v3);
 
     /// <summary>Codes moved into place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Decode(Vector256<short> codes, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Decode(Vector256<short> codes, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Vector256<short> field = Vector256.Create(unchecked((short)0x87F0));
-        Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(Avx2.ShiftLeftLogical(codes, 8), 4), field).AsUInt32();
-        Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes, 4), field).AsUInt32();
-        Halves(even, odd, out v0, out v1, out v2, out v3);
+        Vector256<uint> even = Avx2.And(Avx2.ShiftRightArithmetic(Avx2.ShiftLeftLogical(codes, 8), 4), masks.Field).AsUInt32();
+        Vector256<uint> odd = Avx2.And(Avx2.ShiftRightArithmetic(codes, 4), masks.Field).AsUInt32();
+        Halves(even, odd, masks, out v0, out v1, out v2, out v3);
     }
 
     /// <summary>Binary32 values out of their upper halves, of the even and of the odd bytes, two in each element.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Halves(
-        Vector256<uint> even, Vector256<uint> odd, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+        Vector256<uint> even, Vector256<uint> odd, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
-        Vector256<uint> upper = Vector256.Create(0xFFFF0000u);
         v0 = Avx2.ShiftLeftLogical(even, 16).AsSingle();
         v1 = Avx2.ShiftLeftLogical(odd, 16).AsSingle();
-        v2 = Avx2.And(even, upper).AsSingle();
-        v3 = Avx2.And(odd, upper).AsSingle();
+        v2 = Avx2.And(even, masks.Upper).AsSingle();
+        v3 = Avx2.And(odd, masks.Upper).AsSingle();
     }
 
     public static ulong Small(byte* p) => 0;
@@ -217,15 +228,15 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     public static int MostClassInputs => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryLoad(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         Vector256<byte> codes = Avx.LoadVector256(p);
-        Avx2E4M3Subnormal.Decode(codes.AsInt16(), out v0, out v1, out v2, out v3);
+        Avx2E4M3Subnormal.Decode(codes.AsInt16(), masks, out v0, out v1, out v2, out v3);
         return !Vector256.EqualsAny(Avx2.And(codes, Vector256.Create((byte)0x78)), Vector256<byte>.Zero);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* p, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
+    public static void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
     {
         Vector256<byte> codes = Avx.LoadVector256(p);
         Vector256<byte> magnitudes = Avx2.And(codes, Vector256.Create((byte)0x7F));
@@ -241,7 +252,7 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
         Vector256<uint> even = Avx2.Or(
             Avx2.And(Avx2.ShiftLeftLogical(normalized, 4), field), Avx2.And(Avx2.ShiftLeftLogical(codes.AsUInt16(), 8), sign)).AsUInt32();
         Vector256<uint> odd = Avx2.Or(Avx2.And(Avx2.ShiftRightLogical(normalized, 4), field), Avx2.And(codes.AsUInt16(), sign)).AsUInt32();
-        Avx2E4M3Subnormal.Halves(even, odd, out v0, out v1, out v2, out v3);
+        Avx2E4M3Subnormal.Halves(even, odd, masks, out v0, out v1, out v2, out v3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
