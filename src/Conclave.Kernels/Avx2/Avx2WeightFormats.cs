@@ -61,7 +61,7 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostClassInputs => 48;
+    public static int MostClassInputs => 24;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -92,7 +92,7 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
 
     public static float OutputFactor => 1f;
 
-    public static int MostClassInputs => 48;
+    public static int MostClassInputs => 24;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
