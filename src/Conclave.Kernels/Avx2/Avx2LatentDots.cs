@@ -20,15 +20,18 @@ internal static unsafe class Avx2LatentDots<TCount>
         float* second = queries + (TCount.Value > 1 ? dimensions : 0);
         float* third = queries + (TCount.Value > 2 ? 2 * dimensions : 0);
         nint whole = dimensions - (dimensions % Vector256<float>.Count);
-        for (nint k = 0; k < whole; k += Vector256<float>.Count)
+        nint k = 0;
+        for (; k + (2 * Vector256<float>.Count) <= whole; k += 2 * Vector256<float>.Count)
         {
-            Vector256<float> a = Vector256.Load(queries + k);
-            Vector256<float> b = TCount.Value > 1 ? Vector256.Load(second + k) : default;
-            Vector256<float> c = TCount.Value > 2 ? Vector256.Load(third + k) : default;
-            Add(Vector256.Load(t0 + k), a, b, c, ref s00, ref s10, ref s20);
-            Add(Vector256.Load(t1 + k), a, b, c, ref s01, ref s11, ref s21);
-            Add(Vector256.Load(t2 + k), a, b, c, ref s02, ref s12, ref s22);
-            Add(Vector256.Load(t3 + k), a, b, c, ref s03, ref s13, ref s23);
+            AddVector(queries + k, second + k, third + k, t0 + k, t1 + k, t2 + k, t3 + k, ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13, ref s20, ref s21, ref s22, ref s23);
+            nint next = k + Vector256<float>.Count;
+            AddVector(
+                queries + next, second + next, third + next, t0 + next, t1 + next, t2 + next, t3 + next, ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13, ref s20, ref s21, ref s22, ref s23);
+        }
+
+        if (k < whole)
+        {
+            AddVector(queries + k, second + k, third + k, t0 + k, t1 + k, t2 + k, t3 + k, ref s00, ref s01, ref s02, ref s03, ref s10, ref s11, ref s12, ref s13, ref s20, ref s21, ref s22, ref s23);
         }
 
         if (whole < dimensions)
@@ -53,6 +56,23 @@ internal static unsafe class Avx2LatentDots<TCount>
         {
             Avx2Simd.ReduceAdd(s20, s21, s22, s23).Store(scores + (2 * scoreStride));
         }
+    }
+
+    /// <summary>A vector of each query times the same one of each token.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddVector(
+        float* q0, float* q1, float* q2, float* t0, float* t1, float* t2, float* t3,
+        ref Vector256<float> s00, ref Vector256<float> s01, ref Vector256<float> s02, ref Vector256<float> s03,
+        ref Vector256<float> s10, ref Vector256<float> s11, ref Vector256<float> s12, ref Vector256<float> s13,
+        ref Vector256<float> s20, ref Vector256<float> s21, ref Vector256<float> s22, ref Vector256<float> s23)
+    {
+        Vector256<float> a = Vector256.Load(q0);
+        Vector256<float> b = TCount.Value > 1 ? Vector256.Load(q1) : default;
+        Vector256<float> c = TCount.Value > 2 ? Vector256.Load(q2) : default;
+        Add(Vector256.Load(t0), a, b, c, ref s00, ref s10, ref s20);
+        Add(Vector256.Load(t1), a, b, c, ref s01, ref s11, ref s21);
+        Add(Vector256.Load(t2), a, b, c, ref s02, ref s12, ref s22);
+        Add(Vector256.Load(t3), a, b, c, ref s03, ref s13, ref s23);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -58,9 +58,15 @@ internal static unsafe class SegmentSoftmax<TSimd, TVector>
         state = new Sums(max, MathF.FusedMultiplyAdd(state.Sum, old, segment.Sum * added));
         TVector oldFactor = TSimd.Broadcast(old);
         TVector addedFactor = TSimd.Broadcast(added);
-        for (int d = 0; d < dimensions; d += TSimd.Lanes)
+        int d = 0;
+        for (; d + TSimd.Lanes <= dimensions; d += TSimd.Lanes)
         {
-            TVector mask = TSimd.Mask(int.Min(TSimd.Lanes, dimensions - d));
+            TSimd.Store(total + d, TSimd.Fma(TSimd.Load(total + d), oldFactor, TSimd.Multiply(TSimd.Load(part + d), addedFactor)));
+        }
+
+        if (d < dimensions)
+        {
+            TVector mask = TSimd.Mask(dimensions - d);
             TVector scaled = TSimd.Multiply(TSimd.LoadMasked(part + d, mask), addedFactor);
             TSimd.StoreMasked(total + d, mask, TSimd.Fma(TSimd.LoadMasked(total + d, mask), oldFactor, scaled));
         }
@@ -70,9 +76,15 @@ internal static unsafe class SegmentSoftmax<TSimd, TVector>
     public static void End(Sums state, float* total, int dimensions)
     {
         TVector factor = TSimd.Broadcast(1 / state.Sum);
-        for (int d = 0; d < dimensions; d += TSimd.Lanes)
+        int d = 0;
+        for (; d + TSimd.Lanes <= dimensions; d += TSimd.Lanes)
         {
-            TVector mask = TSimd.Mask(int.Min(TSimd.Lanes, dimensions - d));
+            TSimd.Store(total + d, TSimd.Multiply(TSimd.Load(total + d), factor));
+        }
+
+        if (d < dimensions)
+        {
+            TVector mask = TSimd.Mask(dimensions - d);
             TSimd.StoreMasked(total + d, mask, TSimd.Multiply(TSimd.LoadMasked(total + d, mask), factor));
         }
     }
