@@ -38,6 +38,13 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         get => TWeights.LoadInputFactor != TWeights.InputFactor;
     }
 
+    // Two groups in a step, where decoding has one way only and what is asked for with both lies in one cache line.
+    private static bool IsTwoGroups
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TWeights.Interleaving > 1 && !HasLongWay;
+    }
+
     // Where in a group of bytes the weights of these classes lie.
     private static ulong Codes
     {
@@ -65,30 +72,32 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
             Vector256<float> a10 = default, a11 = default, a12 = default, a13 = default, a14 = default, a15 = default;
             while (true)
             {
+                if (IsTwoGroups && end - p >= 2 * GroupBytes)
+                {
+                    byte* last = end - (2 * GroupBytes);
+                    do
+                    {
+                        Sse.Prefetch1(ahead);
+                        ahead += 2 * step;
+                        AddGroup<TCount>(p, masks, null, x, second, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
+                        AddGroup<TCount>(
+                            p + GroupBytes, masks, null, x + (TCount.Value * Vector256<float>.Count), second, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
+                        x += 2 * TCount.Value * Vector256<float>.Count;
+                        p += 2 * GroupBytes;
+                    }
+                    while (p <= last);
+                }
+
                 for (; p < end; p += GroupBytes)
                 {
                     Sse.Prefetch1(ahead);
                     ahead += step;
-                    _ = TWeights.TryLoad(p, masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
-                    if (TPair.Value == 0 && HasLongWay)
-                    {
-                        *small = TWeights.Small(p);
-                    }
-
-                    if (HasLongWay && (*small & Codes) != 0)
-                    {
-                        TWeights.Load(p, masks, out v0, out v1, out v2, out v3);
-                        AddReduced<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
-                        AddReduced<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
-                    }
-                    else
-                    {
-                        Add<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
-                        Add<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
-                    }
-
-                    small++;
+                    AddGroup<TCount>(p, masks, small, x, second, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
                     x += TCount.Value * Vector256<float>.Count;
+                    if (HasLongWay)
+                    {
+                        small++;
+                    }
                 }
 
                 if (!partial)
@@ -129,6 +138,33 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
             {
                 Finish(first, lanes + (20 * Vector256<float>.Count), held + (20 * Vector256<float>.Count), a05, a15);
             }
+        }
+    }
+
+    /// <summary>The two classes of a group of weights times those of the inputs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddGroup<TCount>(
+        byte* p, in Avx2Masks masks, ulong* small, float* x, nint second,
+        ref Vector256<float> a00, ref Vector256<float> a01, ref Vector256<float> a02, ref Vector256<float> a03, ref Vector256<float> a04, ref Vector256<float> a05,
+        ref Vector256<float> a10, ref Vector256<float> a11, ref Vector256<float> a12, ref Vector256<float> a13, ref Vector256<float> a14, ref Vector256<float> a15)
+        where TCount : struct, ICount
+    {
+        _ = TWeights.TryLoad(p, masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
+        if (TPair.Value == 0 && HasLongWay)
+        {
+            *small = TWeights.Small(p);
+        }
+
+        if (HasLongWay && (*small & Codes) != 0)
+        {
+            TWeights.Load(p, masks, out v0, out v1, out v2, out v3);
+            AddReduced<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
+            AddReduced<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
+        }
+        else
+        {
+            Add<TCount>(FirstOf(v0, v1, v2, v3), x, ref a00, ref a01, ref a02, ref a03, ref a04, ref a05);
+            Add<TCount>(SecondOf(v0, v1, v2, v3), x + second, ref a10, ref a11, ref a12, ref a13, ref a14, ref a15);
         }
     }
 
