@@ -24,11 +24,11 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         get => TWeights.LoadInputFactor != TWeights.InputFactor;
     }
 
-    // Two groups of a cache line in a step, where decoding has one way only: two of two ways would be more than the compiler puts in line.
+    // Where two groups are a cache line.
     private static bool IsHalfLine
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TWeights.Interleaving == 4 && !HasLongWay;
+        get => TWeights.Interleaving == 4 && TWeights.IsShort;
     }
 
     /// <inheritdoc/>
@@ -95,7 +95,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
     /// <inheritdoc/>
     public static void Decode(int streams, byte* weights, float* decoded, nint stride, nint streamStride, nint groups)
     {
-        Avx2Masks masks = Avx2Masks.Held();
+        Avx2Masks masks = TWeights.Masks();
         for (nint g = 0; g < groups; g++)
         {
             TWeights.Load(weights, masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
@@ -216,7 +216,7 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         byte* weights, nint rowBytes, int rows, float* inputs, nint inputStride, nint groups, nint segment, byte* tails, float* lanes, float* sums)
         where TCount : struct, ICount
     {
-        Avx2Masks masks = Avx2Masks.Held();
+        Avx2Masks masks = TWeights.Masks();
         nint total = groups + (tails is null ? 0 : 1);
         for (int row = 0; row < 4; row++)
         {
@@ -350,7 +350,8 @@ internal readonly unsafe struct Avx2Loops<TWeights> : IProjectionLoops
         Vector256<float> a10 = default, a11 = default, a12 = default, a13 = default;
         Vector256<float> a20 = default, a21 = default, a22 = default, a23 = default;
 
-        // What the sums are added to at the end comes out of a cache farther away. Panels are read in order, which the core foresees by itself.
+        // What the sums are added to at the end comes out of a cache farther away. Panels are read in order, which the core foresees by itself. Four vectors in a step leave little but multiply-adds and
+        // loads to a core whose other half decodes instructions of its own.
         float* ahead = lanes;
         for (; vectors >= 4; vectors -= 4)
         {

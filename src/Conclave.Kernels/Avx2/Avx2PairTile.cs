@@ -38,11 +38,11 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
         get => TWeights.LoadInputFactor != TWeights.InputFactor;
     }
 
-    // Two groups in a step, where decoding has one way only and what is asked for with both lies in one cache line.
+    // Where what is asked for with two groups lies in one cache line.
     private static bool IsTwoGroups
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TWeights.Interleaving > 1 && !HasLongWay;
+        get => TWeights.Interleaving > 1 && TWeights.IsShort;
     }
 
     // Where in a group of bytes the weights of these classes lie.
@@ -57,10 +57,11 @@ internal static unsafe class Avx2PairTile<TWeights, TPair>
     public static void Run<TCount>(in ClassRows tile, float* inputs, nint classStride, in ClassSums unfinished, bool first)
         where TCount : struct, ICount
     {
+        // First of all: what lives before a call is kept in memory.
+        Avx2Masks masks = TWeights.Masks();
         byte* ahead = tile.Ahead;
         nint step = tile.Step;
         nint second = (Second - First) * classStride;
-        Avx2Masks masks = Avx2Masks.Held();
         for (int row = 0; row < tile.Rows; row++)
         {
             byte* p = tile.Weights + (row * tile.RowBytes);

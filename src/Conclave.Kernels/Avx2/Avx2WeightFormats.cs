@@ -25,6 +25,12 @@ internal unsafe interface IAvx2Weights
     /// <summary>See <see cref="IProjectionLoops.MostClassInputs"/>: the fewer the longer decoding takes.</summary>
     static abstract int MostClassInputs { get; }
 
+    /// <summary>Whether loops may take two groups in a step: decoding has one way only, since two of two ways are more than the JIT puts in line, and leaves registers for a tile's sums.</summary>
+    static abstract bool IsShort { get; }
+
+    /// <summary>What <see cref="Load"/> and <see cref="TryLoad"/> are given, once for a loop.</summary>
+    static abstract Avx2Masks Masks();
+
     /// <summary>Decodes a group.</summary>
     static abstract void Load(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3);
 
@@ -47,6 +53,7 @@ internal readonly struct Avx2Masks(Vector256<short> field, Vector256<uint> upper
     /// <summary>The upper halves of binary32 values.</summary>
     public Vector256<uint> Upper { get; } = upper;
 
+    /// <summary>All of them.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Avx2Masks Held() => new(Vector256.Create(unchecked((short)0x87F0)), Vector256.Create(0xFFFF0000u));
 }
@@ -62,6 +69,11 @@ internal readonly unsafe struct Avx2F32 : IAvx2Weights
     public static float OutputFactor => 1f;
 
     public static int MostClassInputs => 24;
+
+    public static bool IsShort => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Masks Masks() => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -93,6 +105,11 @@ internal readonly unsafe struct Avx2BF16 : IAvx2Weights
     public static float OutputFactor => 1f;
 
     public static int MostClassInputs => 24;
+
+    public static bool IsShort => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Masks Masks() => Avx2Masks.Held();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -126,6 +143,11 @@ internal readonly unsafe struct Avx2F16 : IAvx2Weights
     public static float OutputFactor => 1f;
 
     public static int MostClassInputs => 10;
+
+    public static bool IsShort => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Masks Masks() => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -174,6 +196,11 @@ internal readonly unsafe struct Avx2E4M3Subnormal : IAvx2Weights
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
     public static int MostClassInputs => 16;
+
+    public static bool IsShort => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Masks Masks() => Avx2Masks.Held();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
@@ -226,6 +253,11 @@ internal readonly unsafe struct Avx2E4M3 : IAvx2Weights
     public static float OutputFactor => E4M3Magnitudes.OutputFactor;
 
     public static int MostClassInputs => 16;
+
+    public static bool IsShort => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Avx2Masks Masks() => Avx2Masks.Held();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryLoad(byte* p, in Avx2Masks masks, out Vector256<float> v0, out Vector256<float> v1, out Vector256<float> v2, out Vector256<float> v3)
